@@ -1,0 +1,1 @@
+"""Who develops which module and vehicle, by when, with whose engineers?"""

@@ -1,0 +1,1 @@
+"""What happens to prices, sales, profit, rivals and the EV share?"""

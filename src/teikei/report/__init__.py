@@ -1,0 +1,1 @@
+"""What a planner reads: one page, one workbook, charts and tables."""
