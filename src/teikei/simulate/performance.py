@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from teikei.errors import Problem, StudyError
-from teikei.modules.slots import AXLES, E_AXLE, PACK, existing_modules, positions
-from teikei.modules.types import Catalogue
-from teikei.simulate.car import Car, road_load_of
-from teikei.simulate.consumption import procedure_consumption
+from teikei.modules.slots import AXLES, PACK, existing_modules
+from teikei.modules.types import Array, Catalogue
 from teikei.simulate.cycles import PROCEDURES
-from teikei.simulate.powertrain import WheelTable, wheel_table
-from teikei.simulate.requirements import BY_CYCLE, DIMENSIONS, LEGAL_LIMITS, LOWER_IS_BETTER, MANOEUVRES, unit_factor
+from teikei.simulate.evaluate import Evaluation, Evaluator, Indices, Modules, Version
+from teikei.simulate.requirements import LEGAL_LIMITS, LOWER_IS_BETTER
 from teikei.simulate.types import Performance
 from teikei.study.types import Study
 
-MASS_CLASSES: Final = frozenset({E_AXLE, PACK, "charger", "thermal", "harness"})
-"""Classes whose mass is not part of the programme's body mass."""
-DEFAULT_CHARGER_EFFICIENCY: Final = 0.9
-CHUNK: Final = 20_000  # cars simulated at a time, to bound memory
-
-Modules = tuple[tuple[str, str], ...]  # (position, module) of one car, in the order of positions
 Progress = Callable[[str, float], None]
+Key = tuple[str, str]  # programme, version
+
+_STATUS: Final = ("ok", "missed", "set to incumbent", "missed: set to incumbent", "not evaluated: no such module")
 
 
 @dataclass(frozen=True)
-class _Version:
-    programme: Mapping[str, Any]
-    version: str
-    drive: str
-    home: str
-    requirements: tuple[Mapping[str, Any], ...]
-    incumbents: Mapping[str, Modules]  # generation -> the incumbent configuration that sets requirements there
+class _Slot:
+    name: str
+    generation: str
+    key: Key
+    positions: tuple[str, ...]
+    candidates: npt.NDArray[np.int64]
+    modules: list[Modules]
 
 
 def performance(study: Study, catalogue: Catalogue, *, progress: Progress | None = None) -> Performance:
@@ -45,287 +40,157 @@ def performance(study: Study, catalogue: Catalogue, *, progress: Progress | None
     Cars that differ only in generation or phase share one simulation. StudyError where a car's road load is negative or
     cannot be formed.
     """
-    versions = _versions(study, catalogue)
-    configurations = _configurations(catalogue)
-    wanted: dict[tuple[str, str], dict[Modules, None]] = {key: {} for key in versions}
-    for (slot, _), modules in configurations.items():
-        wanted[_key(slot)][modules] = None
-    for key, version in versions.items():
-        for modules in version.incumbents.values():
-            wanted[key][modules] = None
-    runner = _Runner(study, catalogue)
-    reached: dict[tuple[str, str], dict[Modules, dict[str, Any]]] = {}
+    slots = _slots(catalogue)
+    versions = _versions(study, slots)
+    evaluator = Evaluator(catalogue)
+    candidate_frames: list[pl.DataFrame] = []
+    result_frames: list[pl.DataFrame] = []
+    order = {slot.name: number for number, slot in enumerate(slots)}
     for number, (key, version) in enumerate(versions.items()):
-        reached[key] = runner.run(version, list(wanted[key]))
+        own = [slot for slot in slots if slot.key == key]
+        wanted: dict[Modules, int] = {}
+        for modules in (*(m for slot in own for m in slot.modules), *version.incumbents.values()):
+            wanted.setdefault(modules, len(wanted))
+        evaluation = evaluator.evaluate(version, list(wanted))
+        judgements: dict[str, _Judgement] = {}
+        for slot in own:
+            if slot.generation not in judgements:
+                incumbent = version.incumbents.get(slot.generation)
+                judgements[slot.generation] = _judge(
+                    version, evaluation, None if incumbent is None else wanted[incumbent]
+                )
+            place = np.array([wanted[modules] for modules in slot.modules], dtype=np.intp)
+            judgement = judgements[slot.generation]
+            candidate_frames.append(
+                _candidate_frame(slot, version, evaluation, judgement, place=place, order=order[slot.name])
+            )
+            result_frames.append(
+                _result_frame(slot, version, evaluation, judgement, place=place, order=order[slot.name])
+            )
         if progress is not None:
-            progress(f"simulated {len(wanted[key])} configurations of {key[0]} {key[1]}", (number + 1) / len(versions))
-    return _assemble(versions, configurations, reached, runner.warnings)
+            progress(f"simulated {len(wanted)} configurations of {key[0]} {key[1]}", (number + 1) / len(versions))
+    candidates = _in_order(candidate_frames, _CANDIDATE_SCHEMA)
+    return Performance(candidates, _in_order(result_frames, _RESULT_SCHEMA), tuple(_no_choice_warnings(candidates)))
 
 
-def _key(slot: str) -> tuple[str, str]:
-    programme, _, version, _ = slot.split("/")
-    return programme, version
+def _slots(catalogue: Catalogue) -> list[_Slot]:
+    parts = catalogue.candidates.partition_by("slot", as_dict=True, maintain_order=True)
+    slots = []
+    for row in catalogue.slots.iter_rows(named=True):
+        part = parts.get((row["slot"],))
+        if part is None:
+            continue
+        part = part.sort("candidate", maintain_order=True)
+        width = part["position"].n_unique()
+        names = part["module"].to_list()
+        slots.append(
+            _Slot(
+                row["slot"],
+                row["generation"],
+                (row["programme"], row["version"]),
+                tuple(part["position"].head(width).to_list()),
+                part["candidate"].gather_every(width).to_numpy(),
+                [tuple(names[start : start + width]) for start in range(0, len(names), width)],
+            )
+        )
+    return slots
 
 
-def _configurations(catalogue: Catalogue) -> dict[tuple[str, int], Modules]:
-    found: dict[tuple[str, int], list[tuple[str, str]]] = {}
-    for slot, candidate, position, module in catalogue.candidates.select(
-        "slot", "candidate", "position", "module"
-    ).iter_rows():
-        found.setdefault((slot, candidate), []).append((position, module))
-    return {key: tuple(modules) for key, modules in found.items()}
-
-
-def _versions(study: Study, catalogue: Catalogue) -> dict[tuple[str, str], _Version]:
+def _versions(study: Study, slots: list[_Slot]) -> dict[Key, Version]:
     programmes = {row["programme"]: row for row in study["programmes"].iter_rows(named=True)}
     drives = {(row["programme"], row["version"]): row["drive"] for row in study["versions"].iter_rows(named=True)}
     generations: dict[str, list[str]] = {}
     for row in study["generations"].sort("sop", maintain_order=True).iter_rows(named=True):
         generations.setdefault(row["programme"], []).append(row["generation"])
-    found = {}
-    for programme, version in catalogue.slots.select("programme", "version").unique(maintain_order=True).iter_rows():
-        rows = tuple(
-            row
-            for row in study["requirements"].iter_rows(named=True)
-            if row["programme"] == programme and row["version"] in ("all", version)
+    requirements = study["requirements"].rows(named=True)
+    found: dict[Key, Version] = {}
+    for slot in slots:
+        programme, name = slot.key
+        if slot.key in found:
+            continue
+        rows = _requirement_rows(requirements, programme, name)
+        ranges = [row["procedure"] for row in rows if row["requirement"] == "range" and row["procedure"] in PROCEDURES]
+        default = "wltc_japan" if study.settings.home_market == "JP" else "wltc_class3b"
+        version = Version(
+            programme=programmes[programme],
+            version=name,
+            drive=drives[slot.key],
+            home=ranges[0] if ranges else default,
+            positions=slot.positions,
+            requirements=rows,
+            incumbents={},
         )
-        specific = {(row["requirement"], row["procedure"]) for row in rows if row["version"] == version}
-        rows = tuple(
-            row for row in rows if row["version"] == version or (row["requirement"], row["procedure"]) not in specific
-        )
-        home = next(
-            (row["procedure"] for row in rows if row["requirement"] == "range" and row["procedure"] in PROCEDURES),
-            "wltc_japan" if study.settings.home_market == "JP" else "wltc_class3b",
-        )
-        drive = drives[(programme, version)]
-        incumbents: dict[str, Modules] = {}
-        latest: Modules | None = None
-        for generation in generations.get(programme, []):
-            latest = _incumbent(study, catalogue, programme, generation, version=version, drive=drive) or latest
-            if latest is not None:
-                incumbents[generation] = latest
-        found[(programme, version)] = _Version(programmes[programme], version, drive, home, rows, incumbents)
+        found[slot.key] = Version(**{**version.__dict__, "incumbents": _incumbents(study, version, generations, slots)})
     return found
 
 
-def _incumbent(
-    study: Study, catalogue: Catalogue, programme: str, generation: str, *, version: str, drive: str
-) -> Modules | None:
-    modules = existing_modules(study, programme, generation, version, drive)
-    if any(axle not in modules for axle in AXLES[drive]) or PACK not in modules:
-        return None
-    slots = catalogue.slots.filter(
-        (pl.col("programme") == programme) & (pl.col("generation") == generation) & (pl.col("version") == version)
+def _requirement_rows(rows: list[dict[str, Any]], programme: str, version: str) -> tuple[dict[str, Any], ...]:
+    """Rows for a version; a row of the very version replaces one for ``all`` of the same requirement and procedure."""
+    own = [row for row in rows if row["programme"] == programme and row["version"] in ("all", version)]
+    specific = {(row["requirement"], row["procedure"]) for row in own if row["version"] == version}
+    return tuple(
+        row for row in own if row["version"] == version or (row["requirement"], row["procedure"]) not in specific
     )
-    if len(slots):  # candidate 0 has the gaps filled
-        first = catalogue.candidates.filter((pl.col("slot") == slots["slot"][0]) & (pl.col("candidate") == 0))
-        return tuple(first.select("position", "module").iter_rows())
-    return tuple((place.name, modules[place.name]) for place in positions(study, drive) if place.name in modules)
 
 
-class _Runner:
-    """Builds cars and runs them; keeps the powertrain tables that several cars share."""
-
-    def __init__(self, study: Study, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
-        self.study = study
-        self.rows = {row["module"]: row for row in catalogue.table.iter_rows(named=True)}
-        self.tables: dict[tuple[Any, ...], WheelTable] = {}
-        self.warnings: list[str] = []
-
-    def car(self, version: _Version, modules: Modules) -> Car:
-        programme = version.programme
-        axles = tuple(
-            (place, self.catalogue.e_axles[module]) for place, module in modules if place in ("front", "rear")
-        )
-        radius = programme["tyre_radius_m"]
-        key = (*((place, e_axle.module) for place, e_axle in axles), radius)
-        if key not in self.tables:
-            self.tables[key] = wheel_table(list(axles), radius)
-        kerb = programme["body_mass_kg"] + sum(
-            self.rows[module]["mass_kg"] for _, module in modules if self.rows[module]["class"] in MASS_CLASSES
-        )
-        pack = next(self.catalogue.packs[module] for place, module in modules if place == PACK)
-        charger = next((self.rows[module] for place, module in modules if place == "charger"), None)
-        f0, f1, f2, mass = road_load_of(programme, kerb)
-        return Car(
-            drive=version.drive,
-            kerb_mass_kg=kerb,
-            payload_kg=programme["payload_kg"],
-            f0_n=f0,
-            f1_n_per_mps=f1,
-            f2_n_per_mps2=f2,
-            road_load_mass_kg=mass,
-            tyre_radius_m=radius,
-            auxiliary_power_w=programme["auxiliary_power_w"],
-            charger_efficiency=charger["charger_efficiency"] if charger else DEFAULT_CHARGER_EFFICIENCY,
-            axles=axles,
-            table=self.tables[key],
-            pack=pack,
-        )
-
-    def faults(self, modules: Modules) -> list[str]:
-        """Why these modules cannot work together, whatever the requirements."""
-        pack = next(self.catalogue.packs[module] for place, module in modules if place == PACK)
-        middle = float(np.interp(0.5, pack.soc, pack.open_circuit_voltage_v))
-        found = []
-        for place, module in modules:
-            if place not in ("front", "rear"):
-                continue
-            row = self.rows[module]
-            if row["voltage_max_v"] is not None and pack.voltage_max_v > 1.02 * row["voltage_max_v"]:
-                found.append(
-                    f"{pack.module} reaches {pack.voltage_max_v:.0f} V, {module} bears {row['voltage_max_v']:.0f} V"
-                )
-            if middle < row["voltage_min_v"]:
-                found.append(f"{pack.module} gives {middle:.0f} V, {module} needs {row['voltage_min_v']:.0f} V")
-        return found
-
-    def run(self, version: _Version, wanted: list[Modules]) -> dict[Modules, dict[str, Any]]:
-        """Configuration -> mass, home-cycle results, faults and what each requirement row reaches (by its index)."""
-        _check_road_load(version.programme)
-        results: dict[Modules, dict[str, Any]] = {}
-        for start in range(0, len(wanted), CHUNK):
-            chunk = wanted[start : start + CHUNK]
-            cars = [self.car(version, modules) for modules in chunk]
-            home = procedure_consumption(cars, version.home)
-            for index, (modules, car) in enumerate(zip(chunk, cars, strict=True)):
-                results[modules] = {
-                    "mass_kg": car.kerb_mass_kg,
-                    "wall": float(home.wall_wh_per_km[index]),
-                    "battery": float(home.battery_wh_per_km[index]),
-                    "range": float(home.range_km[index]),
-                    "missed": float(home.missed_trace_s[index]),
-                    "faults": self.faults(modules),
-                    "reached": {},
-                    "status": {},
-                }
-            for number, row in enumerate(version.requirements):
-                values, status = self._reached(version, row, chunk, cars)
-                for modules, value in zip(chunk, values, strict=True):
-                    results[modules]["reached"][number] = value
-                    results[modules]["status"][number] = status
-        return results
-
-    def _reached(
-        self, version: _Version, row: Mapping[str, Any], chunk: list[Modules], cars: list[Car]
-    ) -> tuple[list[float | None], str]:
-        requirement, unit = row["requirement"], row["unit"]
-        factor = unit_factor(requirement, unit)
-        if factor is None:
-            return [None] * len(cars), f"not evaluated: unit '{unit}' is not one of {requirement}"
-        values: Iterable[float | None]
-        if requirement in BY_CYCLE:
-            procedure = row["procedure"]
-            if requirement == "cold_range_fraction" and procedure not in PROCEDURES:
-                procedure = next((name for name in PROCEDURES if name in procedure), version.home)
-            if procedure not in PROCEDURES:
-                return [None] * len(cars), f"not evaluated: procedure '{procedure}' is not shipped"
-            if requirement == "range":
-                values = procedure_consumption(cars, procedure).range_km.tolist()
-            else:
-                warm = procedure_consumption(cars, procedure).range_km
-                cold = procedure_consumption(cars, procedure, temperature_c=row["temperature_c"]).range_km
-                values = (cold / warm).tolist()
-        elif requirement in DIMENSIONS:
-            size = version.programme[DIMENSIONS[requirement]]
-            if size is None:
-                return [None] * len(cars), f"not evaluated: {DIMENSIONS[requirement]} of the programme is not given"
-            values = [size] * len(cars)
-        elif requirement == "kei_power_cap":
-            values = [sum(e.peak_power_w for _, e in car.axles) / 1000.0 for car in cars]
-        elif requirement == "ac_charge_power":
-            chargers = [next((self.rows[m] for place, m in modules if place == "charger"), None) for modules in chunk]
-            values = [charger["ac_charge_power_kw"] if charger else None for charger in chargers]
-        else:
-            values = self._manoeuvre(requirement, row, cars)
-        return [None if value is None else value * factor for value in values], ""
-
-    @staticmethod
-    def _manoeuvre(requirement: str, row: Mapping[str, Any], cars: list[Car]) -> list[float]:
-        # mass and axles decide; cars of equal mass, pack and powertrain differ only in what the manoeuvre does not see
-        known: dict[tuple[Any, ...], float] = {}
-        values = []
-        for car in cars:
-            key = (round(car.kerb_mass_kg, 6), id(car.table), id(car.pack))
-            if key not in known:
-                known[key] = MANOEUVRES[requirement](car, row)
-            values.append(known[key])
-        return values
-
-
-def _check_road_load(programme: Mapping[str, Any]) -> None:
-    name = programme["programme"]
-    if programme["f0_n"] is None or programme["f2_n_per_mps2"] is None:
-        if programme["drag_coefficient"] is None or programme["frontal_area_m2"] is None:
-            raise StudyError(
-                [
-                    Problem(
-                        f"programmes ({name}):f0_n",
-                        "give f0_n and f2_n_per_mps2, or drag_coefficient and frontal_area_m2",
-                    )
-                ]
+def _incumbents(
+    study: Study, version: Version, generations: dict[str, list[str]], slots: list[_Slot]
+) -> dict[str, Modules]:
+    """Generation -> the latest incumbent configuration up to it; places without a contract take the first that fits."""
+    programme = version.programme["programme"]
+    first = next(slot.modules[0] for slot in slots if slot.key == (programme, version.version))
+    known = set(study["modules"]["module"].to_list())
+    latest: Modules | None = None
+    result = {}
+    for generation in generations.get(programme, []):
+        modules = existing_modules(study, programme, generation, version.version, version.drive)
+        if all(modules.get(place) in known for place in (*AXLES[version.drive], PACK)):
+            own = next(
+                (s.modules[0] for s in slots if s.key == (programme, version.version) and s.generation == generation),
+                first,
             )
-        return
-    speed = np.linspace(0.0, 140.0 / 3.6, 141)
-    force = programme["f0_n"] + ((programme["f1_n_per_mps"] or 0.0) + programme["f2_n_per_mps2"] * speed) * speed
-    if force.min() < 0:
-        at = speed[int(np.argmin(force))] * 3.6
-        raise StudyError(
-            [
-                Problem(
-                    f"programmes ({name}):f0_n",
-                    f"the road load is {force.min():.0f} N at {at:.0f} km/h; it must not be negative",
-                )
-            ]
-        )
+            latest = tuple(modules.get(place, own[index]) for index, place in enumerate(version.positions))
+        if latest is not None:
+            result[generation] = latest
+    return result
 
 
-def _assemble(
-    versions: dict[tuple[str, str], _Version],
-    configurations: dict[tuple[str, int], Modules],
-    reached: dict[tuple[str, str], dict[Modules, dict[str, Any]]],
-    warnings: list[str],
-) -> Performance:
-    candidate_rows: dict[str, list[Any]] = {name: [] for name in _CANDIDATE_SCHEMA}
-    result_rows: dict[str, list[Any]] = {name: [] for name in _RESULT_SCHEMA}
-    judged: dict[tuple[str, str, str, Modules], tuple[list[tuple[Any, ...]], list[str]]] = {}
-    for (slot, candidate), modules in configurations.items():
-        programme, generation, version_name, _ = slot.split("/")
-        version = versions[(programme, version_name)]
-        found = reached[(programme, version_name)]
-        key = (programme, generation, version_name, modules)
-        if key not in judged:
-            judged[key] = _judge(version, found[modules], _incumbent_result(version, generation, found))
-        rows, reasons = judged[key]
-        result = found[modules]
-        for name, value in zip(
-            _CANDIDATE_SCHEMA,
-            (
-                slot,
-                candidate,
-                not reasons,
-                result["mass_kg"],
-                result["wall"],
-                result["battery"],
-                result["range"],
-                result["missed"],
-                version.home,
-                "; ".join(reasons),
-            ),
-            strict=True,
-        ):
-            candidate_rows[name].append(value)
-        for row in rows:
-            for name, value in zip(_RESULT_SCHEMA, (slot, candidate, programme, version_name, *row), strict=True):
-                result_rows[name].append(value)
-    candidates = pl.DataFrame(candidate_rows, schema=_CANDIDATE_SCHEMA)
-    return Performance(
-        candidates, pl.DataFrame(result_rows, schema=_RESULT_SCHEMA), (*warnings, *_no_choice_warnings(candidates))
-    )
+@dataclass(frozen=True)
+class _Judgement:
+    effective: Array  # (R,)
+    lowered: npt.NDArray[np.bool_]  # (R,)
+    margin: Array  # (R, N)
+    passed: npt.NDArray[np.bool_]  # (R, N)
+    reasons: list[str]  # (N,)
 
 
-_CANDIDATE_SCHEMA: Final = {
+def _judge(version: Version, evaluation: Evaluation, incumbent: int | None) -> _Judgement:
+    """Margins against each requirement; one that the incumbent misses is set to what the incumbent reaches."""
+    rows = version.requirements
+    required = np.array([row["value"] for row in rows], dtype=float)
+    sign = np.array([-1.0 if row["requirement"] in LOWER_IS_BETTER else 1.0 for row in rows])
+    lowered = np.zeros(len(rows), dtype=np.bool_)
+    effective = required.copy()
+    if incumbent is not None:
+        own = evaluation.reached[:, incumbent]
+        legal = np.array([row["requirement"] in LEGAL_LIMITS for row in rows], dtype=np.bool_)
+        lowered = np.isfinite(own) & ~legal & (sign * (own - required) < 0)
+        effective = np.where(lowered, own, required)
+    margin = sign[:, None] * (evaluation.reached - effective[:, None])
+    passed = margin >= -1e-9 * np.maximum(np.abs(effective), 1.0)[:, None]
+    reasons = [[text] if text else [] for text in evaluation.faults]
+    for number, row in enumerate(rows):
+        if not row["binding"]:
+            continue
+        side = "above" if sign[number] < 0 else "below"
+        head = f"{row['requirement']} ({row['procedure']})"
+        tail = f"{row['unit']}, {side} {effective[number]:.4g}"
+        for index in np.nonzero(~passed[number] & ~np.isnan(evaluation.reached[number]))[0]:
+            reasons[index].append(f"{head} {evaluation.reached[number, index]:.4g} {tail}")
+    return _Judgement(effective, lowered, margin, passed, ["; ".join(texts) for texts in reasons])
+
+
+_CANDIDATE_SCHEMA: Final[dict[str, Any]] = {
     "slot": pl.String,
     "candidate": pl.Int64,
     "feasible": pl.Boolean,
@@ -337,7 +202,7 @@ _CANDIDATE_SCHEMA: Final = {
     "cycle": pl.String,
     "reason": pl.String,
 }
-_RESULT_SCHEMA: Final = {
+_RESULT_SCHEMA: Final[dict[str, Any]] = {
     "slot": pl.String,
     "candidate": pl.Int64,
     "programme": pl.String,
@@ -354,47 +219,66 @@ _RESULT_SCHEMA: Final = {
 }
 
 
-def _incumbent_result(
-    version: _Version, generation: str, found: dict[Modules, dict[str, Any]]
-) -> dict[str, Any] | None:
-    modules = version.incumbents.get(generation)
-    return found[modules] if modules is not None else None
+def _candidate_frame(
+    slot: _Slot, version: Version, evaluation: Evaluation, judgement: _Judgement, *, place: Indices, order: int
+) -> pl.DataFrame:
+    reasons = pl.Series(judgement.reasons, dtype=pl.String).gather(place)
+    return pl.DataFrame(
+        {
+            "candidate": slot.candidates,
+            "feasible": reasons == "",
+            "mass_kg": evaluation.mass_kg[place],
+            "wall_wh_per_km": evaluation.wall_wh_per_km[place],
+            "battery_wh_per_km": evaluation.battery_wh_per_km[place],
+            "range_km": evaluation.range_km[place],
+            "missed_trace_s": evaluation.missed_trace_s[place],
+            "reason": reasons,
+        }
+    ).with_columns(slot=pl.lit(slot.name), cycle=pl.lit(version.home), order=pl.lit(order))
 
 
-def _judge(
-    version: _Version, result: dict[str, Any], incumbent: dict[str, Any] | None
-) -> tuple[list[tuple[Any, ...]], list[str]]:
-    """Rows of the results table from ``requirement`` on, and the reasons for a rejection."""
-    rows: list[tuple[Any, ...]] = []
-    reasons = list(result["faults"])
-    for number, requirement in enumerate(version.requirements):
-        name, value = requirement["requirement"], result["reached"][number]
-        required = effective = requirement["value"]
-        if value is None:
-            status = result["status"][number] or "not evaluated: the configuration has no such module"
-            rows.append(
-                (name, requirement["procedure"], required, required, None, requirement["unit"], None, None, status)
-            )
-            continue
-        sign = -1.0 if name in LOWER_IS_BETTER else 1.0
-        own = incumbent["reached"][number] if incumbent is not None and name not in LEGAL_LIMITS else None
-        lowered = own is not None and np.isfinite(own) and sign * (own - required) < 0
-        if lowered:
-            effective = own
-        margin = sign * (value - effective)
-        passed = bool(margin >= -1e-9 * max(abs(effective), 1.0))
-        status = "ok" if passed else "missed"
-        if lowered:
-            status = "set to incumbent" if passed else "missed: set to incumbent"
-        rows.append(
-            (name, requirement["procedure"], required, effective, value, requirement["unit"], margin, passed, status)
+def _result_frame(
+    slot: _Slot, version: Version, evaluation: Evaluation, judgement: _Judgement, *, place: Indices, order: int
+) -> pl.DataFrame:
+    rows = version.requirements
+    per_row = pl.DataFrame(
+        {
+            "requirement": [row["requirement"] for row in rows],
+            "procedure": [row["procedure"] for row in rows],
+            "required": [row["value"] for row in rows],
+            "effective": judgement.effective,
+            "unit": [row["unit"] for row in rows],
+            "not_evaluated": list(evaluation.status),
+        },
+        schema_overrides={"required": pl.Float64, "requirement": pl.String, "procedure": pl.String, "unit": pl.String},
+    )
+    passed = judgement.passed[:, place].T.ravel()
+    reached = evaluation.reached[:, place].T.ravel()
+    code = np.where(passed, 0, 1) + 2 * np.tile(judgement.lowered, len(place))
+    code = np.where(np.isnan(reached), 4, code)
+    known = ~np.isnan(reached)
+    return (
+        pl.DataFrame({"candidate": slot.candidates})
+        .join(per_row, how="cross")
+        .with_columns(
+            reached=pl.Series(reached).fill_nan(None),
+            margin=pl.Series(judgement.margin[:, place].T.ravel()).fill_nan(None),
+            passed=pl.when(pl.Series(known)).then(pl.Series(passed)),
+            status=pl.Series(_STATUS).gather(code),
+            slot=pl.lit(slot.name),
+            programme=pl.lit(slot.key[0]),
+            version=pl.lit(slot.key[1]),
+            order=pl.lit(order),
         )
-        if not passed and requirement["binding"]:
-            side = "above" if sign < 0 else "below"
-            reasons.append(
-                f"{name} ({requirement['procedure']}) {value:.4g} {requirement['unit']}, {side} {effective:.4g}"
-            )
-    return rows, reasons
+        .with_columns(status=pl.when(pl.col("not_evaluated") != "").then("not_evaluated").otherwise("status"))
+    )
+
+
+def _in_order(frames: list[pl.DataFrame], schema: dict[str, Any]) -> pl.DataFrame:
+    if not frames:
+        return pl.DataFrame(schema=schema)
+    ordered = sorted(frames, key=lambda frame: frame["order"][0] if len(frame) else -1)
+    return pl.concat([frame.select(pl.col(name).cast(kind) for name, kind in schema.items()) for frame in ordered])
 
 
 def _no_choice_warnings(candidates: pl.DataFrame) -> list[str]:

@@ -43,6 +43,14 @@ class WheelTable:
         """The force nodes."""
         return np.linspace(-self.force_limit_n, self.force_limit_n, FORCE_POINTS)
 
+    def loss_at_nodes_w(self, force_n: Array) -> Array:
+        """Loss, W, at the speed nodes with one force (N) each, linear between the force nodes."""
+        place = (force_n + self.force_limit_n) / (2.0 * self.force_limit_n) * (FORCE_POINTS - 1)
+        column = np.clip(place.astype(int), 0, FORCE_POINTS - 2)
+        part = np.clip(place - column, 0.0, 1.0)
+        row = np.arange(SPEED_POINTS)
+        return np.asarray(self.loss_w[row, column] * (1 - part) + self.loss_w[row, column + 1] * part, dtype=float)
+
 
 def axle_loss_w(e_axle: EAxle, speed_mps: Array, force_n: Array, tyre_radius_m: float) -> Array:
     """Loss of one e-axle with its gear, W, at vehicle speed and force of that axle (broadcast); inf beyond its limits.

@@ -94,6 +94,11 @@ def _dc_charge_time(car: Car, row: Row) -> float:
     return dc_charge_time_s(car.pack, 0.1, 0.8) / 60.0
 
 
+def _peak_power(car: Car, row: Row) -> float:
+    del row
+    return sum(e_axle.peak_power_w for _, e_axle in car.axles) / 1000.0
+
+
 MANOEUVRES: Final[Mapping[str, Callable[[Car, Row], float]]] = {
     "acceleration_0_100": _acceleration(0.0, 100.0),
     "acceleration_80_120": _acceleration(80.0, 120.0),
@@ -102,4 +107,5 @@ MANOEUVRES: Final[Mapping[str, Callable[[Car, Row], float]]] = {
     "hill_start": _hill_start,
     "cold_power_fraction": _cold_power,
     "dc_charge_time": _dc_charge_time,
+    "kei_power_cap": _peak_power,
 }
