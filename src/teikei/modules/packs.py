@@ -27,17 +27,9 @@ PULSE_RATE_PER_H: Final = {"nmc": 6.0, "lfp": 5.0, "other": 6.0}  # 10 s dischar
 REGEN_RATE_PER_H: Final = {"nmc": 3.0, "lfp": 2.5, "other": 3.0}  # 10 s charge power / energy; assumption, 2 to 4
 DC_CHARGE_RATE_PER_H: Final = 1.3  # peak DC power / gross energy where the study gives none; assumption, 0.8 to 2.2
 USABLE_SHARE: Final = 0.92  # TUM AuVeCoDe net/gross capacity, where the study gives none
-_CHARGE_SHAPE_SOC: Final = (0.0, 0.1, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-_CHARGE_SHAPE: Final = (
-    0.85,
-    1.0,
-    1.0,
-    0.85,
-    0.70,
-    0.50,
-    0.28,
-    0.10,
-)  # assumption: plateau to half, taper to the cell limit
+_CHARGE_SHAPE_SOC: Final = (0.0, 0.1, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+# assumption: plateau, then taper to the cell limit; 10-80 % at 0.79 of the peak (Leaf 0.60, Ariya 0.84 by their makers)
+_CHARGE_SHAPE: Final = (0.85, 1.0, 1.0, 0.85, 0.72, 0.60, 0.48, 0.28, 0.10)
 COLD_CHEMISTRY_FACTOR: Final = {"nmc": 0.85, "lfp": 0.70, "other": 0.85}  # of the pulse rate at -10 °C; assumption
 
 

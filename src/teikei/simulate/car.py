@@ -89,9 +89,7 @@ class Car:
             axis=0,
         )
         electric = min(most, pack.peak_discharge_power_w) - self.auxiliary_power_w
-        loss = np.array(
-            [np.interp(f, self.table.force_n, row) for f, row in zip(force, self.table.loss_w, strict=True)]
-        )
+        loss = self.table.loss_at_nodes_w(force)
         return speed, force * np.minimum(1.0, electric / np.maximum(force * speed + loss, 1.0))
 
 
