@@ -39,14 +39,14 @@ class LossCoefficients:
 
 
 PM_MOTOR = LossCoefficients(
-    constant=0.0006,
+    constant=0.0010,
     speed=0.0005,
-    speed_squared=0.0012,
+    speed_squared=0.0006,
     torque=0.0,
     torque_speed=0.008,
     torque_squared=0.018,
     torque_squared_speed=0.011,
-    flux_weakening=0.006,
+    flux_weakening=0.0005,
     source="assumption",
 )
 
@@ -57,7 +57,7 @@ def drive_coefficients(motor_type: str, inverter_switch: str) -> LossCoefficient
     no_load, linear, copper = {"pm": (1.0, 0.0, 1.0), "induction": (0.35, 0.020, 1.25), "eesm": (0.35, 0.012, 1.15)}[
         motor_type
     ]
-    conduction, switching = {"si": (0.006, 0.008), "sic": (0.002, 0.0025)}[inverter_switch]
+    conduction, switching = {"si": (0.008, 0.010), "sic": (0.002, 0.0025)}[inverter_switch]
     return LossCoefficients(
         constant=motor.constant,
         speed=motor.speed * no_load,
