@@ -71,6 +71,41 @@ def drive_coefficients(motor_type: str, inverter_switch: str) -> LossCoefficient
     )
 
 
+def basis(
+    torque_nm: Array, speed_radps: Array, *, peak_torque_nm: float, peak_power_w: float, voltage_ratio: float = 1.0
+) -> Array:
+    """The eight terms of the equation, W per unit coefficient, in the order of ``LossCoefficients``; (..., 8)."""
+    x = np.abs(np.asarray(torque_nm, dtype=float)) / peak_torque_nm
+    u = np.abs(np.asarray(speed_radps, dtype=float)) * peak_torque_nm / peak_power_w
+    x, u = np.broadcast_arrays(x, u)
+    terms = (
+        np.ones_like(x),
+        u,
+        u**2,
+        voltage_ratio * x,
+        x * u,
+        x**2,
+        x**2 * u,
+        np.maximum(0.0, u - voltage_ratio) ** 2,
+    )
+    return np.asarray(np.stack(terms, axis=-1) * peak_power_w, dtype=float)
+
+
+def fit_coefficients(
+    torque_nm: Array, speed_radps: Array, loss_w: Array, *, peak_torque_nm: float, peak_power_w: float, source: str
+) -> LossCoefficients:
+    """Non-negative least squares of the equation to a measured map (1-D arrays), weighted by 1 / (2 % of power + loss).
+
+    The weight asks for relative accuracy where losses are large and for absolute accuracy near no load.
+    """
+    from scipy.optimize import nnls
+
+    weight = 1.0 / (0.02 * peak_power_w + np.abs(loss_w))
+    terms = basis(torque_nm, speed_radps, peak_torque_nm=peak_torque_nm, peak_power_w=peak_power_w)
+    values, _ = nnls(terms * weight[:, None], loss_w * weight)
+    return LossCoefficients(*(float(value) for value in values), source=source)
+
+
 def loss_w(
     coefficients: LossCoefficients,
     torque_nm: Array,

@@ -91,11 +91,11 @@ def _solve(linear: _Linear, makers: Sequence[str], use: Any) -> tuple[Array, dic
     known = np.isfinite(linear.excess)
     excess = np.where(known, linear.excess, 0.0) / linear.spread
     slopes = np.where(known[:, :, None], linear.slopes, 0.0) / linear.spread[:, None]
-    weight: Array = np.where(use, 1.0, 0.0)
+    weight: Any = np.where(use, 1.0, 0.0)
     prior = np.diag(np.array(PRIOR_SPREAD) ** -2.0)
     shrink = np.diag(np.array(MAKER_SPREAD) ** -2.0)
-    population: Array = np.zeros(size)
-    deviations: dict[str, Array] = {}
+    population: Any = np.zeros(size)
+    deviations: dict[str, Any] = {}
     members = {name: np.nonzero((names == name) & use)[0] for name in dict.fromkeys(names[use].tolist())}
     for _ in range(ROUNDS):
         hessian, gradient = prior.copy(), np.zeros(size)
