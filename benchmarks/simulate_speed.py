@@ -3,7 +3,7 @@
     PYTHONPATH=src:. python benchmarks/simulate_speed.py [--fastsim .venv-oracle/bin/python] [--cars 200000]
 
 Full model: two-dimensional loss tables (bilinear), internal-resistance battery with its state of charge, regeneration
-with fade and limits, auxiliaries. Every car has its own mass, road load, auxiliaries, one of 64 powertrains and 16 packs.
+with fade and limits, auxiliaries. Every car has its own mass, road load, auxiliaries; 64 powertrains and 16 packs.
 """
 
 from __future__ import annotations

@@ -180,7 +180,7 @@ def test_calibrate_writes_a_readable_file_that_simulate_reads(tmp_path):
 def test_calibrate_without_measurements_is_refused(tmp_path):
     with pytest.raises(StudyError, match="no measured energy"):
         calibrate_vehicles(file(tmp_path, LEAF))
-    with pytest.raises(StudyError, match="cars.csv:2:udds_wall_wh_per_km: 'much' is not a number"):
+    with pytest.raises(StudyError, match=r"cars\.csv:2:udds_wall_wh_per_km: 'much' is not a number"):
         calibrate_vehicles(file(tmp_path, LEAF + ",much", header=HEADER + ",udds_wall_wh_per_km"))
 
 

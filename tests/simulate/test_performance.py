@@ -75,7 +75,7 @@ def test_a_procedure_that_is_not_shipped_is_said_and_rejects_nothing(result):
 
 
 def test_generations_share_physics(result):
-    designs, done = result
+    _, done = result
     both = done.candidates.filter(pl.col("slot").str.starts_with("P/G1/std"))
     assert (
         both.filter(pl.col("slot") == "P/G1/std/1")["range_km"].to_list()
@@ -132,7 +132,7 @@ def test_negative_road_load_is_refused_in_the_study_s_words():
 
 
 def test_all_wheel_drive_is_quicker_and_heavier(result):
-    designs, done = result
+    _, done = result
     one = rows_of(result, "P/G1/std/1", {"E90"}, "acceleration_0_100").row(0, named=True)
     two = done.results.filter((pl.col("slot") == "P/G1/awd/1") & (pl.col("requirement") == "acceleration_0_100"))
     assert math.isfinite(one["reached"])
