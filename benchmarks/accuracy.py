@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tests.simulate.fastsim_model import fleet_of, reference
 
-from teikei.simulate.batch import plain
 from teikei.simulate.calibrate import leave_out
 from teikei.simulate.cycles import cycle
 from teikei.simulate.files import calibrate_vehicles, shipped_calibration, simulate_vehicles
+from teikei.simulate.fleet import plain
 from teikei.simulate.generic import battery_wh_per_km, wall_wh_per_km
 from teikei.simulate.vehicle_file import read_vehicles
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from tests.simulate.fleet import fleet
 
-from teikei.simulate.batch import batch, plain
 from teikei.simulate.cycles import cycle
+from teikei.simulate.fleet import batch, plain
 
 
 def memory_mb() -> float:
