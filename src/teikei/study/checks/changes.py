@@ -41,6 +41,7 @@ def scenarios_can_be_applied(draft: Draft) -> Iterator[Problem]:
 
 def ranges_name_real_figures(draft: Draft) -> Iterator[Problem]:
     """A range is of a number that stands in the study, and holds it."""
+    written_keys: dict[str, dict[str, Row]] = {}
     for row in draft["ranges"]:
         low, high = row["low"], row["high"]
         if None not in (low, high) and low > high:
@@ -63,7 +64,9 @@ def ranges_name_real_figures(draft: Draft) -> Iterator[Problem]:
                 "column", f"{column} of {table} holds no number, so it has no range: name a column of numbers"
             )
         elif table not in draft.damaged:
-            yield from _range_of_cell(draft, row, table, key, column)
+            if table not in written_keys:
+                written_keys[table] = rows_by_written_key(draft, table)
+            yield from _range_of_cell(draft, row, written_keys[table])
 
 
 def _range_of_setting(row: Row, column: str) -> Iterator[Problem]:
@@ -71,8 +74,8 @@ def _range_of_setting(row: Row, column: str) -> Iterator[Problem]:
         yield row.error("column", f"teikei knows no setting {show(column)}{suggest(column, Settings.model_fields)}")
 
 
-def _range_of_cell(draft: Draft, row: Row, table: str, key: str, column: str) -> Iterator[Problem]:
-    targets = rows_by_written_key(draft, table)
+def _range_of_cell(draft: Draft, row: Row, targets: dict[str, Row]) -> Iterator[Problem]:
+    table, key, column = row["table"], row["row"], row["column"]
     if key not in targets:
         names = [name for name, described in draft.columns[table].items() if described.key]
         hint = suggest(key, targets) if targets else f"; the table {table} has no rows"
