@@ -94,6 +94,8 @@ def _read_text(column: Column, raw: str) -> Cell:
     text = raw.strip()
     if not text:
         return empty_cell(column)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.isprintable() and (control := _control_character(text)):
         return Cell(
             error=f"found an invisible control character ({control}) in {show(text)}: delete the cell, type it again"
@@ -122,7 +124,8 @@ def guarded(text: str) -> str:
 
 def _control_character(text: str) -> str:
     for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\r\t":
+        odd = unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff"
+        if odd and character not in "\n\t":
             return f"U+{ord(character):04X}"
     return ""
 

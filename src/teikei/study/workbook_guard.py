@@ -116,17 +116,16 @@ def _unpack(archive: zipfile.ZipFile, data: bytes, name: str, found: Found) -> d
         return None
     parts: dict[str, bytes] = {}
     left = LARGEST_UNPACKED_BYTES
+    if sum(entry.file_size for entry in entries) > left:
+        found.error(name, _too_large())
+        return None
     for entry in entries:
         if entry.flag_bits & 1:
             found.error(name, "the archive is encrypted: save the workbook without a password")
             return None
         content = _unpack_entry(entry, data, left)
         if content is None or (left := left - len(content)) < 0:
-            found.error(
-                name,
-                f"the workbook unpacks to more than {LARGEST_UNPACKED_BYTES // 1_000_000} MB: keep the tables "
-                "only (no pictures, no formatted empty rows) and save it again",
-            )
+            found.error(name, _too_large())
             return None
         if entry.filename.endswith((".xml", ".rels")):
             if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
@@ -138,6 +137,14 @@ def _unpack(archive: zipfile.ZipFile, data: bytes, name: str, found: Found) -> d
                 return None
             parts[entry.filename.lstrip("/")] = content
     return parts
+
+
+def _too_large() -> str:
+    limit = LARGEST_UNPACKED_BYTES // 1_000_000
+    return (
+        f"the workbook unpacks to more than {limit} MB: keep the tables only (no pictures, no formatted empty rows) "
+        "and save it again"
+    )
 
 
 def _unpack_entry(entry: zipfile.ZipInfo, data: bytes, limit: int) -> bytes | None:
