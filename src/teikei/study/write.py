@@ -108,6 +108,7 @@ def write_workbook(study: Study | Tables, path: str | PathLike[str], settings: S
     tables, chosen = _parts(study, settings)
     target = Path(path)
     options = {
+        "in_memory": True,
         "strings_to_formulas": False,
         "strings_to_urls": False,
         "strings_to_numbers": False,
