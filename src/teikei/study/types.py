@@ -40,7 +40,9 @@ class Settings(BaseModel):
     safety_weeks: float = Field(default=1.0, ge=0)
     engineering_rate_per_hour: float = Field(default=10_000.0, gt=0, description="One rate for coalition values")
     engineer_hours_per_year: float = Field(default=1_760.0, gt=0)
-    alliance_one_off: float = Field(default=0.0, ge=0, description="Million, once per alliance above the first pooling rung")
+    alliance_one_off: float = Field(
+        default=0.0, ge=0, description="Million, once per alliance above the first pooling rung"
+    )
     home_market: str = "JP"
     market_year: int = Field(default=2025, description="Year of the product table the market is calibrated on")
     report_year: int = Field(default=2030, description="Year in which unit costs, prices and sales are compared")

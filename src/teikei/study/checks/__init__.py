@@ -1,0 +1,19 @@
+"""What must hold between tables: one small function a rule, each yielding problems with their places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from teikei.errors import Problem
+from teikei.study.checks import references
+from teikei.study.source import Draft
+
+Check = Callable[[Draft], Iterator[Problem]]
+
+ALL_CHECKS: tuple[Check, ...] = (*references.CHECKS,)
+
+
+def all_problems(draft: Draft) -> Iterator[Problem]:
+    """The problems of every check on a study as far as it could be read."""
+    for check in ALL_CHECKS:
+        yield from check(draft)
