@@ -27,9 +27,10 @@ def test_load_takes_a_path() -> None:
 
 
 def test_equilibrium_takes_the_promised_arguments() -> None:
-    assert list(inspect.signature(market.equilibrium).parameters) == [
-        "cost", "utility", "price_slope", "weight", "ownership", "nest", "nest_parameter", "start", "tolerance",
-    ]  # fmt: skip
+    promised = ["cost", "utility", "price_slope", "weight", "ownership", "nest", "nest_parameter", "start", "tolerance"]
+    found = inspect.signature(market.equilibrium).parameters
+    assert list(found)[: len(promised)] == promised
+    assert all(found[name].default is not inspect.Parameter.empty for name in list(found)[len(promised) :])
     assert list(inspect.signature(market.invert_shares).parameters) == [
         "share", "price", "price_slope", "weight", "taste", "nest", "nest_parameter",
     ]  # fmt: skip
