@@ -17,6 +17,7 @@ first_year: 2027
 last_year: 2029
 nre_profile: [0.1, 0.3, 0.4, 0.2]
 home_market: JP
+report_year: 2029
 """
 
 _TABLES = {
@@ -182,6 +183,7 @@ T3,family,Validation,T1;T2,3
     "products": """
 product,country,maker,programme,segment,powertrain,year,price,units,range_km,range_procedure,battery_kwh
 Kaze,JP,Aoba,P1,kei,bev,2025,2600000,20000,180,wltc_japan,20
+Tsuki,JP,Midori,,registered,hybrid,2025,3200000,30000,,,
 Rival,JP,Other,,kei,ice,2025,1600000,900000,,,
 """,
     "policy": """

@@ -6,8 +6,10 @@ every problem; ``apply_scenario`` makes a named set of changes; ``new`` starts a
 
 from teikei.study.load import check, load
 from teikei.study.messages import format_problems_json, format_problems_text
+from teikei.study.new import new
 from teikei.study.scenarios import apply_scenario
 from teikei.study.types import Settings, Study
+from teikei.study.write import write_folder, write_workbook
 
 __all__ = [
     "Settings",
@@ -17,4 +19,7 @@ __all__ = [
     "format_problems_json",
     "format_problems_text",
     "load",
+    "new",
+    "write_folder",
+    "write_workbook",
 ]

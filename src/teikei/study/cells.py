@@ -16,7 +16,9 @@ LONGEST_TEXT: Final = 32_000  # a cell of Excel holds 32,767 characters
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
 GUARD: Final = "'"  # written before text that a spreadsheet would take for a formula
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+
+_GUARDED: Final = re.compile(r"'+[=+\-@\t\r]")
+_LIKE_A_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 
 _BOOLEANS: Final = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -99,16 +101,23 @@ def _read_text(column: Column, raw: str) -> Cell:
     if len(text) > LONGEST_TEXT:
         return Cell(error=f"found {len(text)} characters, expected at most {LONGEST_TEXT}: shorten the text")
     note = ""
-    if column.kind != "text" or column.key or column.references:
-        if not text.isascii():
-            plain = unicodedata.normalize("NFKC", text).strip()
-            if plain != text:
-                note = f"found full-width or compatibility characters in {show(text)}, read as {show(plain)}"
-                text = plain
-    elif text[0] == GUARD and text[1:].startswith(FORMULA_STARTS):
+    if text[0] == GUARD and column.kind in ("text", "list") and _GUARDED.match(text):
         text = text[1:]  # the guard that teikei itself writes
+    if not text.isascii() and (column.kind != "text" or column.key or column.references):
+        plain = unicodedata.normalize("NFKC", text).strip()
+        if plain != text:
+            note = f"found full-width or compatibility characters in {show(text)}, read as {show(plain)}"
+            text = plain
     value, error = _typed(column, text)
     return Cell(value, error, "" if error else note)
+
+
+def guarded(text: str) -> str:
+    """Text for a cell that no spreadsheet takes for a formula: a leading = + - @ gets an apostrophe before it.
+
+    ``read_cell`` takes it away again. Plain negative numbers stay as they are.
+    """
+    return GUARD + text if _LIKE_A_FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def _control_character(text: str) -> str:

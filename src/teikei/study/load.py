@@ -85,7 +85,7 @@ def _read_draft(path: Path, found: Found) -> Draft | None:
     if path.is_dir():
         text = read_folder(path, found)
         raw_settings = None if text is None else parse_yaml(text, SETTINGS_FILE, found)
-        pattern = "{}.csv"
+        pattern, settings_file = "{}.csv", SETTINGS_FILE
     elif path.suffix.casefold() in (".csv", ".yaml", ".yml", ".tsv", ".json", ".txt"):
         found.error(
             _label(path), "expected a folder with study.yaml and its CSV files, or one .xlsx workbook: give the folder"
@@ -93,7 +93,7 @@ def _read_draft(path: Path, found: Found) -> Draft | None:
         return None
     else:
         raw_settings = read_workbook(path, found)
-        pattern = f"{path.name}!{{}}"
+        pattern, settings_file = f"{path.name}!{{}}", f"{path.name}!{SETTINGS_SHEET}"
     settings = None if raw_settings is None else read_settings(raw_settings, found)
     columns = all_columns()
     rows = {
@@ -104,7 +104,7 @@ def _read_draft(path: Path, found: Found) -> Draft | None:
         settings=settings,
         rows=rows,
         columns=columns,
-        files={name: pattern.format(name) for name in [*columns, SETTINGS_SHEET]},
+        files={name: pattern.format(name) for name in columns} | {SETTINGS_SHEET: settings_file},
         damaged=frozenset(found.damaged),
         setting_places={} if raw_settings is None else raw_settings.places,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,10 +10,9 @@ from teikei.study.cells import Cell, empty_cell, read_cell
 from teikei.study.columns import Column
 from teikei.study.messages import closest, show
 from teikei.study.read_folder import Found
-from teikei.study.source import RawTable, Row
+from teikei.study.source import RawTable, Row, name_and_unit
 from teikei.study.workbook_guard import BadCell
 
-_HEADER_WITH_UNIT: Final = re.compile(r"(?P<name>[^\[\]]+?)\s*\[(?P<unit>.*)\]")
 _NUMERIC_KINDS: Final = ("number", "integer", "year")
 
 
@@ -48,7 +46,7 @@ def _read_header(raw: RawTable, columns: Mapping[str, Column], found: Found) -> 
     unknown: dict[int, str] = {}
     for index, text in enumerate(raw.header):
         place = raw.place(raw.header_line, index=index)
-        name, unit = _name_and_unit(text)
+        name, unit = name_and_unit(text)
         if name in indexes:
             first = raw.place(raw.header_line, index=indexes[name])
             found.error(
@@ -81,11 +79,6 @@ def _read_header(raw: RawTable, columns: Mapping[str, Column], found: Found) -> 
 
 def _plain(unit: str) -> str:
     return "".join(unit.casefold().split())
-
-
-def _name_and_unit(text: str) -> tuple[str, str]:
-    match = _HEADER_WITH_UNIT.fullmatch(text)
-    return (match["name"], match["unit"]) if match else (text, "")
 
 
 def _report_unknown_columns(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 from teikei.errors import Problem
 from teikei.study.columns import Column
@@ -21,6 +23,15 @@ def column_letters(index: int) -> str:
     return letters
 
 
+_HEADER_WITH_UNIT: Final = re.compile(r"(?P<name>[^\[\]]+?)\s*\[(?P<unit>.*)\]")
+
+
+def name_and_unit(text: str) -> tuple[str, str]:
+    """Name and unit of a header cell such as ``mass_kg [kg]``; the unit is empty where none is given."""
+    match = _HEADER_WITH_UNIT.fullmatch(text)
+    return (match["name"], match["unit"]) if match else (text, "")
+
+
 @dataclass(frozen=True)
 class RawTable:
     """One table as the file holds it. rows: (physical line or sheet row, cells); damaged: some rows could not be read.
@@ -35,6 +46,15 @@ class RawTable:
     header_line: int = 1
     damaged: bool = False
 
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Column name (a unit in brackets after it does not count) -> its first position in the header."""
+        found: dict[str, int] = {}
+        for index, text in enumerate(self.header):
+            found.setdefault(text, index)
+            found.setdefault(name_and_unit(text)[0], index)
+        return found
+
     @property
     def is_sheet(self) -> bool:
         """Whether the table is a sheet of a workbook."""
@@ -44,12 +64,13 @@ class RawTable:
         """The place of a cell (by name of column, or its position in the header), of a row, or of the whole table."""
         if line is None:
             return self.file
-        if index is None and column in self.header:
-            index = self.header.index(column)
+        if index is None:
+            index = self.positions.get(column)
         if self.is_sheet:
             return f"{self.file}!{'' if index is None else column_letters(index)}{line}"
         if not column and index is not None:
-            column = self.header[index] if index < len(self.header) and self.header[index] else column_letters(index)
+            name = self.header[index] if index < len(self.header) else ""
+            column = name_and_unit(name)[0] or column_letters(index)
         return f"{self.file}:{line}:{column}" if column else f"{self.file}:{line}"
 
 

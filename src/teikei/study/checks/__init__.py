@@ -5,12 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from teikei.errors import Problem
-from teikei.study.checks import references
+from teikei.study.checks import (
+    buying,
+    changes,
+    development,
+    market,
+    modules,
+    plausibility,
+    programmes,
+    references,
+    volumes,
+)
 from teikei.study.source import Draft
 
 Check = Callable[[Draft], Iterator[Problem]]
 
-ALL_CHECKS: tuple[Check, ...] = (*references.CHECKS,)
+ALL_CHECKS: tuple[Check, ...] = (
+    *references.CHECKS,
+    *programmes.CHECKS,
+    *volumes.CHECKS,
+    *modules.CHECKS,
+    *buying.CHECKS,
+    *development.CHECKS,
+    *market.CHECKS,
+    *changes.CHECKS,
+    *plausibility.CHECKS,
+)
 
 
 def all_problems(draft: Draft) -> Iterator[Problem]:

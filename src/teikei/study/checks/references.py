@@ -8,7 +8,7 @@ from typing import Any
 from teikei.errors import Problem
 from teikei.study.columns import LIST_SEPARATOR, Column
 from teikei.study.messages import show, suggest
-from teikei.study.source import Draft, Row
+from teikei.study.source import Draft
 
 
 def referenced_names_exist(draft: Draft) -> Iterator[Problem]:
@@ -137,12 +137,6 @@ def site_customers_exist(draft: Draft) -> Iterator[Problem]:
                     "sourceable_by",
                     f"{show(name)} is not in {draft.files['companies']}{suggest(name, [*companies, 'any', 'none'])}",
                 )
-
-
-def reference_of_row(row: Row, *columns: str) -> tuple[Any, ...] | None:
-    """The values of some columns of a row, None where one is empty or unreadable."""
-    values = tuple(row[name] for name in columns)
-    return None if None in values else values
 
 
 CHECKS = (
