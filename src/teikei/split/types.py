@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -59,10 +59,17 @@ class Allocation:
 
     shares: CONTRACT table ``shares`` (rung, rule, company, kind, value, lower, upper; million);
     core: rung, nonempty, least_core_epsilon, rule, in_core, leaves, leaves_by;
-    baselines: rung, company, rule, shift (how the company's share moves when its stand-alone claim moves by one).
+        certain (whether the verdict holds whatever the gaps of the plans hide);
+    baselines: rung, company, rule, shift (how the company's share moves when its stand-alone claim moves by one),
+    claim,
+        reported, derived, assumption (input rows behind the claim, by confidence);
+    blocs: the same columns as shares, one row per bloc instead of company (a bloc is named as a coalition);
+    by_lever: rung, method, rule, company (bloc), lever, value; additive rules only.
     """
 
     shares: pl.DataFrame
     core: pl.DataFrame
     baselines: pl.DataFrame
     notes: tuple[str, ...] = ()
+    blocs: pl.DataFrame = field(default_factory=pl.DataFrame)
+    by_lever: pl.DataFrame = field(default_factory=pl.DataFrame)
