@@ -76,6 +76,7 @@ def equilibrium(
     start: npt.ArrayLike | None = None,
     tolerance: float = 1e-12,
     max_iterations: int = _MAX_ITERATIONS,
+    price_scale: npt.ArrayLike = 1.0,
 ) -> Equilibrium:
     """At which prices does every owner earn most, given the prices of the others?
 
@@ -84,7 +85,8 @@ def equilibrium(
     given · ownership (..., J, J): 1 same owner, kappa across; row j: what the owner of j counts of the profit on k ·
     nest (J,): label of each product, None for none · nest_parameter: below 1, a number or anything that fits (..., J),
     equal within a nest · start (..., J): prices to start from (default: cost) · tolerance: on the first-order
-    conditions, in shares, and on the relative step of markups. Leading axes are independent markets and broadcast.
+    conditions, in shares, and on the relative step of markups · price_scale (..., J): multiplies the price slope for a
+    product (1: none). Leading axes are independent markets and broadcast.
 
     Raises MarketInputError (a StudyError and a ValueError) where an input cannot be right, a product without any demand
     included. Not converged is a result: see ``Equilibrium.converged`` and ``residual``.
@@ -101,7 +103,7 @@ def equilibrium(
         others = (*others, ("start", begin, 1))
     if not tolerance > 0:
         raise refuse("tolerance", f"found {tolerance}; expected a number above 0")
-    market = check_market(utility, price_slope, weight, nest, nest_parameter, others)
+    market = check_market(utility, price_slope, weight, nest, nest_parameter, others, price_scale=price_scale)
     count = market.products
     owner, conduct, diagonal = owner_groups(check_ownership(matrix, market.lead, count))
     shaped_cost = flat("cost", cost_array, market.lead, (count,))
@@ -120,6 +122,7 @@ def equilibrium(
         market.nest,
         market.nests,
         market.keep,
+        market.scale,
         owner,
         conduct,
         diagonal,
@@ -162,6 +165,7 @@ def marginal_cost(
     *,
     nest: npt.ArrayLike | None = None,
     nest_parameter: npt.ArrayLike = 0.0,
+    price_scale: npt.ArrayLike = 1.0,
 ) -> Array:
     """Which marginal cost (..., J) makes the observed prices optimal for their owners?
 
@@ -180,6 +184,7 @@ def marginal_cost(
         nest,
         nest_parameter,
         (("price", prices, 1), ("share", shares, 1), ("ownership", matrix, 2)),
+        price_scale=price_scale,
     )
     count = market.products
     full = np.broadcast_to(flat("price", prices, market.lead, (count,)), (market.markets, count)).copy()

@@ -25,7 +25,8 @@ def refuse(place: str, message: str) -> MarketInputError:
 class Market:
     """Checked arrays: leading axes flattened to T (or 1 where equal in every market), ready for the kernels.
 
-    utility (T|1, J, I), slope and weight (T|1, I), nest (J,) 0 … N-1, keep (T|1, J): 1 - nest parameter.
+    utility (T|1, J, I), slope and weight (T|1, I), nest (J,) 0 … N-1, keep (T|1, J): 1 - nest parameter,
+    scale (T|1, J): factor on the price slope by product.
     """
 
     lead: tuple[int, ...]
@@ -36,6 +37,7 @@ class Market:
     nest: IntArray
     nests: int
     keep: Array
+    scale: Array
 
     @property
     def products(self) -> int:
@@ -102,6 +104,7 @@ def check_market(
     nest_parameter: npt.ArrayLike,
     others: tuple[tuple[str, Array, int], ...],
     utility_name: str = "utility",
+    price_scale: npt.ArrayLike = 1.0,
 ) -> Market:
     """Check and shape what describes demand; ``others`` are further arrays (name, array, own axes) that share leads.
 
@@ -109,16 +112,18 @@ def check_market(
     """
     value = number_array(utility_name, utility)
     slope, load = number_array("price_slope", price_slope), number_array("weight", weight)
+    scale = number_array("price_scale", price_scale)
     products = max([array.shape[-1] for _, array, _ in others if array.ndim] + list(value.shape[-2:-1]))
     types = max([1] + [array.shape[-1] for array in (value, slope, load) if array.ndim])
     if products == 0:
         raise refuse(utility_name, "found no product; expected at least one")
-    for name, array in (("price_slope", slope), ("weight", load)):
+    for name, array in (("price_slope", slope), ("weight", load), ("price_scale", scale)):
         if np.any(array <= 0):
             where = tuple(int(k) for k in np.argwhere(array <= 0)[0])
             raise refuse(name, f"found {array[where]} at index {where}; expected a number above 0")
     index, nests, keep = _nests(nest, nest_parameter, products)
-    lead = lead_of((utility_name, value, 2), ("price_slope", slope, 1), ("weight", load, 1), ("rho", keep, 1), *others)
+    singles = (("price_slope", slope, 1), ("weight", load, 1), ("rho", keep, 1), ("price_scale", scale, 1))
+    lead = lead_of((utility_name, value, 2), *singles, *others)
     shaped_keep = flat("nest_parameter", keep, lead, (products,))
     for group in range(nests if nest is not None else 0):
         part = shaped_keep[:, index == group]
@@ -133,6 +138,7 @@ def check_market(
         nest=index,
         nests=nests,
         keep=shaped_keep,
+        scale=flat("price_scale", scale, lead, (products,)),
     )
 
 

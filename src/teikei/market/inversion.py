@@ -23,6 +23,7 @@ def invert_shares(
     taste: npt.ArrayLike = 0.0,
     nest: npt.ArrayLike | None = None,
     nest_parameter: npt.ArrayLike = 0.0,
+    price_scale: npt.ArrayLike = 1.0,
 ) -> Array:
     """Which mean utility (..., J) of each product makes demand meet the observed shares?
 
@@ -51,6 +52,7 @@ def invert_shares(
         nest_parameter,
         (("share", shares, 1), ("price", prices, 1)),
         utility_name="taste",
+        price_scale=price_scale,
     )
     full = np.broadcast_to(flat("share", shares, market.lead, (count,)), (market.markets, count)).copy()
     inside, whole = full.sum(axis=1), market.weight.sum(axis=1)
@@ -61,7 +63,8 @@ def invert_shares(
             f"shares add up to {inside[t]:.6g} of {whole[min(t, len(whole) - 1)]:.6g} buyers: no outside good is left; "
             "expected less: enlarge the potential market or correct the units",
         )
-    base = market.utility - market.slope[:, None, :] * flat("price", prices, market.lead, (count,))[:, :, None]
+    paid = market.scale * flat("price", prices, market.lead, (count,))
+    base = market.utility - market.slope[:, None, :] * paid[:, :, None]
     outside = (whole - inside)[:, None]
     nest_total = np.stack([full[:, market.nest == g].sum(axis=1) for g in range(market.nests)], axis=1)
     # the closed form of a nested logit with one type is the start: exact where types do not differ

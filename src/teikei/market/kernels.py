@@ -156,6 +156,7 @@ def zeta(
     weight: Array,
     nest: IntArray,
     keep: Array,
+    scale: Array,
     owner: IntArray,
     conduct: Array,
     diagonal: bool,
@@ -167,8 +168,8 @@ def zeta(
     """The zeta map at ``markup`` (J,) for one market; utility (I, J). Returns the largest first-order condition.
 
     Fills ``share`` and ``image`` (J,). ``owner`` (J,) groups products with equal rows and columns of the ownership
-    matrix, ``conduct`` (G, G) is that matrix by group: sums run over groups instead of products. image is NaN for a
-    product without any demand.
+    matrix, ``conduct`` (G, G) is that matrix by group: sums run over groups instead of products; ``scale`` (J,)
+    multiplies the price slope. image is NaN for a product without any demand.
     """
     types, count = utility.shape
     groups = conduct.shape[0]
@@ -182,7 +183,7 @@ def zeta(
         cross[j] = 0.0
     for i in range(types):
         for j in range(count):
-            scaled[j] = (utility[i, j] - slope[i] * (cost[j] + markup[j])) / keep[j]
+            scaled[j] = (utility[i, j] - slope[i] * scale[j] * (cost[j] + markup[j])) / keep[j]
         choose(scaled, nest, keep, within, nest_top, nest_sum, nest_share)
         for group in range(groups):
             for part in range(nests):
@@ -218,8 +219,8 @@ def zeta(
         if diagonal_slope[j] < _TINY:
             image[j] = np.nan
         else:
-            image[j] = (share[j] + cross[j]) / diagonal_slope[j]
-        residual = max(residual, abs(share[j] + cross[j] - diagonal_slope[j] * markup[j]))
+            image[j] = (share[j] / scale[j] + cross[j]) / diagonal_slope[j]
+        residual = max(residual, abs(share[j] + scale[j] * (cross[j] - diagonal_slope[j] * markup[j])))
     return residual
 
 
@@ -233,6 +234,7 @@ def solve_markets(
     nest: IntArray,
     nests: int,
     keep: Array,
+    scale: Array,
     owner: IntArray,
     conduct: Array,
     diagonal: Array,
@@ -273,6 +275,7 @@ def solve_markets(
                 weight[min(t, weight.shape[0] - 1)],
                 nest,
                 keep[min(t, keep.shape[0] - 1)],
+                scale[min(t, scale.shape[0] - 1)],
                 owner[at_owner],
                 conduct[at_owner],
                 diagonal[at_owner] > 0.0,
