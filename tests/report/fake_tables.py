@@ -13,7 +13,7 @@ RUNGS = ("components", "powertrain", "platform", "battery")
 YEARS = tuple(range(2027, 2035))
 SHARE_OF_SAVING = {"Nissan": 0.42, "Honda": 0.5, "Mitsubishi": 0.08}
 
-# programme: companies, title segment, thousand cars a year at the end, e-axle alone, e-axle joint, pack alone, pack joint
+# programme: company, thousand cars a year at the end, e-axle alone and joint, pack alone and joint
 PROGRAMMES: dict[str, tuple[str, float, str, str, str, str]] = {
     "P01": ("Nissan", 42.0, "MM48", "E1", "K20", "B1"),
     "P02": ("Mitsubishi", 11.0, "MM48", "E1", "K20", "B1"),
@@ -263,9 +263,7 @@ def _performance() -> pl.DataFrame:
             for procedure, required, unit, margin in needs:
                 better = -1.0 if unit in ("s", "min") else 1.0
                 spread = margin * (1 + 0.4 * index)
-                rows.append(
-                    (coalition, rung, programme, procedure, required, required + better * spread, unit, spread)
-                )
+                rows.append((coalition, rung, programme, procedure, required, required + better * spread, unit, spread))
     names = ["coalition", "rung", "programme", "procedure", "required", "reached", "unit", "margin"]
     return pl.DataFrame(rows, schema=names, orient="row")
 
@@ -285,7 +283,11 @@ def _schedule() -> pl.DataFrame:
     rows = []
     for index, (family, company) in enumerate((("EA_K", "Honda"), ("EA_M", "Nissan"), ("PK_LFP", "Honda"))):
         start = 2027 + index / 2
-        for task, years, hours in (("concept", 0.75, 21_000.0), ("prototype", 1.0, 48_000.0), ("validation", 1.25, 66_000.0)):
+        for task, years, hours in (
+            ("concept", 0.75, 21_000.0),
+            ("prototype", 1.0, 48_000.0),
+            ("validation", 1.25, 66_000.0),
+        ):
             begins, ends = (f"{int(t)}-Q{int(t % 1 * 4) + 1}" for t in (start, start + years))
             rows.append((GRAND, "battery", task, family, company, begins, ends, hours))
             start += years
@@ -310,14 +312,20 @@ def _breakdown() -> pl.DataFrame:
 
 def _split() -> dict[str, pl.DataFrame]:
     shares, core, baselines = [], [], []
-    rules = {"shapley": (0.42, 0.5, 0.08), "nucleolus": (0.42, 0.5, 0.08), "proportional_to_standalone": (0.5, 0.4, 0.1)}
+    rules = {
+        "shapley": (0.42, 0.5, 0.08),
+        "nucleolus": (0.42, 0.5, 0.08),
+        "proportional_to_standalone": (0.5, 0.4, 0.1),
+    }
     companies = ("Nissan", "Honda", "Mitsubishi")
     for rung in RUNGS:
         saving = _saving_until(rung)
         for rule, parts in rules.items():
             for company, part in zip(companies, parts, strict=True):
                 half = 390.0 * part
-                shares.append((rung, rule, company, "saving", saving * part, saving * part - half, saving * part + half))
+                shares.append(
+                    (rung, rule, company, "saving", saving * part, saving * part - half, saving * part + half)
+                )
                 baselines.append((rung, company, rule, 0.5 if company == "Honda" else 0.25))
             core.append((rung, True, -saving / 2, rule, True, None, None))
     transfers = [
@@ -368,8 +376,20 @@ def _market() -> dict[str, pl.DataFrame]:
             share = 0.028 + 0.0105 * (year - 2026) + (0.0006 * index if scenario != "merger" else -0.001)
             spread = 0.08 + 0.05 * (year - 2026)
             summary.append(
-                (coalition, rung, scenario, year, "JP", share, share * (1 - spread), share * (1 + 1.4 * spread))
-                + (41_000.0 + 900 * index + 8_000 * (year - 2026), 30_000.0 - 120 * index, 0.82, 1_200.0 * index)
+                (
+                    coalition,
+                    rung,
+                    scenario,
+                    year,
+                    "JP",
+                    share,
+                    share * (1 - spread),
+                    share * (1 + 1.4 * spread),
+                    41000.0 + 900 * index + 8000 * (year - 2026),
+                    30000.0 - 120 * index,
+                    0.82,
+                    1200.0 * index,
+                )
             )
         for product, company, price, units in (
             ("Sakura", "Nissan", 2_600_000.0, 15_000.0),
@@ -381,8 +401,20 @@ def _market() -> dict[str, pl.DataFrame]:
             cut = 0.0 if company == "BYD" else 0.009 * index * (-0.4 if scenario == "merger" else 1)
             count = units * (1 + 2.6 * cut) if company != "BYD" else units * (1 - 0.004 * index)
             outcome.append(
-                (coalition, rung, scenario, 2030, "JP", product, company, price * (1 - cut), count)
-                + (count / 3.9e6, count * 0.8 / 3.9e6, count * 1.25 / 3.9e6)
+                (
+                    coalition,
+                    rung,
+                    scenario,
+                    2030,
+                    "JP",
+                    product,
+                    company,
+                    price * (1 - cut),
+                    count,
+                    count / 3900000.0,
+                    count * 0.8 / 3900000.0,
+                    count * 1.25 / 3900000.0,
+                )
             )
     summary_names = ["coalition", "rung", "scenario", "year", "region", "ev_share", "ev_share_lower", "ev_share_upper"]
     summary_names += ["alliance_ev_units", "rival_ev_units", "pass_through", "consumer_surplus_change"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from teikei.report.blocks import Cell, Grid, grid, words
+from teikei.report.blocks import Cell, Grid, grid, region_name, rule_name, words
 from teikei.report.context import Context
 from teikei.report.evidence import Evidence
 from teikei.report.facts import EvShare, Rung
@@ -26,7 +26,9 @@ def make_answer(context: Context, evidence: Evidence) -> Answer:
     if ladder.best is None:
         reason = ladder.not_evaluated_because or "Savings: not evaluated because no rung of this run has a value."
         return Answer((reason,), None, _facts(context, evidence))
-    return Answer((_saving_sentence(context, ladder.best), _why_sentence(context)), _grid(context), _facts(context, evidence))
+    return Answer(
+        (_saving_sentence(context, ladder.best), _why_sentence(context)), _grid(context), _facts(context, evidence)
+    )
 
 
 def _saving_sentence(context: Context, best: Rung) -> str:
@@ -70,14 +72,14 @@ def main_levers(rung: Rung, context: Context, count: int = 2) -> str:
     losses = sorted((value, name) for name, value in rung.steps.items() if value < 0)[:1]
     money = context.money
     decimals = money.decimals([rung.saving])
-    return ", ".join(f"{words(name)} {money.text(value, decimals, sign=True)}" for value, name in [*gains, *losses])
+    return "; ".join(f"{words(name)} {money.text(value, decimals, sign=True)}" for value, name in [*gains, *losses])
 
 
 def interval_text(context: Context, rung: Rung, decimals: int) -> str:
     """The proven interval of a saving, or why there is none."""
     if rung.lower is None or rung.upper is None:
         return "no proven bound"
-    return f"{context.money.text(rung.lower, decimals)} to {context.money.text(rung.upper, decimals)}"
+    return f"proven {context.money.text(rung.lower, decimals)} to {context.money.text(rung.upper, decimals)}"
 
 
 def stability_text(rung: Rung) -> str:
@@ -103,21 +105,24 @@ def _grid(context: Context) -> Grid:
     decimals = money.decimals(savings)
     share_decimals = money.decimals([share.value for rung in ladder.rungs for share in rung.shares])
     largest = max((abs(saving) for saving in savings if saving is not None), default=1.0) or 1.0
-    headers = ["Rung", f"Saves, {money.label}", "proven range", "of cost alone", f"What the step adds, {money.label}"]
+    headers = ["Rung", f"Saves, {money.label}", "of cost alone", f"What this step adds, {money.label}"]
     headers += [f"{company} gets" for company in ladder.companies]
     headers += ["Split stable?", _ev_header(context)]
     rows: list[list[Cell | str]] = []
     for rung in ladder.rungs:
         if rung.saving is None:
-            blanks: list[Cell | str] = [Cell("", look="blank") for _ in headers[2:]]
-            rows.append([words(rung.name), Cell(sentence_of(rung.status), look="absent"), *blanks])
+            rows.append([words(rung.name), Cell(sentence_of(rung.status), look="absent", span=len(headers) - 1)])
             continue
         got = {share.company: share.value for share in rung.shares}
-        width = f"{abs(rung.saving) / largest * 100:.1f}"
+        width = f"{abs(rung.saving) / largest * 46:.1f}"
         cells: list[Cell | str] = [
             words(rung.name),
-            Cell(money.text(rung.saving, decimals), rung.saving, look=f"bar:{width}:{'loss' if rung.saving < 0 else 'gain'}"),
-            Cell(interval_text(context, rung, decimals), look="range"),
+            Cell(
+                money.text(rung.saving, decimals),
+                rung.saving,
+                look=f"bar:{width}:{'loss' if rung.saving < 0 else 'gain'}",
+                note=interval_text(context, rung, decimals),
+            ),
             Cell(percent(rung.share_of_alone), rung.share_of_alone),
             Cell(main_levers(rung, context), look="why"),
         ]
@@ -128,19 +133,22 @@ def _grid(context: Context) -> Grid:
             Cell(points(change), change, look="ev", note=ev_text(rung.ev)) if rung.ev else Cell("not evaluated"),
         ]
         rows.append(cells)
-    return grid("What each rung of cooperation saves against going alone", headers, rows, look="answer", note=_basis(context))
+    return grid(
+        "What each rung of cooperation saves against going alone", headers, rows, look="answer", note=_basis(context)
+    )
 
 
 def _ev_header(context: Context) -> str:
     ladder = context.ladder
-    return f"EV share {ladder.home_market} {ladder.report_year or ''}".strip() + ", change"
+    return f"EV share, {region_name(ladder.home_market)} {ladder.report_year or ''}".strip()
 
 
 def _basis(context: Context) -> str:
     rule = context.ladder.rule
-    split = f" Split shown: {words(rule)}." if rule else ""
+    split = f" Split shown: {rule_name(rule)}." if rule else ""
     return (
-        f"Each rung includes the ones above it. Money: {context.basis or 'as the study states it'}. Proven range: what the "
+        f"Each rung includes the ones above it. Money: {context.basis or 'as the study states it'}. Proven range: "
+        f"what the "
         f"solver's bounds allow at the study's own figures; it says nothing about wrong inputs.{split}"
     )
 
@@ -154,7 +162,7 @@ def sentence_of(status: str) -> str:
 def _facts(context: Context, evidence: Evidence) -> tuple[tuple[str, str], ...]:
     return (
         ("Who gets what", _split_fact(context)),
-        (f"EV share in {context.ladder.home_market or 'the home market'}", _ev_fact(context)),
+        (f"EV share in {region_name(context.ladder.home_market) or 'the home market'}", _ev_fact(context)),
         ("Resting on assumptions", _evidence_fact(context, evidence)),
     )
 
@@ -166,7 +174,7 @@ def _split_fact(context: Context) -> str:
         return context.absent("shares")
     decimals = money.decimals([share.value for share in best.shares])
     told = listed(f"{share.company} {money.text(share.value, decimals)}" for share in best.shares)
-    sentence = f"At {words(best.name)}, by {words(ladder.rule or '')}: {told} {money.label}. "
+    sentence = f"At {words(best.name)}, by {rule_name(ladder.rule)}: {told} {money.label}. "
     if best.stable is None:
         return sentence + "Stability: not evaluated because the table “core” has no row for this split."
     if best.stable:
@@ -198,7 +206,9 @@ def _evidence_fact(context: Context, evidence: Evidence) -> str:
         return context.absent("sources")
     sentence = f"{percent(evidence.assumed_share, 0)} of {evidence.count:,} figures are assumptions"
     if evidence.assumed_cost_share is not None:
-        sentence += f"; {percent(evidence.assumed_cost_share, 0)} of the joint cost is priced by an assumption or a cost law"
+        sentence += (
+            f"; {percent(evidence.assumed_cost_share, 0)} of the joint cost is priced by an assumption or a cost law"
+        )
     if evidence.untraced_cost_share:
         sentence += f", {percent(evidence.untraced_cost_share, 0)} could not be traced"
     sentence += "."

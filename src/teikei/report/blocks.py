@@ -15,12 +15,16 @@ ROW_LIMIT: Final = 150
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One table cell: what is shown, and the stored figure behind it. ``look`` names a style in report.css."""
+    """One table cell: what is shown, and the stored figure behind it.
+
+    look names a style in report.css; note is a second line or a hint; span: columns it takes (last cell of a row).
+    """
 
     text: str
     value: float | None = None
     look: str = ""
     note: str = ""
+    span: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,31 @@ class Spec:
     sign: bool = False
 
 
+_RULES: Final = {
+    "shapley": "Shapley value",
+    "tau": "tau value",
+    "proportional_to_standalone": "proportional to stand-alone cost",
+    "equal_nonseparable": "equal split of non-separable cost",
+    "separable_cost_remaining_benefits": "separable cost, remaining benefits",
+}
+_ACRONYMS: Final = {name.lower(): name for name in ("AC", "DC", "WLTC", "EPA", "EV", "NRE", "JC08", "MIDC", "LFP")}
+_REGIONS: Final = {"JP": "Japan", "CN": "China", "EU": "Europe", "UK": "Britain", "US": "United States", "IN": "India"}
+
+
+def rule_name(rule: str | None) -> str:
+    """A rule of sharing as people call it."""
+    return _RULES.get(rule or "", words(rule or ""))
+
+
+def region_name(region: str | None) -> str:
+    """A sales region as people call it."""
+    return _REGIONS.get(region or "", region or "")
+
+
 def words(name: str) -> str:
-    """A stored name as words: ``commercial_scale`` is ``commercial scale``."""
-    return name.replace("_", " ")
+    """A stored name as words: ``commercial_scale`` is ``commercial scale``, ``dc_charge_time`` ``DC charge time``."""
+    text = " ".join(_ACRONYMS.get(word, word) for word in name.replace("_", " ").split(" "))
+    return text.replace(" 0 100", " 0–100 km/h").replace(" 80 120", " 80–120 km/h")
 
 
 def grid(
@@ -107,7 +133,7 @@ def grid(
 ) -> Grid:
     """A grid from cells; a column is numeric when its cells carry values."""
     cells = tuple(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row) for row in rows)
-    numeric = [any(row[index].value is not None for row in cells) for index in range(len(headers))]
+    numeric = [any(index < len(row) and row[index].value is not None for row in cells) for index in range(len(headers))]
     columns = tuple(Column(header, flag) for header, flag in zip(headers, numeric, strict=True))
     return Grid(caption, columns, cells, note, look=look)
 

@@ -51,7 +51,7 @@ def _layout(**more: Any) -> Figure:
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "hovermode": "closest",
-        "legend": {"orientation": "h", "y": -0.18, "yanchor": "top", "x": 0, "traceorder": "normal"},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         "hoverlabel": {"font": {"family": FONT}},
     }
     layout.update(more)
@@ -67,15 +67,18 @@ def _axis(title: str = "", **more: Any) -> Figure:
         "separatethousands": True,
     }
     if title:
-        axis["title"] = {"text": safe(title), "standoff": 8}
+        axis["title"] = {"text": safe(title), "standoff": 8, "font": {"size": 13}}
     axis.update(more)
     return axis
 
 
 def _category_axis(categories: Sequence[str], **more: Any) -> Figure:
-    return _axis(
-        type="category", categoryorder="array", categoryarray=[safe(name) for name in categories], **more
-    )
+    return _axis(type="category", categoryorder="array", categoryarray=[safe(name) for name in categories], **more)
+
+
+def _rows_axis(categories: Sequence[str], **more: Any) -> Figure:
+    """A vertical category axis whose first category stands on top."""
+    return _category_axis(categories, autorange="reversed", **more)
 
 
 def _marker(index: int, penalty: bool) -> Figure:
@@ -116,38 +119,54 @@ def stacked_bars(
             }
         )
         counts[one.penalty] += 1
+    labels: list[Figure] = []
     if net is not None:
         data.append(
             {
                 "type": "scatter",
-                "mode": "markers+text",
+                "mode": "markers",
                 "name": safe(net.name),
                 "x": names,
                 "y": list(net.values),
-                "text": [f"<b>{number(value, decimals)}</b>" for value in net.values],
-                "textposition": "middle right",
-                "textfont": {"color": INK, "size": 13},
                 "marker": {"symbol": "diamond", "size": 12, "color": "#ffffff", "line": {"color": INK, "width": 2}},
                 "hovertemplate": f"%{{x}}: %{{y:,.{decimals}f}} {safe(unit)}",
                 "cliponaxis": False,
                 **_errors(net.values, net, "y"),
             }
         )
+        labels = [
+            _label_above(name, [one.values[index] for one in series], net.values[index], decimals)
+            for index, name in enumerate(names)
+        ]
     return {
         "data": data,
         "layout": _layout(
             barmode="relative",
             bargap=0.45,
+            annotations=labels,
             xaxis=_category_axis(categories),
             yaxis=_axis(unit, zeroline=True),
         ),
     }
 
 
-def waterfall(steps: Sequence[tuple[str, float, bool]], unit: str, *, decimals: int = 1) -> Figure:
-    """A walk of (name, value, whether it is a total): totals stand on zero, the rest float from one to the next.
+def _label_above(name: str, parts: Sequence[float | None], value: float | None, decimals: int) -> Figure:
+    """The net figure, written above the stack it belongs to."""
+    return {
+        "x": name,
+        "y": sum(part for part in parts if part is not None and part > 0),
+        "yanchor": "bottom",
+        "showarrow": False,
+        "text": f"<b>net {number(value, decimals)}</b>",
+        "font": {"size": 14, "color": INK},
+    }
 
-    The axis is cut below the lowest point of the walk where that lies far from zero; the totals' labels carry the figures.
+
+def waterfall(steps: Sequence[tuple[str, float, bool]], unit: str, *, decimals: int = 1) -> Figure:
+    """A walk of cost, (name, value, whether it is a total), from top to bottom.
+
+    Totals stand on zero, the rest float from one level to the next; less cost and more cost differ in colour and
+    pattern. Where the walk stays far above zero the axis is cut, and says so.
     """
     names = [safe(name) for name, _, _ in steps]
     bases, tops, looks, labels, level = [], [], [], [], 0.0
@@ -156,33 +175,33 @@ def waterfall(steps: Sequence[tuple[str, float, bool]], unit: str, *, decimals: 
         level = value if total else level + value
         bases.append(min(before, level))
         tops.append(abs(level - before))
-        looks.append((COLOURS[6], "") if total else (COLOURS[1], "/") if value >= 0 else (PENALTY_COLOURS[1], "x"))
+        looks.append((COLOURS[7], "") if total else (COLOURS[1], "/") if value < 0 else (PENALTY_COLOURS[1], "x"))
         labels.append(number(value, decimals, sign=not total))
     floating = [base for base, (_, _, total) in zip(bases, steps, strict=True) if not total]
     highest = max((base + top for base, top in zip(bases, tops, strict=True)), default=1.0)
     lowest = min(floating, default=0.0)
-    cut = lowest - 0.6 * (highest - lowest) if lowest > 0.5 * highest else 0.0
+    start = lowest - 0.6 * (highest - lowest) if lowest > 0.5 * highest else min(0.0, lowest)
     bars = {
         "type": "bar",
-        "x": names,
-        "y": tops,
+        "orientation": "h",
+        "y": names,
+        "x": tops,
         "base": bases,
         "text": labels,
         "textposition": "outside",
         "cliponaxis": False,
-        "hovertemplate": "%{x}: %{text} " + safe(unit),
+        "hovertemplate": "%{y}: %{text} " + safe(unit),
         "marker": {
             "color": [colour for colour, _ in looks],
             "line": {"color": INK, "width": 0.6},
             "pattern": {"shape": [pattern for _, pattern in looks], "fillmode": "overlay", "solidity": 0.2, "size": 7},
         },
     }
-    room = 0.12 * (highest - max(cut, min(lowest, 0.0)))
-    value_axis = _axis(unit + (" (axis does not start at zero)" if cut > 0 else ""))
-    value_axis["range"] = [cut if cut > 0 else min(0.0, lowest * 1.1), highest + room]
+    axis = _axis(unit + (" (the axis does not start at zero)" if start > 0 else ""))
+    axis["range"] = [start, highest + 0.08 * (highest - start)]
     return {
         "data": [bars],
-        "layout": _layout(showlegend=False, xaxis=_category_axis([name for name, _, _ in steps]), yaxis=value_axis),
+        "layout": _layout(showlegend=False, bargap=0.25, xaxis=axis, yaxis=_rows_axis([name for name, _, _ in steps])),
     }
 
 
@@ -211,7 +230,7 @@ def dots(categories: Sequence[str], series: Sequence[Series], unit: str, *, deci
         "data": data,
         "layout": _layout(
             xaxis=_axis(unit, zeroline=True),
-            yaxis=_category_axis(list(reversed(categories))),
+            yaxis=_rows_axis(categories),
         ),
     }
 
@@ -240,33 +259,32 @@ def horizontal_bars(categories: Sequence[str], series: Sequence[Series], unit: s
             margin={"l": 64, "r": 60, "t": 12, "b": 48},
             showlegend=len(series) > 1,
             xaxis=_axis(unit, zeroline=True),
-            yaxis=_category_axis(list(reversed(categories))),
+            yaxis=_rows_axis(categories),
         ),
     }
 
 
-def lines(
-    series: Sequence[tuple[str, Sequence[int], Series]], x_title: str, unit: str, *, decimals: int = 1
-) -> Figure:
+def _band(name: str, years: Sequence[int], one: Series, colour: str, *, filled: bool) -> list[Figure]:
+    """The first band of a chart as a grey field, further ones as thin edges, so that all can be told apart."""
+    if one.lower is None or one.upper is None:
+        return []
+    shared = {"type": "scatter", "mode": "lines", "name": safe(f"{name}: 10–90 % band"), "hoverinfo": "skip"}
+    if filled:
+        field = {"x": [*years, *reversed(years)], "y": [*one.upper, *reversed(one.lower)], "fill": "toself"}
+        return [{**shared, **field, "line": {"width": 0}, "fillcolor": "rgba(120,135,150,0.22)"}]
+    line = {"color": colour, "dash": "dot", "width": 1.3}
+    return [
+        {**shared, "x": list(years), "y": list(edge), "line": line, "legendgroup": name, "showlegend": first}
+        for first, edge in ((True, one.upper), (False, one.lower))
+    ]
+
+
+def lines(series: Sequence[tuple[str, Sequence[int], Series]], x_title: str, unit: str, *, decimals: int = 1) -> Figure:
     """Lines over years; where a series has lower and upper, its band is drawn under it."""
     data: list[Figure] = []
     for index, (name, years, one) in enumerate(series):
         colour = (INK, COLOURS[1], PENALTY_COLOURS[1], COLOURS[2], COLOURS[4])[index % 5]
-        if one.lower is not None and one.upper is not None:
-            data.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "x": [*years, *reversed(years)],
-                    "y": [*one.upper, *reversed(one.lower)],
-                    "fill": "toself",
-                    "line": {"width": 0},
-                    "fillcolor": colour + "22",
-                    "fillpattern": {"shape": ("/", "\\", ".", "x", "-")[index % 5], "solidity": 0.12, "fgcolor": colour},
-                    "name": safe(f"{name}: 10–90 % band"),
-                    "hoverinfo": "skip",
-                }
-            )
+        data += _band(name, years, one, colour, filled=not any("fill" in trace for trace in data))
         data.append(
             {
                 "type": "scatter",
@@ -309,7 +327,7 @@ def heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[
         ],
         "layout": _layout(
             xaxis=_category_axis(columns, showgrid=False, side="top"),
-            yaxis=_category_axis(list(reversed(rows)), showgrid=False),
+            yaxis=_rows_axis(rows, showgrid=False),
             margin={"l": 64, "r": 16, "t": 32, "b": 16},
         ),
     }
@@ -317,7 +335,7 @@ def heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[
 
 def gantt(tasks: Sequence[tuple[str, str, float, float, str]], owners: Sequence[str]) -> Figure:
     """Bars of (row, label, start, end, owner) over decimal years, one colour and pattern per owner."""
-    data = []
+    data: list[Figure] = []
     for index, owner in enumerate(owners):
         own = [task for task in tasks if task[4] == owner]
         data.append(
@@ -331,10 +349,10 @@ def gantt(tasks: Sequence[tuple[str, str, float, float, str]], owners: Sequence[
                 "text": [safe(label) for _, label, *_ in own],
                 "textposition": "inside",
                 "insidetextanchor": "start",
-                "textfont": {"size": 11},
+                "textfont": {"size": 12, "color": INK},
                 "customdata": [[start, end] for _, _, start, end, _ in own],
                 "hovertemplate": "%{text}: %{customdata[0]:.2f} to %{customdata[1]:.2f}",
-                "marker": {**_marker(index * 2 + 1, False)},
+                "marker": _marker(index * 2 + 1, False),
             }
         )
     rows = list(dict.fromkeys(row for row, *_ in tasks))
@@ -344,6 +362,6 @@ def gantt(tasks: Sequence[tuple[str, str, float, float, str]], owners: Sequence[
             barmode="overlay",
             bargap=0.25,
             xaxis=_axis("year", tickformat="d", dtick=1),
-            yaxis=_category_axis(list(reversed(rows))),
+            yaxis=_rows_axis(rows),
         ),
     }

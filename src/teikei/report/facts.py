@@ -151,11 +151,12 @@ def read_ladder(tables: Tables, meta: Mapping[str, Any]) -> Ladder:
     rungs: list[Rung] = []
     for name in order:
         previous = next((rung for rung in reversed(rungs) if rung.evaluated), None)
-        rungs.append(_rung(tables, meta, costs, grand, name, alone, alone_bound, previous, rule))
+        row = costs.filter((pl.col("coalition") == grand) & (pl.col("rung") == name)).row(0, named=True)
+        rungs.append(_rung(tables, meta, row, alone=alone, alone_bound=alone_bound, previous=previous, rule=rule))
     return Ladder(
         coalition=grand,
         parts=parts,
-        companies=_companies(tables, meta, grand),
+        companies=_companies(meta, grand),
         alone=alone,
         alone_bound=alone_bound,
         rungs=tuple(rungs),
@@ -200,15 +201,14 @@ def _rung_order(costs: pl.DataFrame, grand: str, meta: Mapping[str, Any]) -> lis
 def _rung(
     tables: Tables,
     meta: Mapping[str, Any],
-    costs: pl.DataFrame,
-    grand: str,
-    name: str,
+    row: Mapping[str, Any],
+    *,
     alone: float | None,
     alone_bound: float | None,
     previous: Rung | None,
     rule: str | None,
 ) -> Rung:
-    row = costs.filter((pl.col("coalition") == grand) & (pl.col("rung") == name)).row(0, named=True)
+    grand, name = row["coalition"], row["rung"]
     value, bound, status = row["value"], row["bound"], row["status"] or ""
     if value is None or alone is None or status.startswith("not evaluated"):
         return Rung(name, status or "not evaluated", None, None, None, None, None, None)
@@ -257,7 +257,9 @@ def _main_rule(tables: Tables) -> str | None:
 
 
 def _shares(tables: Tables, rung: str, rule: str | None) -> tuple[Share, ...]:
-    rows = tables.get("shares").filter((pl.col("rung") == rung) & (pl.col("rule") == rule) & (pl.col("kind") == "saving"))
+    rows = tables.get("shares").filter(
+        (pl.col("rung") == rung) & (pl.col("rule") == rule) & (pl.col("kind") == "saving")
+    )
     return tuple(
         Share(row["company"], row["value"], row["lower"], row["upper"])
         for row in rows.iter_rows(named=True)
@@ -292,7 +294,7 @@ def _report_year(tables: Tables, meta: Mapping[str, Any]) -> int | None:
             told = meta.get("report_year")
             return int(told) if is_number(told) and told in years else int(years[-1])
     told = meta.get("report_year")
-    return int(told) if told is not None and is_number(told) else None
+    return int(told) if is_number(told) else None
 
 
 def _ev_share(tables: Tables, meta: Mapping[str, Any], grand: str, rung: str) -> EvShare | None:
@@ -310,7 +312,7 @@ def _ev_share(tables: Tables, meta: Mapping[str, Any], grand: str, rung: str) ->
     )
 
 
-def _companies(tables: Tables, meta: Mapping[str, Any], grand: str) -> tuple[str, ...]:
+def _companies(meta: Mapping[str, Any], grand: str) -> tuple[str, ...]:
     told = tuple(str(company) for company in meta.get("companies") or ())
     inside = members(grand)
     return tuple(company for company in told if company in inside) if set(inside) <= set(told) else inside

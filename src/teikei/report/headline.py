@@ -33,33 +33,35 @@ def headline(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> Ren
         parts.append(Text(str(meta["label"]), style="italic"))
     parts += [Text(sentence) for sentence in answer.sentences]
     if context.ladder.evaluated:
-        parts.append(_rungs(context))
+        parts += _rungs(context)
         if context.ladder.levers:
             parts.append(_levers(context))
     parts += [Text(f"{title}: {sentence}") for title, sentence in answer.facts]
     return Group(*parts)
 
 
-def _rungs(context: Context) -> Table:
+def _rungs(context: Context) -> list[RenderableType]:
     ladder, money = context.ladder, context.money
     decimals = money.decimals([rung.saving for rung in ladder.rungs])
     table = Table(title=f"Saving against alone ({money.full(ladder.alone)}), {money.label}", title_justify="left")
     table.add_column("rung", no_wrap=True)
-    for header in ("saves", "proven", "%", *(f"{company} gets" for company in ladder.companies)):
+    for header in ("saves", "range", "%", *(f"{company} gets" for company in ladder.companies)):
         table.add_column(header, justify="right")
     table.add_column("stable?")
     table.add_column(f"EV share {ladder.home_market} {ladder.report_year or ''}".strip(), justify="right")
+    not_evaluated: list[RenderableType] = []
     for rung in ladder.rungs:
         if not rung.evaluated:
-            table.add_row(Text(words(rung.name)), Text(sentence_of(rung.status)))
+            not_evaluated.append(Text(f"{words(rung.name)}: {sentence_of(rung.status)}"))
             continue
         got = {share.company: share.value for share in rung.shares}
-        cells = [words(rung.name), money.text(rung.saving, decimals), interval_text(context, rung, decimals)]
+        cells = [words(rung.name), money.text(rung.saving, decimals)]
+        cells.append(interval_text(context, rung, decimals).removeprefix("proven "))
         cells.append(percent(rung.share_of_alone))
         cells += [money.text(got.get(company), decimals) for company in ladder.companies]
         cells += [stability_text(rung), ev_text(rung.ev)]
         table.add_row(*(Text(cell) for cell in cells))
-    return table
+    return [table, *not_evaluated]
 
 
 def _levers(context: Context) -> Table:

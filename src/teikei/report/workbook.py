@@ -1,4 +1,4 @@
-"""The workbook: one sheet to read, then every stored table in full, unrounded, with units; no text is ever a formula."""
+"""The workbook: one sheet to read, then every stored table, unrounded, with units; no text is ever a formula."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ _UNITS: Final = {"million": "million {currency}, real, discounted", "fraction": 
 def write_workbook(context: Context, answer: Answer, path: Path) -> None:
     """Write the workbook of a run; OSError where the path cannot be written to."""
     book = xlsxwriter.Workbook(str(path), _OPTIONS)
-    book.set_properties({"title": str(context.meta.get("title") or ""), "comments": str(context.meta.get("label") or "")})
+    book.set_properties(
+        {"title": str(context.meta.get("title") or ""), "comments": str(context.meta.get("label") or "")}
+    )
     writer = _Writer(book)
     names: set[str] = set()
     _first_sheet(writer, context, answer, book.add_worksheet(_sheet_name("Answer", names)))
@@ -55,7 +57,9 @@ class _Writer:
         self.title = book.add_format({"bold": True, "font_size": 14})
         self.bold = book.add_format({"bold": True})
         self.wrap = book.add_format({"text_wrap": True, "valign": "top"})
-        self.header = book.add_format({"bold": True, "bottom": 2, "text_wrap": True, "valign": "top", "bg_color": "#EEF2F6"})
+        self.header = book.add_format(
+            {"bold": True, "bottom": 2, "text_wrap": True, "valign": "top", "bg_color": "#EEF2F6"}
+        )
         self.note = book.add_format({"italic": True, "font_color": "#5A6675"})
         self.quoted = book.add_format({"quote_prefix": True})
         self.figure = book.add_format({"num_format": "#,##0.00;\u2212#,##0.00;0"})
@@ -91,7 +95,9 @@ def _first_sheet(writer: _Writer, context: Context, answer: Answer, sheet: Any) 
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 30)
     sheet.set_column(1, 14, 17)
-    writer.cell(sheet, 0, 0, str(context.meta.get("title") or context.meta.get("name") or "Study without a title"), writer.title)
+    writer.cell(
+        sheet, 0, 0, str(context.meta.get("title") or context.meta.get("name") or "Study without a title"), writer.title
+    )
     writer.cell(sheet, 1, 0, str(context.meta.get("label") or ""), writer.note)
     row = 3
     for sentence in answer.sentences:
@@ -106,7 +112,9 @@ def _first_sheet(writer: _Writer, context: Context, answer: Answer, sheet: Any) 
             for column, cell in enumerate(cells):
                 money = column > 0 and cell.value is not None and answer.ladder.columns[column].header not in _FRACTIONS
                 if money and "change" not in answer.ladder.columns[column].header:
-                    writer.cell(sheet, row, column, (cell.value or 0.0) / context.money.per_unit_millions, writer.figure)
+                    writer.cell(
+                        sheet, row, column, (cell.value or 0.0) / context.money.per_unit_millions, writer.figure
+                    )
                 elif cell.value is not None:
                     writer.cell(sheet, row, column, cell.value, writer.percent)
                 else:
@@ -119,7 +127,9 @@ def _first_sheet(writer: _Writer, context: Context, answer: Answer, sheet: Any) 
         writer.cell(sheet, row, 1, sentence)
         row += 1
     row += 1
-    writer.cell(sheet, row, 0, "The other sheets hold every stored table of the run, unrounded; money in millions.", writer.note)
+    writer.cell(
+        sheet, row, 0, "The other sheets hold every stored table of the run, unrounded; money in millions.", writer.note
+    )
 
 
 _FRACTIONS: Final = ("of cost alone",)

@@ -23,12 +23,15 @@ def section(context: Context) -> Section:
     if not blocks:
         blocks.append(
             Text(
-                "Business case, decision calendar, switching cost and mandate of each company: not evaluated because this "
+                "Business case, decision calendar, switching cost and mandate of each company: not evaluated "
+                "because this "
                 "run stored no such tables.",
                 "absent",
             )
         )
-    return Section("decision", "For the decision maker", "What else does each company need before it signs?", tuple(blocks))
+    return Section(
+        "decision", "For the decision maker", "What else does each company need before it signs?", tuple(blocks)
+    )
 
 
 def _details(context: Context, name: str, frame: pl.DataFrame) -> Details:
@@ -42,5 +45,6 @@ def _details(context: Context, name: str, frame: pl.DataFrame) -> Details:
     ]
     title = words(name)
     return Details(
-        f"{title[0].upper()}{title[1:]} ({frame.height} rows)", (frame_grid(frame, title, specs, context.money, where=name),)
+        f"{title[0].upper()}{title[1:]} ({frame.height} rows)",
+        (frame_grid(frame, title, specs, context.money, where=name),),
     )

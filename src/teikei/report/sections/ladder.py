@@ -27,7 +27,12 @@ def section(context: Context) -> Section:
         for rung in context.ladder.rungs
         if not rung.evaluated
     ]
-    return Section("ladder", "Savings by rung and lever", "Where does the saving come from, and what does sharing cost?", tuple(blocks))
+    return Section(
+        "ladder",
+        "Savings by rung and lever",
+        "Where does the saving come from, and what does sharing cost?",
+        tuple(blocks),
+    )
 
 
 def is_penalty(context: Context, lever: str) -> bool:
@@ -42,7 +47,9 @@ def _stacked(context: Context) -> Chart:
     decimals = money.decimals([rung.saving for rung in rungs])
     series = [
         Series(
-            words(lever), [money.scaled(rung.levers.get(lever, 0.0)) for rung in rungs], penalty=is_penalty(context, lever)
+            words(lever),
+            [money.scaled(rung.levers.get(lever, 0.0)) for rung in rungs],
+            penalty=is_penalty(context, lever),
         )
         for lever in ladder.levers
     ]
@@ -63,7 +70,8 @@ def _stacked(context: Context) -> Chart:
     return Chart(
         "ladder",
         _stacked_title(context, rungs),
-        f"Each column is one rung with everything below it. Parts above zero save, parts below zero are what sharing costs; "
+        f"Each column is one rung with everything below it. Parts above zero save, parts below zero are what "
+        f"sharing costs; "
         f"the diamond is the net saving, its whisker the range the solver has proven. {_adds_up(context)}",
         charts.stacked_bars(names, series, f"saving, {money.label}", net=net, decimals=decimals),
         grid(f"Cumulative saving by lever, {money.label}", headers, rows),
@@ -104,25 +112,25 @@ def _walk(context: Context) -> Chart:
     steps += [(words(name), -(money.scaled(value) or 0.0), False) for name, value in levers if value]
     steps.append((f"cost at {words(best.name)}", money.scaled(best.value) or 0.0, True))
     decimals = money.decimals([best.saving])
-    rows = [
+    rows: list[list[Cell | str]] = [
         [name, Cell(money.text(value * money.per_unit_millions, decimals), value * money.per_unit_millions)]
         for name, value, _ in steps
     ]
     return Chart(
         "walk",
         f"From {money.full(ladder.alone)} alone to {money.full(best.value)} together",
-        "Read from left to right: each bar takes off (or, where hatched crosswise, puts on) what its lever changes in total "
-        "cost; the two solid bars are total costs.",
+        "Read from top to bottom: each bar takes off (or, where crossed, puts on) what its lever changes in total "
+        "cost; the two plain bars are total costs.",
         charts.waterfall(steps, f"present cost, {money.label}", decimals=decimals),
         grid(f"Walk from cost alone to cost at {words(best.name)}, {money.label}", ["Step", "Amount"], rows),
-        height_px=420,
+        height_px=100 + 27 * len(steps),
     )
 
 
 def _methods(context: Context) -> Block:
     """Stated order beside Shapley over levers, step by step."""
     money = context.money
-    rows = []
+    rows: list[list[Cell | str]] = []
     for rung in context.ladder.evaluated:
         for lever in context.ladder.levers:
             ordered, fair = rung.steps.get(lever), rung.steps_shapley.get(lever)
@@ -144,7 +152,7 @@ def _methods(context: Context) -> Block:
 
 def _by_company(context: Context) -> Block:
     money, ladder = context.money, context.ladder
-    table_rows = []
+    table_rows: list[list[Cell | str]] = []
     for rung in ladder.evaluated:
         step = context.joint("savings_by_lever", rung.name).filter(
             (pl.col("method") == "order") & (pl.col("from_rung") == rung.previous)
@@ -177,9 +185,14 @@ def _gaps(context: Context) -> Block:
         own = saving.get(row["rung"]) if row["coalition"] == context.ladder.coalition else None
         against = row["gap"] / abs(own) if row["gap"] is not None and own else None
         rows.append(
-            [f"{row['coalition']}, {words(row['rung'] or '')}"]
-            + [Cell(money.text(row["value"], decimals), row["value"]), Cell(money.text(row["bound"], decimals), row["bound"])]
-            + [Cell(money.text(row["gap"]), row["gap"]), Cell(percent(against, 2), against), row["status"] or "–"]
+            [
+                f"{row['coalition']}, {words(row['rung'] or '')}",
+                Cell(money.text(row["value"], decimals), row["value"]),
+                Cell(money.text(row["bound"], decimals), row["bound"]),
+                Cell(money.text(row["gap"]), row["gap"]),
+                Cell(percent(against, 2), against),
+                row["status"] or "–",
+            ]
         )
     table = grid(
         f"Every plan of this run, {money.label}",

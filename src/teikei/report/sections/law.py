@@ -33,8 +33,14 @@ def section(context: Context) -> Section:
             for row in rows.iter_rows(named=True)
         ]
         headers = ["Rung", "Screen", "Region", "Year", "Figure", "Threshold", "Light", "Threshold from"]
-        blocks.append(grid("Competition-law screens", headers, table, note="A figure that is not known is asked for, not guessed."))
-    return Section("law", "Law screens", "Which shares and thresholds need a lawyer before anybody talks?", tuple(blocks))
+        blocks.append(
+            grid(
+                "Competition-law screens", headers, table, note="A figure that is not known is asked for, not guessed."
+            )
+        )
+    return Section(
+        "law", "Law screens", "Which shares and thresholds need a lawyer before anybody talks?", tuple(blocks)
+    )
 
 
 def _figure(value: float | None) -> Cell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from teikei.report import charts
-from teikei.report.blocks import Block, Cell, Chart, Details, Section, Spec, Text, frame_grid, grid, words
+from teikei.report.blocks import Block, Cell, Chart, Details, Section, Spec, Text, frame_grid, grid, region_name, words
 from teikei.report.charts import Series
 from teikei.report.context import Context
 from teikei.report.facts import ALONE, MERGER, main_market_rows
@@ -44,7 +44,9 @@ def _fan(context: Context) -> Block:
     past = history.sort("year")
     lines: list[tuple[str, list[int], Series]] = []
     if past.height:
-        lines.append(("history", past["year"].to_list(), Series("", [value * 100 for value in past["ev_share"].to_list()])))
+        lines.append(
+            ("history", past["year"].to_list(), Series("", [value * 100 for value in past["ev_share"].to_list()]))
+        )
     for name, cut in (("alone", alone), (f"at {words(context.best_rung)}", joint)):
         if cut.height:
             lines.append((name, *_line(cut)))
@@ -65,9 +67,10 @@ def _fan(context: Context) -> Block:
     return Chart(
         "ev-share",
         _fan_title(context),
-        "The solid line is the past; dashed and dotted lines are the forecast without and with cooperation, hatched areas "
-        f"their 10–90 % bands. Where the bands overlap, the difference is smaller than what is not known.{past_note}",
-        charts.lines(lines, "year", f"EV share of new cars in {region}, %", decimals=2),
+        "The solid line is the past; the lines after it are the forecast without and with cooperation. The grey field "
+        "and the dotted edges are their 10–90 % bands. The bands are about the level, and both forecasts share it."
+        f"{past_note}",
+        charts.lines(lines, "year", f"EV share of new cars in {region_name(region)}, %", decimals=2),
         table,
         height_px=430,
     )
@@ -76,15 +79,20 @@ def _fan(context: Context) -> Block:
 def _fan_title(context: Context) -> str:
     ev = context.ladder.best.ev if context.ladder.best else None
     if ev is None or ev.alone is None:
-        return f"EV share in {context.ladder.home_market}: forecast and history"
+        return f"EV share in {region_name(context.ladder.home_market)}: forecast and history"
     change = ev.share - ev.alone
-    return f"Cooperation moves the EV share in {ev.region} by {points(change)} in {ev.year}: {percent(ev.alone, 2)} to {percent(ev.share, 2)}"
+    return (
+        f"Cooperation moves the EV share in {region_name(ev.region)} by {points(change)} in {ev.year}: "
+        f"{percent(ev.alone, 2)} to {percent(ev.share, 2)}"
+    )
 
 
 def _cases(context: Context) -> Block:
     """Alone, every rung and the merger contrast side by side in the report year."""
     year, region = context.ladder.report_year, context.ladder.home_market
-    rows = context.tables.get("market_summary").filter((pl.col("year").eq(pl.lit(year, pl.Int64))) & (pl.col("region") == region))
+    rows = context.tables.get("market_summary").filter(
+        (pl.col("year").eq(pl.lit(year, pl.Int64))) & (pl.col("region") == region)
+    )
     if rows.is_empty():
         return Text(context.absent("market_summary"), "absent")
     label = (
@@ -149,14 +157,24 @@ def _prices(context: Context) -> Block:
     ]
     return Chart(
         "prices",
-        f"The companies sell {number(gained, 0, sign=True)} cars in {region} in {shown_year}, all others "
-        f"{number(others, 0, sign=True)}",
-        "Bars to the right are models that sell more than without cooperation, to the left less; the table has the prices "
+        f"The companies sell {_more(gained)} cars in {region_name(region)} in {shown_year}, all others {_more(others)}",
+        "Bars to the right are models that sell more than without cooperation, to the left less; the table has "
+        "the prices "
         "that cause it. Models with the largest changes first.",
-        charts.horizontal_bars(names, [Series("change of sales", shown["more"].head(20).to_list())], "cars a year", decimals=0),
-        frame_grid(ordered, f"Prices and sales in {region}, {shown_year}", specs, context.money, where="market_outcome"),
+        charts.horizontal_bars(
+            names, [Series("change of sales", shown["more"].head(20).to_list())], "cars a year", decimals=0
+        ),
+        frame_grid(
+            ordered, f"Prices and sales in {region}, {shown_year}", specs, context.money, where="market_outcome"
+        ),
         height_px=90 + 26 * len(names),
     )
+
+
+def _more(change: float) -> str:
+    """A change of sales in words."""
+    count = number(abs(change), 0)
+    return "as many" if count == "0" else f"{count} {'more' if change > 0 else 'fewer'}"
 
 
 def _fit(context: Context) -> list[Block]:
@@ -182,8 +200,12 @@ def _fit(context: Context) -> list[Block]:
         names = ", ".join(str(name) for name in failed["case"].to_list())
         blocks.append(Text(f"Not converged, so not to be quoted: {names}.", "warning"))
     rows = [
-        [row["case"] or "", Cell(f"{row['residual']:.1e}" if row["residual"] is not None else "–", row["residual"])]
-        + [Cell(number(row["iterations"], 0), row["iterations"]), "yes" if row["converged"] else "no"]
+        [
+            row["case"] or "",
+            Cell(f"{row['residual']:.1e}" if row["residual"] is not None else "–", row["residual"]),
+            Cell(number(row["iterations"], 0), row["iterations"]),
+            "yes" if row["converged"] else "no",
+        ]
         for row in convergence.iter_rows(named=True)
     ]
     table = grid("Equilibria", ["Case", "largest residual", "iterations", "converged"], rows)

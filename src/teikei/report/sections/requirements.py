@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from teikei.report import charts
@@ -33,8 +35,9 @@ def _margins(context: Context) -> Block:
     relative = rows.with_columns((pl.col("margin") / pl.col("required").abs()).alias("relative")).sort(
         "relative", "programme", "procedure", maintain_order=True
     )
-    tight = relative.unique(["programme", "procedure"], keep="first", maintain_order=True).head(SHOWN)
-    names = [f"{row['programme']} {words(row['procedure'])}" for row in tight.iter_rows(named=True)]
+    keys = [name for name in ("programme", "version", "requirement", "procedure") if name in relative.columns]
+    tight = relative.unique(keys, keep="first", maintain_order=True).head(SHOWN)
+    names = [_label(row) for row in tight.iter_rows(named=True)]
     missed = int((relative["relative"] < -1e-9).sum())
     binding = int(((relative["relative"] >= -1e-9) & (relative["relative"] < 0.02)).sum())
     values = [value * 100 for value in tight["relative"].to_list()]
@@ -45,8 +48,13 @@ def _margins(context: Context) -> Block:
         "The tightest requirements",
         ["Requirement", "required", "reached", "margin", "unit", "margin, % of required"],
         [
-            [name, *(Cell(plain(row[key]) if row[key] is not None else "–", row[key]) for key in ("required", "reached"))]
-            + [Cell(plain(row["margin"]), row["margin"]), row["unit"] or "", Cell(plain(value), value)]
+            [
+                name,
+                *(Cell(plain(row[key]) if row[key] is not None else "–", row[key]) for key in ("required", "reached")),
+                Cell(plain(row["margin"]), row["margin"]),
+                row["unit"] or "",
+                Cell(plain(value), value),
+            ]
             for name, row, value in zip(names, tight.iter_rows(named=True), values, strict=True)
         ],
     )
@@ -61,6 +69,15 @@ def _margins(context: Context) -> Block:
     )
 
 
+def _label(row: dict[str, Any]) -> str:
+    """Programme, version where there are several, and what is required under which procedure."""
+    version = row.get("version") or ""
+    requirement, procedure = row.get("requirement") or "", row["procedure"] or ""
+    named = requirement if procedure in ("", "max_time", "default") else f"{requirement} {procedure}"
+    parts = (row["programme"], "" if version in ("std", "all") else version, words(named.strip() or procedure))
+    return " ".join(part for part in parts if part)
+
+
 def _all_rows(context: Context) -> list[Block]:
     rows = context.joint("performance")
     if rows.is_empty():
@@ -71,7 +88,9 @@ def _all_rows(context: Context) -> list[Block]:
         for name in rows.columns
         if name not in skipped and not rows[name].is_null().all()
     ]
-    table = frame_grid(rows, f"All requirements at “{words(context.best_rung)}”", specs, context.money, where="performance")
+    table = frame_grid(
+        rows, f"All requirements at “{words(context.best_rung)}”", specs, context.money, where="performance"
+    )
     return [Details("All requirements and what is reached", (table,))]
 
 
@@ -101,7 +120,8 @@ def _prices(context: Context) -> Block:
     return Chart(
         "requirement-prices",
         f"The dearest requirement is {names[0]}: giving way would save {money.full(ordered['saving_alliance'][0])}",
-        "Longer bars are dearer requirements. Where the alliance's bar is longer than the owner's, one company's requirement "
+        "Longer bars are dearer requirements. Where the alliance's bar is longer than the owner's, one company's "
+        "requirement "
         "costs its partners money.",
         charts.horizontal_bars(
             names, [Series("alliance saves", alliance), Series("owner saves", owner)], money.label, decimals=decimals

@@ -22,9 +22,7 @@ _SHOWN_ELSEWHERE: Final = ("title", "label", "programmes", "citations", *(name f
 def section(context: Context) -> Section:
     """Everything needed to run it again."""
     blocks: list[Block] = []
-    settings = [
-        [words(str(key)), flat(value)] for key, value in context.meta.items() if key not in _SHOWN_ELSEWHERE
-    ]
+    settings = [[words(str(key)), flat(value)] for key, value in context.meta.items() if key not in _SHOWN_ELSEWHERE]
     if settings:
         blocks.append(Details("Settings of this run", (grid("Settings", ["Setting", "Value"], settings),)))
     for name, title in _GROUPS:
@@ -47,4 +45,10 @@ def flat(value: Any) -> str:
         return "; ".join(f"{key}: {flat(entry)}" for key, entry in value.items()) or "–"
     if isinstance(value, list | tuple | set | frozenset):
         return "; ".join(flat(entry) for entry in value) or "–"
-    return f"{value:g}" if isinstance(value, float) else text_of(value) if value is None or isinstance(value, bool) else str(value)
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else text_of(value)
+        if value is None or isinstance(value, bool)
+        else str(value)
+    )

@@ -46,7 +46,9 @@ def _gantt(context: Context) -> Block:
         start, end = moment(row["start"]), moment(row["end"])
         if start is not None and end is not None and end >= start:
             tasks.append((row["object"] or "", words(row["task"] or ""), start, end, row["company"] or "not assigned"))
-    specs = [Spec(name, name) for name in ("object", "task", "company", "start", "end")] + [Spec("hours", "hours", "number")]
+    specs = [Spec(name, name) for name in ("object", "task", "company", "start", "end")] + [
+        Spec("hours", "hours", "number")
+    ]
     table = frame_grid(rows, "Development schedule", specs, context.money, where="schedule")
     if not tasks:
         return table
@@ -57,7 +59,8 @@ def _gantt(context: Context) -> Block:
     lead = hours.row(0, named=True)
     return Chart(
         "schedule",
-        f"{len(set(task[0] for task in tasks))} developments; {lead['company']} carries the most hours, {lead['hours']:,.0f}",
+        f"{len({task[0] for task in tasks})} developments; {lead['company']} carries the most hours, "
+        f"{lead['hours']:,.0f}",
         "One row per family or vehicle, bars are tasks from start to end, one shade and pattern per company.",
         charts.gantt(shown, owners),
         table,

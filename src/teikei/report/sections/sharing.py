@@ -31,7 +31,9 @@ def section(context: Context) -> Section:
     blocks.append(_designs(context))
     blocks.append(_uses(context))
     blocks.append(_commonality(context))
-    return Section("sharing", "Who shares what", "Which car gets which module, and which designs are common?", tuple(blocks))
+    return Section(
+        "sharing", "Who shares what", "Which car gets which module, and which designs are common?", tuple(blocks)
+    )
 
 
 def family_of(context: Context) -> dict[str, str]:
@@ -41,18 +43,26 @@ def family_of(context: Context) -> dict[str, str]:
 
 
 def shared_families(context: Context, rung: str) -> dict[str, tuple[str, ...]]:
-    """Family -> blocs that use it at a rung, for families that two blocs or more use; most used first."""
+    """Family -> blocs that use it at a rung, for families that two blocs or more use; by class, most used first."""
     families = family_of(context)
     users: dict[str, set[str]] = {}
     programmes: dict[str, set[str]] = {}
-    rows = context.joint("configurations", rung).select("programme", "module").drop_nulls().unique(maintain_order=True)
-    for programme, module in rows.iter_rows():
+    order: dict[str, int] = {}
+    rows = (
+        context.joint("configurations", rung)
+        .select("class", "programme", "module")
+        .drop_nulls()
+        .unique(maintain_order=True)
+    )
+    classes = rows["class"].unique(maintain_order=True).to_list()
+    for name, programme, module in rows.iter_rows():
         family = families.get(module, module)
+        order.setdefault(family, classes.index(name))
         blocs = {context.bloc_of.get(company, company) for company in context.companies_of.get(programme, ())}
         users.setdefault(family, set()).update(blocs)
         programmes.setdefault(family, set()).add(programme)
     shared = [family for family, blocs in users.items() if len(blocs) > 1]
-    shared.sort(key=lambda family: (-len(programmes[family]), family))
+    shared.sort(key=lambda family: (order[family], -len(programmes[family]), family))
     return {family: tuple(sorted(users[family])) for family in shared}
 
 
@@ -81,16 +91,16 @@ def _matrix(context: Context, rung: str) -> Grid | None:
     for programme, generation in keys.iter_rows():
         own = rows.filter((pl.col("programme") == programme) & pl.col("generation").eq_missing(pl.lit(generation)))
         cells: list[Cell | str] = [f"{context.programme_label(programme)} {generation or ''}".strip()]
-        for name in classes:
-            cells.append(_module_cell(own.filter(pl.col("class") == name), families, letters, looks))
+        cells += [_module_cell(own.filter(pl.col("class") == name), families, letters, looks) for name in classes]
         table.append(cells)
     return grid(
         f"Modules by programme and class at “{words(rung)}”",
         ["Programme, generation", *(words(name) for name in classes)],
         table,
         look="matrix",
-        note="A letter with a shade or hatching marks a family that more than one company group uses: same letter, same "
-        "family. Plain cells are used by one group only; “today” marks a module that is in production or under contract.",
+        note="A letter with a shade or hatching marks a family that more than one company group uses: same "
+        "letter, same family. Plain cells are used by one group only; “today” marks a module that is in production or "
+        "under contract.",
     )
 
 
@@ -115,9 +125,7 @@ def _designs(context: Context) -> Block:
     columns = [
         name for name in used_rows.columns if name not in ("coalition", "rung") and not used_rows[name].is_null().all()
     ]
-    specs = [
-        Spec(name, words(name), "plain" if used_rows[name].dtype.is_numeric() else "text") for name in columns
-    ]
+    specs = [Spec(name, words(name), "plain" if used_rows[name].dtype.is_numeric() else "text") for name in columns]
     table = frame_grid(
         used_rows, f"Designs in use at “{words(context.best_rung)}”", specs, context.money, where="module_designs"
     )

@@ -22,7 +22,12 @@ def section(context: Context) -> Section:
     else:
         blocks += [_by_year(context), _against_alone(context), _all_awards(context)]
     blocks.append(_plant_use(context))
-    return Section("awards", "Awards and plants", "Whom to buy from, where, in which year, and how full is each plant?", tuple(blocks))
+    return Section(
+        "awards",
+        "Awards and plants",
+        "Whom to buy from, where, in which year, and how full is each plant?",
+        tuple(blocks),
+    )
 
 
 def _by_year(context: Context) -> Chart:
@@ -56,7 +61,8 @@ def _by_year(context: Context) -> Chart:
     return Chart(
         "awards",
         f"{top[0]} is the largest supplier with {percent(first, 0)} of {money.full(everything)} bought",
-        "Columns are years, parts are suppliers; money is discounted, so later years look smaller than they are in cash.",
+        "Columns are years, parts are suppliers; money is discounted, so later years look smaller than they are "
+        "in cash.",
         charts.stacked_bars([str(year) for year in years], series, f"spend, {money.label}", decimals=decimals),
         table,
         height_px=430,
@@ -72,7 +78,10 @@ def _against_alone(context: Context) -> Block:
     money = context.money
     alone = dict(context.alone("awards").group_by("supplier").agg(pl.col("spend").sum()).iter_rows())
     if not alone:
-        return Text("Change against today's buying: not evaluated because no awards of the companies alone are stored.", "absent")
+        return Text(
+            "Change against today's buying: not evaluated because no awards of the companies alone are stored.",
+            "absent",
+        )
     joint = dict(context.joint("awards").group_by("supplier").agg(pl.col("spend").sum()).iter_rows())
     names = sorted({*alone, *joint} - {None}, key=lambda name: -abs(joint.get(name, 0.0) - alone.get(name, 0.0)))
     decimals = money.decimals([*alone.values(), *joint.values()])
@@ -143,9 +152,12 @@ def _plant_use(context: Context) -> Block:
     return Chart(
         "plant-use",
         title,
-        "Rows are sites, columns years; the figure is the use of the capacity open to these buyers in per cent, the darker "
+        "Rows are sites, columns years; the figure is the use of the capacity open to these buyers in per cent, "
+        "the darker "
         "the fuller. White cells without a figure are not used.",
-        charts.heat(sites, [str(year) for year in years], [[use.get((site, year)) for year in years] for site in sites], "%"),
+        charts.heat(
+            sites, [str(year) for year in years], [[use.get((site, year)) for year in years] for site in sites], "%"
+        ),
         frame_grid(rows, "Use of sites and plants", specs, context.money, where="plant_use"),
         height_px=90 + 30 * len(sites),
     )

@@ -5,7 +5,20 @@ from __future__ import annotations
 import polars as pl
 
 from teikei.report import charts
-from teikei.report.blocks import Block, Cell, Chart, Details, Grid, Section, Spec, Text, frame_grid, grid, words
+from teikei.report.blocks import (
+    Block,
+    Cell,
+    Chart,
+    Details,
+    Grid,
+    Section,
+    Spec,
+    Text,
+    frame_grid,
+    grid,
+    rule_name,
+    words,
+)
 from teikei.report.charts import Series
 from teikei.report.context import Context
 
@@ -22,7 +35,9 @@ def section(context: Context) -> Section:
         blocks.append(_rules(context, rows))
         blocks.append(_all_shares(context))
     blocks += [_core(context), _baselines(context), *_transfers(context)]
-    return Section("split", "The split", "Who gets what, would anybody leave, and what moves the shares?", tuple(blocks))
+    return Section(
+        "split", "The split", "Who gets what, would anybody leave, and what moves the shares?", tuple(blocks)
+    )
 
 
 def _rules(context: Context, rows: pl.DataFrame) -> Chart:
@@ -30,7 +45,10 @@ def _rules(context: Context, rows: pl.DataFrame) -> Chart:
     rules = rows["rule"].drop_nulls().unique(maintain_order=True).to_list()
     found = {(row["rule"], row["company"]): row for row in rows.iter_rows(named=True)}
     stored = rows["company"].drop_nulls().unique(maintain_order=True).to_list()
-    companies = [*(name for name in ladder.companies if name in stored), *(n for n in stored if n not in ladder.companies)]
+    companies = [
+        *(name for name in ladder.companies if name in stored),
+        *(n for n in stored if n not in ladder.companies),
+    ]
     series = []
     for company in companies:
         cells = [found.get((rule, company), {}) for rule in rules]
@@ -40,20 +58,23 @@ def _rules(context: Context, rows: pl.DataFrame) -> Chart:
     table = grid(
         f"Share of the saving at “{words(context.best_rung)}”, {money.label}",
         ["Rule", *(header for company in companies for header in (company, f"{company}, range"))],
-        [[words(rule), *_share_cells(context, found, rule, companies, decimals)] for rule in rules],
+        [[rule_name(rule), *_share_cells(context, found, rule, companies, decimals)] for rule in rules],
     )
     return Chart(
         "split",
-        _spread_title(context, rows, companies, len(rules)),
-        "One row per rule, one symbol per company. The whisker is what the solver's gaps leave open; a rule whose symbols lie "
+        _spread_title(context, rows, len(rules)),
+        "One row per rule, one symbol per company. The whisker is what the solver's gaps leave open; a rule whose "
+        "symbols lie "
         "elsewhere than the others' is a different idea of fairness, not an error.",
-        charts.dots([words(rule) for rule in rules], series, f"share of the saving, {money.label}", decimals=decimals),
+        charts.dots(
+            [rule_name(rule) for rule in rules], series, f"share of the saving, {money.label}", decimals=decimals
+        ),
         table,
         height_px=130 + 36 * len(rules),
     )
 
 
-def _spread_title(context: Context, rows: pl.DataFrame, companies: list[str], rules: int) -> str:
+def _spread_title(context: Context, rows: pl.DataFrame, rules: int) -> str:
     """How far apart the rules lie for the company they move most."""
     spread = rows.group_by("company").agg(pl.col("value").min().alias("low"), pl.col("value").max().alias("high"))
     widest = max(spread.iter_rows(named=True), key=lambda row: row["high"] - row["low"])
@@ -117,19 +138,29 @@ def _core(context: Context) -> Block:
         lead = f"{unstable.height} of {rows.height} splits would make somebody leave; they are marked below."
     table = grid(
         "Core test: would any group do better without the others?",
-        ["Rung", "Rule", "in the core", "who would leave", f"better off by, {money.label}", f"least-core value, {money.label}"],
+        [
+            "Rung",
+            "Rule",
+            "in the core",
+            "who would leave",
+            f"better off by, {money.label}",
+            f"least-core value, {money.label}",
+        ],
         [
             [
                 words(row["rung"] or ""),
-                words(row["rule"]),
-                Cell("yes", look="yes") if row["in_core"] else Cell("no" if row["in_core"] is False else "–", look="no"),
+                rule_name(row["rule"]),
+                Cell("yes", look="yes")
+                if row["in_core"]
+                else Cell("no" if row["in_core"] is False else "–", look="no"),
                 row["leaves"] or "–",
                 Cell(money.text(row["leaves_by"]), row["leaves_by"]),
                 Cell(money.text(row["least_core_epsilon"]), row["least_core_epsilon"]),
             ]
             for row in rows.iter_rows(named=True)
         ],
-        note="Least-core value: by how much every group could be worse off before some group leaves (negative: that much "
+        note="Least-core value: by how much every group could be worse off before some group leaves (negative: "
+        "that much "
         "room is left for all).",
     )
     return Details(lead, (table,))
@@ -153,7 +184,9 @@ def _transfers(context: Context) -> list[Block]:
     at_best = rows.filter(pl.col("rung") == context.best_rung)
     chosen = at_best if not at_best.is_empty() else rows
     pairs = chosen.with_columns(
-        pl.concat_str("form", pl.lit(": "), "from_company", pl.lit(" pays "), "to_company", ignore_nulls=True).alias("flow")
+        pl.concat_str("form", pl.lit(": "), "from_company", pl.lit(" pays "), "to_company", ignore_nulls=True).alias(
+            "flow"
+        )
     )
     years = pairs["year"].drop_nulls().unique().sort().to_list()
     flows = pairs["flow"].unique(maintain_order=True).to_list()

@@ -16,14 +16,16 @@ def section(context: Context, evidence: Evidence) -> Section:
     """Evidence, warnings, explanations."""
     blocks: list[Block] = []
     if evidence.count:
-        blocks += [_figures(evidence, context), _cost(context, evidence), _list(context)]
+        blocks += [_figures(evidence), _cost(context, evidence), _list(context)]
     else:
         blocks.append(Text(context.absent("sources"), "absent"))
     blocks += [_messages(context, "explanations", "Odd results, explained"), _messages(context, "warnings", "Warnings")]
-    return Section("trust", "Sources and confidence", "How much rests on evidence, how much on assumptions?", tuple(blocks))
+    return Section(
+        "trust", "Sources and confidence", "How much rests on evidence, how much on assumptions?", tuple(blocks)
+    )
 
 
-def _figures(evidence: Evidence, context: Context) -> Chart:
+def _figures(evidence: Evidence) -> Chart:
     rows = evidence.by_table.drop_nulls("table")
     names = rows["table"].to_list()
     series = [Series(kind, rows[kind].to_list(), penalty=kind == "assumption") for kind in KINDS]
@@ -35,15 +37,19 @@ def _figures(evidence: Evidence, context: Context) -> Chart:
         "Figures by table and kind of evidence",
         ["Table", *KINDS, "figures", "assumed"],
         [
-            [row["table"], *(Cell(f"{row[kind]:,}", row[kind]) for kind in (*KINDS, "figures"))]
-            + [Cell(percent(row["assumption"] / row["figures"], 0), row["assumption"] / row["figures"])]
+            [
+                row["table"],
+                *(Cell(f"{row[kind]:,}", row[kind]) for kind in (*KINDS, "figures")),
+                Cell(percent(row["assumption"] / row["figures"], 0), row["assumption"] / row["figures"]),
+            ]
             for row in rows.iter_rows(named=True)
         ],
     )
     return Chart(
         "evidence",
         f"{percent(evidence.assumed_share, 0)} of {evidence.count:,} figures are assumptions",
-        "One row per input table: plain is reported by a source, hatched is arithmetic on a reported figure, crossed is an "
+        "One row per input table: plain is reported by a source, hatched is arithmetic on a reported figure, "
+        "crossed is an "
         "assumption.",
         figure,
         table,
@@ -55,7 +61,10 @@ def _cost(context: Context, evidence: Evidence) -> Block:
     money = context.money
     total = sum(value for _, value in evidence.cost)
     if total <= 0:
-        return Text("Cost by evidence: not evaluated because no awards or cost breakdown of the joint plan are stored.", "absent")
+        return Text(
+            "Cost by evidence: not evaluated because no awards or cost breakdown of the joint plan are stored.",
+            "absent",
+        )
     decimals = money.decimals([value for _, value in evidence.cost])
     return grid(
         f"What the joint cost is priced by, {money.label}",
@@ -64,8 +73,10 @@ def _cost(context: Context, evidence: Evidence) -> Block:
             [kind, Cell(money.text(value, decimals), value), Cell(percent(value / total), value / total)]
             for kind, value in evidence.cost
         ],
-        note="An offer counts as its weakest figure. “Cost law, no quote”: priced by a named cost curve. “Not traced”: the "
-        "stored tables do not lead from the cost to one kind of evidence. Volumes multiply everything and are not counted here.",
+        note="An offer counts as its weakest figure. “Cost law, no quote”: priced by a named cost curve. “Not "
+        "traced”: the "
+        "stored tables do not lead from the cost to one kind of evidence. Volumes multiply everything and are not "
+        "counted here.",
     )
 
 
@@ -74,7 +85,10 @@ def _list(context: Context) -> Block:
     per_source = (
         rows.with_columns(pl.col("source").fill_null("no source given"))
         .group_by("source", "confidence", maintain_order=True)
-        .agg(pl.col("table").drop_nulls().unique(maintain_order=True).str.join(", ").alias("tables"), pl.len().alias("figures"))
+        .agg(
+            pl.col("table").drop_nulls().unique(maintain_order=True).str.join(", ").alias("tables"),
+            pl.len().alias("figures"),
+        )
         .sort("figures", "source", descending=[True, False])
     )
     specs = [Spec("source", "Source"), Spec("confidence", "Kind"), Spec("figures", "Figures", "number")]
@@ -90,5 +104,9 @@ def _messages(context: Context, name: str, title: str) -> Block:
     if rows.is_empty():
         return Text(f"{title}: none stored in this run.", "note")
     columns = [column for column in rows.columns if not rows[column].is_null().all()]
-    table = grid(title, [column for column in columns], [[text_of(value) for value in row] for row in rows.select(columns).rows()])
+    table = grid(
+        title,
+        list(columns),
+        [[text_of(value) for value in row] for row in rows.select(columns).rows()],
+    )
     return Details(f"{title} ({rows.height})", (table,)) if rows.height > 8 else table

@@ -73,7 +73,8 @@ def _before_after(context: Context) -> Block:
     return Chart(
         "vehicle-cost",
         title,
-        "One row per programme: the open circle is the cost of its modules alone, the filled square together. Square to the "
+        "One row per programme: the open circle is the cost of its modules alone, the filled square together. "
+        "Square to the "
         "left of the circle: cheaper.",
         charts.dots(
             names,
@@ -113,7 +114,9 @@ def _by_item(context: Context) -> list[Block]:
 
 
 def _rival(context: Context) -> list[Block]:
-    rows = context.tables.get("integrated_rival").filter(pl.col("value").is_not_null() & pl.col("programme").is_not_null())
+    rows = context.tables.get("integrated_rival").filter(
+        pl.col("value").is_not_null() & pl.col("programme").is_not_null()
+    )
     if rows.is_empty():
         return [Text(context.absent("integrated_rival"), "absent")]
     programmes = rows["programme"].unique(maintain_order=True).to_list()
@@ -136,7 +139,8 @@ def _walk(context: Context, rows: pl.DataFrame, programme: str, name: str) -> Ch
     values = [float(value) for value in rows["value"].to_list()]
     scale, unit = _unit(context, [abs(value) for value in values])
     entries = [
-        (row["item"] or row["step"] or "", row["value"] / scale, is_total(row["step"])) for row in rows.iter_rows(named=True)
+        (row["item"] or row["step"] or "", row["value"] / scale, is_total(row["step"]))
+        for row in rows.iter_rows(named=True)
     ]
     labels: list[str] = []
     for label, _, _ in entries:  # a category axis joins equal names: make each its own
@@ -147,7 +151,9 @@ def _walk(context: Context, rows: pl.DataFrame, programme: str, name: str) -> Ch
     if len(totals) > 1:
         gap = totals[0] - totals[-1]
         word = "less" if gap >= 0 else "more"
-        title = f"An integrated rival would build {context.programme_label(programme)} for {number(abs(gap))} {unit} {word}"
+        title = (
+            f"An integrated rival would build {context.programme_label(programme)} for {number(abs(gap))} {unit} {word}"
+        )
     table = grid(
         f"Cost walk of {programme}, {unit}",
         ["Step", "Amount", "kind"],
@@ -159,9 +165,10 @@ def _walk(context: Context, rows: pl.DataFrame, programme: str, name: str) -> Ch
     return Chart(
         name,
         title,
-        "Start at the own car, then part by part what the rival pays less (hatched, downwards) or more (crossed, upwards), "
-        "to the same car at the rival's structure.",
+        "Start at the own car, then part by part what the rival pays less (hatched, to the left) or more "
+        "(crossed, to the "
+        "right), to the same car at the rival's structure.",
         charts.waterfall(steps, unit),
         table,
-        height_px=400,
+        height_px=100 + 30 * len(steps),
     )
