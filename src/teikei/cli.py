@@ -150,7 +150,9 @@ def split(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs; the first is the reference")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs; the first is the reference")
+    ],
 ) -> None:
     """What changed in the inputs between runs, and what it did to the results."""
     from teikei.runs.compare import compare_text

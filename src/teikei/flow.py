@@ -42,15 +42,11 @@ def run(
     clock.next("Simulating every candidate", 0.05)
     performance = simulate.performance(study, catalogue)
     clock.next("Planning", 0.15)
-    plans = plan.solve(
-        study, catalogue, performance, rungs=rungs, executor=executor, progress=clock.part(0.15, 0.80)
-    )
+    plans = plan.solve(study, catalogue, performance, rungs=rungs, executor=executor, progress=clock.part(0.15, 0.80))
     clock.next("Splitting the saving", 0.80)
     allocation = split.allocate(study, plans)
     clock.next("Predicting prices and sales", 0.85)
-    outcome = market.predict(
-        study, plans, reprice=lambda one, volumes: plan.reprice(study, catalogue, one, volumes)
-    )
+    outcome = market.predict(study, plans, reprice=lambda one, volumes: plan.reprice(study, catalogue, one, volumes))
     clock.next("Writing the report", 0.95)
     tables = collect(study, catalogue, performance, plans, allocation, outcome)
     return runs.save(folder, tables, _meta(study, plans, clock), study.path, report.write, clock.log())

@@ -93,9 +93,7 @@ def module_designs(catalogue: Catalogue, configurations: pl.DataFrame) -> pl.Dat
     return used.rename({"module": "variant"}).join(ratings, on="variant", how="left", maintain_order="left")
 
 
-def chosen_performance(
-    catalogue: Catalogue, performance: Performance, configurations: pl.DataFrame
-) -> pl.DataFrame:
+def chosen_performance(catalogue: Catalogue, performance: Performance, configurations: pl.DataFrame) -> pl.DataFrame:
     """Requirements against what the chosen configurations reach: coalition, rung, programme, procedure, required, …"""
     if "slot" not in configurations.columns or "candidate" not in configurations.columns:
         return pl.DataFrame()
@@ -181,8 +179,10 @@ def _purchase_confidence(study: Study, awards: pl.DataFrame) -> dict[str, float]
     contract_kind = str(contract[0]) if len(contract) else "assumption"
     for basis, value in alone.select("price_basis", "spend").iter_rows():
         kind, _, name = str(basis).partition(":")
-        confidence = of_offer.get(name, "assumption") if kind == "offer" else (
-            contract_kind if kind == "contract" else "assumption"
+        confidence = (
+            of_offer.get(name, "assumption")
+            if kind == "offer"
+            else (contract_kind if kind == "contract" else "assumption")
         )
         spend[confidence] = spend.get(confidence, 0.0) + float(value)
     total = sum(spend.values())
