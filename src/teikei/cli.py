@@ -65,7 +65,7 @@ def check(
 @app.command()
 def run(
     study: StudyPath,
-    out: Annotated[Path | None, typer.Option(help="Folder of the run (default: the next free one under runs/)")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run (default: the next free under runs/)")] = None,
     scenario: Annotated[str | None, typer.Option(help="Name of a scenario of the study")] = None,
     rungs: Annotated[str | None, typer.Option(help="Rungs to solve, separated by commas (default: all)")] = None,
 ) -> None:
@@ -139,13 +139,13 @@ def award(
 @app.command()
 def split(
     game: Annotated[Path, typer.Argument(metavar="GAME.json", help="Players and the value of every coalition")],
-    out: Annotated[Path | None, typer.Option(help="JSON to write (default: print)")] = None,
+    out: Annotated[Path, typer.Option(help="JSON to write")] = Path("split.json"),
 ) -> None:
     """Split a cost or a profit by every rule, test the core, and name who would leave."""
     from teikei.split import split_file
 
-    text = split_file(game, out)
-    typer.echo(f"Written: {out}" if out is not None else text)
+    split_file(game, out)
+    typer.echo(f"Written: {out}")
 
 
 @app.command()

@@ -95,10 +95,12 @@ def _cells_changed(reference: Run, other: Run) -> list[str]:
         added, removed = len(new.keys() - old.keys()), len(old.keys() - new.keys())
         if added or removed:
             lines.append(f"  {name}: {added} rows added, {removed} removed")
-        for key in old.keys() & new.keys():
-            for column, value in old[key].items():
-                if value != new[key][column]:
-                    lines.append(f"  {name} {'/'.join(map(str, key))} {column}: {value} → {new[key][column]}")
+        lines += [
+            f"  {name} {'/'.join(map(str, key))} {column}: {value} → {new[key][column]}"
+            for key in old.keys() & new.keys()
+            for column, value in old[key].items()
+            if value != new[key][column]
+        ]
     lines.sort()
     hidden = len(lines) - _MOST_CELLS
     return lines if hidden <= 0 else [*lines[:_MOST_CELLS], f"  … and {hidden} more"]

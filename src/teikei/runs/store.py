@@ -56,7 +56,7 @@ def save(
 ) -> Run:
     """Write everything of a run into ``<folder>.partial-<process>``, then rename it to ``folder``.
 
-    A run that stood at ``folder`` before is replaced only once the new one is complete. The log holds no private figures.
+    A run that stood at ``folder`` is replaced only once the new one is complete. The log holds no private figures.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
@@ -114,7 +114,7 @@ def read(folder: Path) -> Run:
         raise DamagedRunError(f"{record} cannot be read ({type(error).__name__}). Run the study again.") from error
     if file_format > FORMAT:
         raise DamagedRunError(
-            f"{folder} was written by a newer teikei (format {file_format}, this version reads {FORMAT}). Update teikei."
+            f"{folder} was written by a newer teikei (format {file_format}; this one reads {FORMAT}). Update teikei."
         )
     tables = {}
     for name in names:
