@@ -125,6 +125,8 @@ def read_settings(raw: RawSettings, found: Found) -> Settings | None:
     for key, value in raw.values.items():
         if key not in fields:
             found.error(raw.places[key], f"teikei knows no setting {show(key)}{suggest(key, fields)}")
+        elif value is None and not fields[key].is_required():
+            continue  # an empty value takes the default
         elif message := _explain_setting(key, value, fields[key]):
             found.error(raw.places[key], message)
         else:
@@ -170,7 +172,7 @@ def _explain_setting(key: str, value: Any, field: FieldInfo) -> str:
     """What is wrong with one value by itself; empty where nothing is."""
     wanted = f"expected {expected_setting(field)}"
     if value is None:
-        return f"the value is empty, {wanted}: give it, or remove the line to take the default"
+        return f"the value is empty, {wanted}: fill it in"
     if key == "format":
         return _explain_format(value)
     if key == "nre_profile":
@@ -270,9 +272,10 @@ def expected_setting(field: FieldInfo) -> str:
     if not (_is(field, int) or _is(field, float)):
         return "text"
     words = "a whole number" if _is(field, int) else "a number"
-    for item in field.metadata:
-        for name, word in (("ge", "of at least"), ("gt", "above"), ("le", "at most"), ("lt", "below")):
-            bound = getattr(item, name, None)
-            if bound is not None:
-                words += f" {word} {number_text(bound)}"
+    low, high = _bounds(field)
+    if low is not None and high is not None:
+        return f"{words} from {number_text(low)} to {number_text(high)}"
+    if low is not None:
+        above = any(getattr(item, "gt", None) is not None for item in field.metadata)
+        return f"{words} {'above' if above else 'of at least'} {number_text(low)}"
     return words

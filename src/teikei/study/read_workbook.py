@@ -149,11 +149,6 @@ def _settings_of_rows(rows: Sequence[tuple[int, Sequence[Any]]], place: str, fou
         else:
             value = cells[value_column] if value_column < len(cells) else ""
             value = value.strip() if isinstance(value, str) else value
-            if value == "" and key in _MAY_BE_EMPTY:
-                continue
             values[key] = None if value == "" else value
             places[key] = cell_place
     return RawSettings(values, places, place)
-
-
-_MAY_BE_EMPTY: Final = frozenset({"title", "label", "incumbent_bloc_note"})

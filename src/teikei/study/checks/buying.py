@@ -63,9 +63,10 @@ def tiers_fall_with_quantity(draft: Draft) -> Iterator[Problem]:
 def sites_belong_to_their_supplier(draft: Draft) -> Iterator[Problem]:
     """The site of an offer, or of a contract in force, is a site of its supplier."""
     sites = draft.by_key("sites", "site")
+    suppliers = set(draft.values("suppliers", "supplier"))
     for table in ("offers", "existing"):
         for row in draft[table]:
-            site = sites.get(row["site"])
+            site = sites.get(row["site"]) if row["supplier"] in suppliers else None
             if (
                 site is not None
                 and None not in (row["supplier"], site["supplier"])
@@ -279,22 +280,24 @@ def _offered_parts(draft: Draft) -> Iterator[tuple[str, str, Row]]:
 def ramps_of_plants_are_shares(draft: Draft) -> Iterator[Problem]:
     """``plants.ramp`` lists shares of capacity, year by year; grants do not exceed the investment."""
     for row in draft["plants"]:
-        for part in row["ramp"] or ():
-            try:
-                good = 0 <= float(part) <= 1
-            except ValueError:
-                good = False
-            if not good:
-                yield row.error(
-                    "ramp",
-                    f"found {show(part)} in the list, expected shares of capacity from 0 to 1, such as 0.5;0.9;1",
-                )
+        odd = [part for part in row["ramp"] or () if not _is_share(part)]
+        if odd:
+            yield row.error(
+                "ramp", f"found {show(odd)} in the list, expected shares of capacity from 0 to 1, such as 0.5;0.9;1"
+            )
         if None not in (row["grant"], row["investment"]) and row["grant"] > row["investment"]:
             yield row.error(
                 "grant",
                 f"the grant of {number_text(row['grant'])} is above the investment of "
                 f"{number_text(row['investment'])}: correct one of the two",
             )
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 1
+    except ValueError:
+        return False
 
 
 CHECKS = (

@@ -60,8 +60,7 @@ def policy_is_for_products_on_sale(draft: Draft) -> Iterator[Problem]:
     """Subsidy and tax belong to a product of the same market, and are no larger than its price allows."""
     prices: dict[tuple[str, str], float] = {}
     for key, row in draft.keyed("products", "product", "country"):
-        if row["price"]:
-            prices[key] = max(prices.get(key, 0.0), row["price"])
+        prices[key] = max(prices.get(key, 0.0), row["price"] or 0.0)
     products = set(draft.values("products", "product"))
     if "products" in draft.damaged:
         return
@@ -75,7 +74,7 @@ def policy_is_for_products_on_sale(draft: Draft) -> Iterator[Problem]:
                 )
             continue
         subsidy = row["subsidy"]
-        if subsidy is not None and subsidy > LARGEST_SUBSIDY_SHARE * prices[key]:
+        if subsidy is not None and prices[key] and subsidy > LARGEST_SUBSIDY_SHARE * prices[key]:
             yield row.warning(
                 "subsidy",
                 f"{number_text(subsidy)} is more than {LARGEST_SUBSIDY_SHARE:.0%} of the price "
