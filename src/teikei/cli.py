@@ -69,7 +69,7 @@ def run(
     scenario: Annotated[str | None, typer.Option(help="Name of a scenario of the study")] = None,
     rungs: Annotated[str | None, typer.Option(help="Rungs to solve, separated by commas (default: all)")] = None,
 ) -> None:
-    """Run the whole line: plan every coalition at every rung, split the saving, predict the market, write the report."""
+    """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
     from teikei.flow import run as run_line
     from teikei.report import headline
     from teikei.study import load

@@ -72,9 +72,11 @@ def _settings_changed(reference: Run, other: Run) -> list[str]:
     if reference.meta.get("scenario") != other.meta.get("scenario"):
         lines.append(f"  scenario: {reference.meta.get('scenario') or '-'} → {other.meta.get('scenario') or '-'}")
     before, after = reference.meta.get("study", {}), other.meta.get("study", {})
-    for key in sorted({*before, *after}):
-        if before.get(key) != after.get(key):
-            lines.append(f"  study.{key}: {before.get(key)} → {after.get(key)}")
+    lines += [
+        f"  study.{key}: {before.get(key)} → {after.get(key)}"
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+    ]
     for name in sorted({*reference.meta.get("versions", {}), *other.meta.get("versions", {})}):
         old, new = reference.meta["versions"].get(name), other.meta["versions"].get(name)
         if old != new:
