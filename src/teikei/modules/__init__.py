@@ -1,1 +1,10 @@
-"""Which e-axles, inverters, packs, chargers and platforms exist or could be designed; what do they weigh, lose, cost?"""
+"""Which e-axles, inverters, packs, chargers and platforms exist or could be designed; what do they weigh, lose, cost?
+
+``catalogue(study)`` fills in every rating, mass and curve price by a named law, and lists the candidate configurations
+of every car.
+"""
+
+from teikei.modules.catalogue import catalogue
+from teikei.modules.types import Catalogue, EAxle, LossTable, Pack
+
+__all__ = ["Catalogue", "EAxle", "LossTable", "Pack", "catalogue"]

@@ -29,7 +29,7 @@ class EAxle:
     """One e-axle design: motor, inverter, reduction gear.
 
     peak_power_w and continuous_power_w hold at ``voltage_v``; the torque limit at speed w is
-    min(peak_torque_nm, peak_power_w / w). gear_efficiency applies per power flow; zero-torque drag is in the loss table.
+    min(peak_torque_nm, peak_power_w / w). gear_efficiency applies per power flow; zero-torque drag is in the table.
     """
 
     module: str

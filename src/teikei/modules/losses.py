@@ -1,0 +1,118 @@
+"""What motor and inverter lose together, over torque, speed and voltage.
+
+Per unit of the ratings (x = torque / peak torque, u = speed / base speed, base speed = peak power / peak torque,
+voltage ratio s = V / nominal), loss divided by peak power is
+
+    c_0 + c_w u + c_ww u^2                 electronics; friction and hysteresis; eddy currents at no torque
+    + (b_x |x| + b_xu |x| u)               inverter conduction and switching (times s); torque-dependent iron loss
+    + (b_xx + b_xxu u) x^2                 copper and conduction resistance, and its rise with frequency
+    + b_fw max(0, u - s)^2                 copper loss of the flux-weakening current above base speed
+
+All coefficients are >= 0, so a loss is never negative and no efficiency exceeds one. An induction or externally
+excited machine can drop its flux: its no-torque terms (c_w, c_ww, b_fw) are scaled down and its linear term is larger
+(the flux that minimises copper plus rotor loss gives a loss proportional to torque; Bose, Modern Power Electronics and
+AC Drives, ch. 8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from teikei.modules.types import Array, LossTable
+
+
+@dataclass(frozen=True)
+class LossCoefficients:
+    """Per-unit loss coefficients of one kind of drive (the module's equation); ``source`` says where they are from."""
+
+    constant: float
+    speed: float
+    speed_squared: float
+    torque: float
+    torque_speed: float
+    torque_squared: float
+    torque_squared_speed: float
+    flux_weakening: float
+    source: str
+
+
+PM_MOTOR = LossCoefficients(
+    constant=0.0006,
+    speed=0.0005,
+    speed_squared=0.0012,
+    torque=0.0,
+    torque_speed=0.008,
+    torque_squared=0.018,
+    torque_squared_speed=0.011,
+    flux_weakening=0.006,
+    source="assumption",
+)
+
+
+def drive_coefficients(motor_type: str, inverter_switch: str) -> LossCoefficients:
+    """Coefficients of a machine (pm, induction, eesm) with a Si or SiC inverter."""
+    motor = PM_MOTOR
+    no_load, linear, copper = {"pm": (1.0, 0.0, 1.0), "induction": (0.35, 0.020, 1.25), "eesm": (0.35, 0.012, 1.15)}[
+        motor_type
+    ]
+    conduction, switching = {"si": (0.006, 0.008), "sic": (0.002, 0.0025)}[inverter_switch]
+    return LossCoefficients(
+        constant=motor.constant,
+        speed=motor.speed * no_load,
+        speed_squared=motor.speed_squared * no_load,
+        torque=motor.torque + linear + conduction + switching,
+        torque_speed=motor.torque_speed,
+        torque_squared=motor.torque_squared * copper + 0.006,
+        torque_squared_speed=motor.torque_squared_speed,
+        flux_weakening=motor.flux_weakening * no_load,
+        source=motor.source,
+    )
+
+
+def loss_w(
+    coefficients: LossCoefficients,
+    torque_nm: Array,
+    speed_radps: Array,
+    *,
+    peak_torque_nm: float,
+    peak_power_w: float,
+    voltage_ratio: float = 1.0,
+) -> Array:
+    """Loss of motor and inverter, W, at shaft torque and speed (broadcast); the module's equation."""
+    x = np.abs(np.asarray(torque_nm, dtype=float)) / peak_torque_nm
+    u = np.abs(np.asarray(speed_radps, dtype=float)) * peak_torque_nm / peak_power_w
+    c = coefficients
+    per_unit = (
+        c.constant
+        + (c.speed + c.speed_squared * u) * u
+        + (c.torque * voltage_ratio + c.torque_speed * u) * x
+        + (c.torque_squared + c.torque_squared_speed * u) * x * x
+        + c.flux_weakening * np.maximum(0.0, u - voltage_ratio) ** 2
+    )
+    return np.asarray(per_unit * peak_power_w, dtype=float)
+
+
+def loss_table(
+    coefficients: LossCoefficients,
+    *,
+    peak_torque_nm: float,
+    peak_power_w: float,
+    max_speed_radps: float,
+    voltage_ratio: float = 1.0,
+    speed_points: int = 41,
+    torque_points: int = 81,
+) -> LossTable:
+    """The loss on a grid: speed 0 to maximum, torque symmetric about 0 (an odd number of points: 0 is a node)."""
+    speed = np.linspace(0.0, max_speed_radps, speed_points)
+    torque = np.linspace(-peak_torque_nm, peak_torque_nm, torque_points)
+    loss = loss_w(
+        coefficients,
+        torque[None, :],
+        speed[:, None],
+        peak_torque_nm=peak_torque_nm,
+        peak_power_w=peak_power_w,
+        voltage_ratio=voltage_ratio,
+    )
+    return LossTable(speed_radps=speed, torque_nm=torque, loss_w=loss)

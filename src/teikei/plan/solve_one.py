@@ -1,0 +1,253 @@
+"""Solves one coalition at one rung: program, start, HiGHS, decisions, exact price."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from teikei.plan.arrays import INFINITY, Solution, minimise
+from teikei.plan.bill import Line, price_lines
+from teikei.plan.build import THOUSAND, Build, build, tier_steps
+from teikei.plan.decisions import Decisions
+from teikei.plan.price import Priced, need, price, qualifications
+from teikei.plan.scope import NOT_PRICED, Item, Option, Scope
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A solved scope; decisions is None where there is no plan."""
+
+    scope: Scope
+    decisions: Decisions | None
+    priced: Priced | None
+    bound: float
+    status: str
+    nodes: int
+    seconds: float
+
+    @property
+    def value(self) -> float:
+        """Re-priced present cost, million."""
+        return self.priced.value if self.priced is not None else INFINITY
+
+    @property
+    def gap(self) -> float:
+        """Value - bound, million, never negative."""
+        return max(0.0, self.value - self.bound)
+
+
+def solve_scope(
+    scope: Scope,
+    *,
+    gap_absolute: float,
+    starts: tuple[Decisions, ...] = (),
+    time_limit_s: float = INFINITY,
+    node_limit: int | None = None,
+) -> Solved:
+    """Solves a scope to an absolute gap (million), from the best of the given starts.
+
+    The plan returned is never worse than a start that is feasible: the cheaper of the two, exactly priced, is kept.
+    """
+    began = time.process_time()
+    made = build(scope)
+    known = [(price(scope, start), start) for start in starts]
+    known.sort(key=lambda pair: pair[0].value)
+    vector = start_vector(made, known[0][1]) if known else None
+    found = minimise(
+        made.program, gap_absolute=gap_absolute, time_limit_s=time_limit_s, node_limit=node_limit, start=vector
+    )
+    best = known[0] if known and vector is not None else None
+    if found.x is not None:
+        decisions = read_decisions(made, found.x)
+        priced = price(scope, decisions)
+        if best is None or priced.value < best[0].value:
+            best = (priced, decisions)
+    seconds = time.process_time() - began
+    if best is None:
+        return Solved(scope, None, None, found.bound, found.status, found.nodes, seconds)
+    status = "gap" if found.status == "node limit" else found.status
+    if status == "optimal" and best[0].value - found.bound > 1e-6 * abs(best[0].value):
+        status = "gap"
+    return Solved(scope, best[1], best[0], found.bound, status, found.nodes, seconds)
+
+
+def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
+    """Decisions from a solver vector: integers rounded, awards scaled to the cars' need, crumbs dropped."""
+    scope = made.scope
+    modules = {(o.slot, o.position): o for o, column in made.use.items() if x[column] > 0.5}
+    candidate = {}
+    for slot in scope.slots:
+        mine = {position: option.module for (name, position), option in modules.items() if name == slot}
+        candidate[slot] = next(number for number, found in scope.facts.choices[slot] if dict(found) == mine)
+    chosen = Decisions(modules, candidate, {}, ())
+    plants = tuple(key for key, column in made.plant.items() if x[column] > 0.5)
+    awards: dict[tuple[Item, str, int], float] = {}
+    for (item, year), wanted in need(scope, chosen).items():
+        sources = scope.sources(item, year)
+        shares = {s: max(0.0, x[made.bought[(item, s, year)]]) for s in sources if (item, s, year) in made.bought}
+        if not shares:
+            awards[(item, sources[0], year)] = wanted
+            continue
+        total = sum(shares.values())
+        kept = {source: share for source, share in shares.items() if share > 1e-7 * total}
+        total = math.fsum(kept.values())
+        for source, share in kept.items():
+            awards[(item, source, year)] = wanted * share / total
+    return Decisions(modules, candidate, awards, plants)
+
+
+def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] | None:
+    """A solver vector for known decisions; None where a decision has no column in this program.
+
+    Continuous columns that follow from others (tiers' quantities, spend) are filled as well, so that the solver can
+    take the vector as it stands.
+    """
+    x = np.zeros(len(made.program.cost))
+    for option in decisions.modules.values():
+        if option not in made.use:
+            return None
+        x[made.use[option]] = 1.0
+    _start_configurations(made, decisions, x)
+    _start_ladders(made, decisions, x)
+    for (item, source, year), pieces in decisions.awards.items():
+        column = made.bought.get((item, source, year))
+        if column is not None:
+            x[column] = pieces / THOUSAND
+        elif source.startswith(("offer:", "plant:")):
+            return None
+    for key in decisions.plants:
+        if key not in made.plant:
+            return None
+        x[made.plant[key]] = 1.0
+    lines = price_lines(made.scope, decisions)
+    if not _start_tiers(made, lines, x):
+        return None
+    _start_rebates(made, x)
+    _start_qualification(made, decisions, x)
+    _start_rest(made, x)
+    return x
+
+
+def _start_configurations(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]) -> None:
+    carried: dict[str, dict[str, str]] = {}
+    for option in decisions.modules.values():
+        carried.setdefault(option.slot, {})[option.position] = option.module
+    for column, name in enumerate(made.program.names):
+        if name[0] == "configuration":
+            positions = dict(name[2])
+            mine = {p: m for p, m in carried[name[1]].items() if p in positions}
+            coupled = {p for other in made.program.names if other[0] == "configuration" and other[1] == name[1]
+                       for p, _ in other[2]} if mine == positions else set()  # fmt: skip
+            if mine == positions and all(p not in carried[name[1]] for p in coupled - set(positions)):
+                x[column] = 1.0
+
+
+def _start_ladders(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]) -> None:
+    facts, scope = made.scope.facts, made.scope
+    first: dict[tuple[str, str, str, str], int] = {}
+    for option in decisions.modules.values():
+        if option.contract:
+            continue
+        year = facts.slots[option.slot].first_year
+        family, company = facts.modules[option.module].family, scope.company_of[option.slot]
+        bloc = scope.bloc_of_slot(option.slot)
+        for key in (
+            ("family", family, option.group, ""), ("bloc", family, option.group, bloc),
+            ("company", family, option.group, company), ("variant", option.module, option.group, ""),
+            ("divergence", option.module, option.group, ""), ("divergence bloc", option.module, option.group, bloc),
+        ):  # fmt: skip
+            first[key] = min(year, first.get(key, year))
+        before = decisions.modules.get((scope.previous.get(option.slot, ""), option.position))
+        if before is None or before._replace(slot="") != option._replace(slot=""):
+            slot = facts.slots[option.slot]
+            step = 2 if option.slot in scope.previous else 1
+            x[made.introduced[(slot.programme, slot.generation, family, step)]] = 1.0
+    for key, columns in made.ladder.items():
+        if key in first:
+            for year, column in columns.items():
+                x[column] = 1.0 if year >= first[key] else 0.0
+
+
+def _start_tiers(made: Build, lines: list[Line], x: npt.NDArray[np.float64]) -> bool:
+    scope, facts = made.scope, made.scope.facts
+    by_pool: dict[tuple[str, str, int], list[Line]] = {}
+    for line in lines:
+        if line.source.startswith("offer:"):
+            by_pool.setdefault((line.source[6:], line.pool, line.year), []).append(line)
+    for key, found in by_pool.items():
+        steps = made.tier.get(key)
+        if steps is None:
+            return False
+        offer = facts.offers[key[0]]
+        price_now = offer.price[key[2]][found[0].tier]
+        match = [entry for entry in steps if offer.price[key[2]][entry[0]] == price_now]
+        if not match:
+            return False
+        _, choice, quantities = match[0]
+        if choice >= 0:
+            x[choice] = 1.0
+        for line in found:
+            x[quantities[(scope.item_bloc(line.item), line.item.country)]] += line.pieces / THOUSAND
+    return True
+
+
+def _start_rebates(made: Build, x: npt.NDArray[np.float64]) -> None:
+    for key, levels in made.rebate.items():
+        total = sum(x[column] * price for column, price in made.spend[key])
+        table = made.scope.facts.rebates[key[0]]
+        if total <= 0:
+            continue
+        reached = [r for low, r in table if total >= low - max(1e-6, 1e-6 * low)]
+        rebate = reached[-1] if reached else 0.0
+        for level, value, choice in levels:
+            if level == rebate:
+                x[value], x[choice] = total, 1.0
+                break
+
+
+def _start_qualification(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]) -> None:
+    company_of = {made.scope.facts.slots[s].programme: made.scope.company_of[s] for s in made.scope.slots}
+    for (programme, class_name), suppliers in qualifications(made.scope, decisions).items():
+        for supplier in suppliers:
+            column = made.qualified.get((programme, class_name, supplier))
+            if column is None:
+                continue
+            x[column] = 1.0
+            if (programme, class_name) in made.first_free:
+                x[made.first_free[(programme, class_name)]] = 1.0
+            opened = made.activated.get((company_of[programme], supplier))
+            if opened is not None:
+                x[opened] = 1.0
+
+
+def _start_rest(made: Build, x: npt.NDArray[np.float64]) -> None:
+    """Columns that are the largest of some rows: cars that miss a rule, suppliers in use."""
+    program = made.program
+    wanted = {column for column, name in enumerate(program.names) if name[0] in ("misses", "supplier used")}
+    if not wanted:
+        return
+    rows: dict[int, list[tuple[int, float]]] = {}
+    for row, column, value in zip(program.rows, program.columns, program.values, strict=True):
+        rows.setdefault(row, []).append((column, value))
+    for terms in rows.values():
+        mine = [(column, value) for column, value in terms if column in wanted]
+        if len(mine) != 1:
+            continue
+        column, own = mine[0]
+        level = sum(value * x[other] for other, value in terms if other != column)
+        if program.names[column][0] == "misses":
+            x[column] = max(x[column], level / -own)
+        elif len(terms) > 1 and level >= -own:
+            x[column] = 1.0
+
+
+def steps_reachable(made: Build, name: str, year: int, most: float) -> list[tuple[int, float, float]]:
+    """Tiers of an offer that a yearly quantity up to ``most`` can reach."""
+    return tier_steps(made.scope.facts.offers[name], year, most)
+
+
+__all__ = ["NOT_PRICED", "Option", "Solution", "Solved", "read_decisions", "solve_scope", "start_vector"]

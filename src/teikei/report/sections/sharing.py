@@ -1,0 +1,167 @@
+"""Who shares what: programme by class, coloured and lettered by family."""
+
+from __future__ import annotations
+
+from string import ascii_uppercase
+
+import polars as pl
+
+from teikei.report.blocks import Block, Cell, Details, Grid, Section, Spec, Text, frame_grid, grid, words
+from teikei.report.context import Context
+from teikei.report.schema import SHAPES
+
+LOOKS = 8
+
+
+def section(context: Context) -> Section:
+    """The matrix at the rung that saves most, other rungs behind a click, designs and commonality."""
+    blocks: list[Block] = []
+    best = context.best_rung
+    matrix = _matrix(context, best)
+    if matrix is None:
+        blocks.append(Text(context.absent("configurations"), "absent"))
+    else:
+        blocks.append(Text(_message(context, best), "lead"))
+        blocks.append(matrix)
+        others = [rung.name for rung in context.ladder.evaluated if rung.name != best]
+        for rung in others:
+            other = _matrix(context, rung)
+            if other is not None:
+                blocks.append(Details(f"The same at “{words(rung)}”", (other,)))
+    blocks.append(_designs(context))
+    blocks.append(_uses(context))
+    blocks.append(_commonality(context))
+    return Section(
+        "sharing", "Who shares what", "Which car gets which module, and which designs are common?", tuple(blocks)
+    )
+
+
+def family_of(context: Context) -> dict[str, str]:
+    """Module -> family, from the designs; a module without a design is its own family."""
+    rows = context.tables.get("module_designs").select("variant", "family").drop_nulls().unique(maintain_order=True)
+    return dict(rows.iter_rows())
+
+
+def shared_families(context: Context, rung: str) -> dict[str, tuple[str, ...]]:
+    """Family -> blocs that use it at a rung, for families that two blocs or more use; by class, most used first."""
+    families = family_of(context)
+    users: dict[str, set[str]] = {}
+    programmes: dict[str, set[str]] = {}
+    order: dict[str, int] = {}
+    rows = (
+        context.joint("configurations", rung)
+        .select("class", "programme", "module")
+        .drop_nulls()
+        .unique(maintain_order=True)
+    )
+    classes = rows["class"].unique(maintain_order=True).to_list()
+    for name, programme, module in rows.iter_rows():
+        family = families.get(module, module)
+        order.setdefault(family, classes.index(name))
+        blocs = {context.bloc_of.get(company, company) for company in context.companies_of.get(programme, ())}
+        users.setdefault(family, set()).update(blocs)
+        programmes.setdefault(family, set()).add(programme)
+    shared = [family for family, blocs in users.items() if len(blocs) > 1]
+    shared.sort(key=lambda family: (order[family], -len(programmes[family]), family))
+    return {family: tuple(sorted(users[family])) for family in shared}
+
+
+def _message(context: Context, rung: str) -> str:
+    shared = shared_families(context, rung)
+    used = context.joint("configurations", rung)["module"].drop_nulls().unique().to_list()
+    families = {family_of(context).get(module, module) for module in used}
+    if not shared:
+        return f"At “{words(rung)}” no family is used by more than one of the groups that already pool today."
+    return (
+        f"At “{words(rung)}” {len(shared)} of {len(families)} families are used across company groups: "
+        f"{', '.join(shared)}."
+    )
+
+
+def _matrix(context: Context, rung: str) -> Grid | None:
+    rows = context.joint("configurations", rung).drop_nulls(["programme", "class", "module"])
+    if rows.is_empty():
+        return None
+    classes = rows["class"].unique(maintain_order=True).to_list()
+    families = family_of(context)
+    letters = {family: ascii_uppercase[index % 26] for index, family in enumerate(shared_families(context, rung))}
+    looks = {family: f"family-{index % LOOKS}" for index, family in enumerate(letters)}
+    keys = rows.select("programme", "generation").unique(maintain_order=True).sort("programme", "generation")
+    table = []
+    for programme, generation in keys.iter_rows():
+        own = rows.filter((pl.col("programme") == programme) & pl.col("generation").eq_missing(pl.lit(generation)))
+        cells: list[Cell | str] = [f"{context.programme_label(programme)} {generation or ''}".strip()]
+        cells += [_module_cell(own.filter(pl.col("class") == name), families, letters, looks) for name in classes]
+        table.append(cells)
+    return grid(
+        f"Modules by programme and class at “{words(rung)}”",
+        ["Programme, generation", *(words(name) for name in classes)],
+        table,
+        look="matrix",
+        note="A letter with a shade or hatching marks a family that more than one company group uses: same "
+        "letter, same family. Plain cells are used by one group only; “today” marks a module that is in production or "
+        "under contract.",
+    )
+
+
+def _module_cell(rows: pl.DataFrame, families: dict[str, str], letters: dict[str, str], looks: dict[str, str]) -> Cell:
+    if rows.is_empty():
+        return Cell("–", look="blank")
+    modules = rows["module"].unique(maintain_order=True).to_list()
+    family = next((families.get(name, name) for name in modules if families.get(name, name) in letters), None)
+    today = " (today)" if rows["existing"].fill_null(False).all() else ""
+    text = " / ".join(modules) + today
+    if family is None:
+        return Cell(text)
+    return Cell(f"{letters[family]} · {text}", look=looks[family], note=f"family {family}")
+
+
+def _designs(context: Context) -> Block:
+    rows = context.joint("module_designs")
+    if rows.is_empty():
+        return Text(context.absent("module_designs"), "absent")
+    used = context.joint("configurations")["module"].drop_nulls().unique().to_list()
+    used_rows = rows.filter(pl.col("variant").is_in(used)) if used else rows
+    columns = [
+        name for name in used_rows.columns if name not in ("coalition", "rung") and not used_rows[name].is_null().all()
+    ]
+    specs = [Spec(name, words(name), "plain" if used_rows[name].dtype.is_numeric() else "text") for name in columns]
+    table = frame_grid(
+        used_rows, f"Designs in use at “{words(context.best_rung)}”", specs, context.money, where="module_designs"
+    )
+    return Details("What is designed: ratings of every module in use", (table,))
+
+
+def _uses(context: Context) -> Block:
+    rows = context.joint("module_uses")
+    if rows.is_empty():
+        return Text(context.absent("module_uses"), "absent")
+    ordered = rows.sort("module", "margin", nulls_last=True)
+    specs = [
+        Spec("module", "Module"),
+        Spec("programme", "Programme"),
+        Spec("axle", "Axle"),
+        Spec("driving_requirement", "Requirement that drives it"),
+        Spec("margin", "Margin over it", "plain"),
+        Spec("overdesign", f"Overdesign, {context.money.label}", "money"),
+    ]
+    table = frame_grid(ordered, "What drives each module", specs, context.money, where="module_uses")
+    return Details("Which requirement drives each shared module, and what overdesign it causes", (table,))
+
+
+def _commonality(context: Context) -> Block:
+    rows = context.tables.get("commonality")
+    if rows.is_empty():
+        return Text(context.absent("commonality"), "absent")
+    expected = SHAPES["commonality"].columns
+    names = [name for name in rows.columns if not rows[name].is_null().all()]
+    specs = [
+        Spec(name, words(name), "plain" if name not in expected or expected[name] == "number" else "text")
+        if rows[name].dtype.is_numeric()
+        else Spec(name, words(name))
+        for name in names
+    ]
+    return Details(
+        "Commonality indices",
+        (frame_grid(rows, "Commonality, cost-weighted index first", specs, context.money, where="commonality"),),
+    )

@@ -1,0 +1,189 @@
+"""From the results of the stages to the tables of a run (names and columns: CONTRACT, kept in docs/reference)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from teikei.market.types import MarketOutcome
+from teikei.modules.types import Catalogue
+from teikei.plan.types import Plan, Plans
+from teikei.simulate.types import Performance
+from teikei.split.types import Allocation
+from teikei.study.columns import all_columns
+from teikei.study.types import Study
+
+COST_BY_RUNG = {
+    "coalition": pl.String,
+    "rung": pl.String,
+    "value": pl.Float64,
+    "bound": pl.Float64,
+    "gap": pl.Float64,
+    "status": pl.String,
+}
+
+
+def collect(
+    study: Study,
+    catalogue: Catalogue,
+    performance: Performance,
+    plans: Plans,
+    allocation: Allocation,
+    outcome: MarketOutcome,
+) -> dict[str, pl.DataFrame]:
+    """Every table of a run."""
+    tables = {"cost_by_rung": cost_by_rung(plans)}
+    for name in sorted({name for plan in plans.by_key.values() for name in plan.tables}):
+        tables[name] = _labelled(plans.by_key.values(), name)
+    tables["savings_by_lever"] = plans.savings
+    tables["commonality"] = plans.commonality
+    tables["module_designs"] = module_designs(catalogue, tables["configurations"])
+    tables["performance"] = chosen_performance(catalogue, performance, tables["configurations"])
+    tables["candidates"] = performance.candidates
+    tables["shares"] = allocation.shares
+    tables["core"] = allocation.core
+    tables["baselines"] = allocation.baselines
+    tables["market_outcome"] = outcome.outcome
+    tables["market_summary"] = outcome.summary
+    tables["market_moments"] = outcome.moments
+    tables["market_elasticities"] = outcome.elasticities
+    tables["market_convergence"] = outcome.convergence
+    tables["market_history"] = outcome.history
+    tables["sources"] = sources(study)
+    tables["references"] = study["sources"]
+    tables["evidence"] = evidence(study, tables["awards"], tables["cost_breakdown"])
+    tables["explanations"] = pl.DataFrame(
+        {"text": [*plans.explanations, *allocation.notes, *outcome.messages]}, schema={"text": pl.String}
+    )
+    tables["warnings"] = pl.DataFrame(
+        {"text": [str(problem) for problem in study.warnings] + [*catalogue.warnings, *performance.warnings]},
+        schema={"text": pl.String},
+    )
+    return tables
+
+
+def cost_by_rung(plans: Plans) -> pl.DataFrame:
+    """Value, bound and gap of every (coalition, rung) solved, million."""
+    rows = [
+        {"coalition": p.coalition, "rung": p.rung, "value": p.value, "bound": p.bound, "gap": p.gap, "status": p.status}
+        for p in plans.by_key.values()
+    ]
+    return pl.DataFrame(rows, schema=COST_BY_RUNG, orient="row")
+
+
+def _labelled(plans: Iterable[Plan], name: str) -> pl.DataFrame:
+    parts = []
+    for plan in plans:
+        table = plan.tables.get(name)
+        if table is None:
+            continue
+        parts.append(
+            table
+            if "coalition" in table.columns
+            else table.select(pl.lit(plan.coalition).alias("coalition"), pl.lit(plan.rung).alias("rung"), pl.all())
+        )
+    return pl.concat(parts, how="diagonal_relaxed") if parts else pl.DataFrame()
+
+
+def module_designs(catalogue: Catalogue, configurations: pl.DataFrame) -> pl.DataFrame:
+    """The designs that each plan uses, with all their ratings."""
+    used = configurations.select("coalition", "rung", "module").unique(maintain_order=True)
+    ratings = catalogue.table.rename({"module": "variant"})
+    return used.rename({"module": "variant"}).join(ratings, on="variant", how="left", maintain_order="left")
+
+
+def chosen_performance(catalogue: Catalogue, performance: Performance, configurations: pl.DataFrame) -> pl.DataFrame:
+    """Requirements against what the chosen configurations reach: coalition, rung, programme, procedure, required, …"""
+    if "slot" not in configurations.columns or "candidate" not in configurations.columns:
+        return pl.DataFrame()
+    chosen = configurations.select("coalition", "rung", "slot", "candidate").unique(maintain_order=True)
+    joined = chosen.join(performance.results, on=["slot", "candidate"], how="inner", maintain_order="left")
+    slots = catalogue.slots.select("slot", "generation")
+    return joined.join(slots, on="slot", how="left", maintain_order="left")
+
+
+def sources(study: Study) -> pl.DataFrame:
+    """Source and confidence of every figure of the study: table, row, column, source, confidence."""
+    parts = []
+    for name, columns in all_columns().items():
+        table = study[name]
+        figures = [column.name for column in columns.values() if column.kind in ("number", "integer")]
+        if name == "sources" or table.is_empty() or not figures:
+            continue
+        keys = [column.name for column in columns.values() if column.key]
+        long = (
+            table.select(
+                pl.lit(name).alias("table"),
+                pl.concat_str([pl.col(key).cast(pl.String).fill_null("") for key in keys], separator="/").alias("row"),
+                pl.col("source"),
+                pl.col("confidence"),
+                pl.col("assumed_columns"),
+                *[pl.col(figure).cast(pl.Float64) for figure in figures],
+            )
+            .unpivot(
+                on=figures,
+                index=["table", "row", "source", "confidence", "assumed_columns"],
+                variable_name="column",
+                value_name="value",
+            )
+            .filter(pl.col("value").is_not_null())
+        )
+        assumed = pl.col("assumed_columns").list.contains(pl.col("column")).fill_null(False)
+        parts.append(
+            long.select(
+                "table",
+                "row",
+                "column",
+                "source",
+                pl.when(assumed).then(pl.lit("assumption")).otherwise(pl.col("confidence")).alias("confidence"),
+            )
+        )
+    schema = dict.fromkeys(["table", "row", "column", "source", "confidence"], pl.String)
+    return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+
+def evidence(study: Study, awards: pl.DataFrame, cost_breakdown: pl.DataFrame) -> pl.DataFrame:
+    """How much of the stand-alone cost rests on which kind of evidence: item, confidence, value (million).
+
+    Purchases take the confidence of the offer or contract they are priced by; all other items that of the families
+    table, where development, tooling and application costs stand.
+    """
+    alone = cost_breakdown.filter(pl.col("rung") == "alone") if "rung" in cost_breakdown.columns else cost_breakdown
+    schema = {"item": pl.String, "confidence": pl.String, "value": pl.Float64}
+    if alone.is_empty():
+        return pl.DataFrame(schema=schema)
+    totals = alone.group_by("item", maintain_order=True).agg(pl.col("value").sum())
+    shares = _purchase_confidence(study, awards)
+    family_shares = _shares_of(study["families"], "nre")
+    rows = []
+    for item, value in totals.iter_rows():
+        weights = shares if item in ("purchase", "duty_freight") else family_shares
+        rows += [{"item": item, "confidence": kind, "value": value * weight} for kind, weight in weights.items()]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _shares_of(table: pl.DataFrame, weight: str) -> dict[str, float]:
+    grouped = table.group_by("confidence").agg(pl.col(weight).sum().alias("w")).sort("confidence")
+    total = float(grouped["w"].sum())
+    return {kind: w / total for kind, w in grouped.iter_rows()} if total > 0 else {"assumption": 1.0}
+
+
+def _purchase_confidence(study: Study, awards: pl.DataFrame) -> dict[str, float]:
+    alone = awards.filter(pl.col("rung") == "alone") if "rung" in awards.columns else awards
+    if alone.is_empty():
+        return {"assumption": 1.0}
+    of_offer = dict(study["offers"].select("offer", "confidence").iter_rows())
+    spend: dict[str, float] = {}
+    contract = study["existing"]["confidence"].mode().sort()
+    contract_kind = str(contract[0]) if len(contract) else "assumption"
+    for basis, value in alone.select("price_basis", "spend").iter_rows():
+        kind, _, name = str(basis).partition(":")
+        confidence = (
+            of_offer.get(name, "assumption")
+            if kind == "offer"
+            else (contract_kind if kind == "contract" else "assumption")
+        )
+        spend[confidence] = spend.get(confidence, 0.0) + float(value)
+    total = sum(spend.values())
+    return {kind: value / total for kind, value in sorted(spend.items())} if total > 0 else {"assumption": 1.0}

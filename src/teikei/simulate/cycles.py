@@ -1,0 +1,121 @@
+"""Driving cycles and the named procedures made of them.
+
+The traces ship with the package and are checked on reading against the figures of the regulations (40 CFR 86 and 600,
+UN GTR 15 Annex 1, TRIAS): length, duration, highest speed. ``wltc_japan`` is the three-phase WLTC (low, medium, high);
+``wltc_class3b`` has the extra-high phase as well.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Final
+
+import numpy as np
+
+from teikei.errors import Problem, StudyError
+from teikei.modules.types import Array
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """A speed trace: time_s ascending, speed_mps >= 0 at those times, linear in between."""
+
+    name: str
+    time_s: Array
+    speed_mps: Array
+
+    @property
+    def distance_m(self) -> float:
+        """Length of the trace, m."""
+        return float(np.sum(np.diff(self.time_s) * 0.5 * (self.speed_mps[1:] + self.speed_mps[:-1])))
+
+    def refined(self, parts: int) -> Cycle:
+        """The same trace with every step cut into ``parts``."""
+        time = np.interp(
+            np.arange((len(self.time_s) - 1) * parts + 1) / parts, np.arange(len(self.time_s)), self.time_s
+        )
+        return Cycle(self.name, time, np.interp(time, self.time_s, self.speed_mps))
+
+
+REGULATION: Final[Mapping[str, tuple[float, float, float]]] = {
+    "udds": (11.990, 1369.0, 91.25),
+    "hwfet": (16.503, 765.0, 96.4),
+    "us06": (12.89, 600.0, 129.2),
+    "jc08": (8.171, 1204.0, 81.6),
+    "wltc_class3b": (23.266, 1800.0, 131.3),
+    "wltc_japan": (15.012, 1478.0, 97.4),
+}
+"""Cycle -> distance (km), duration (s), highest speed (km/h) as the regulations state them."""
+
+_JAPAN_PHASES: Final = ("wltc3_phase_low", "wltc3b_phase_medium", "wltc3b_phase_high")
+
+
+def make_cycle(
+    name: str, time_s: Sequence[float] | Array, speed_mps: Sequence[float] | Array, place: str = ""
+) -> Cycle:
+    """A checked cycle. StudyError for backward or repeated time, gaps over 10 s, negative or impossible speed."""
+    time, speed = np.asarray(time_s, dtype=float), np.asarray(speed_mps, dtype=float)
+    where = place or f"cycle {name}"
+    problems = []
+    if time.ndim != 1 or time.shape != speed.shape or len(time) < 2:
+        raise StudyError([Problem(where, "a cycle needs at least two rows of time_s and speed_mps of equal length")])
+    for row, step in enumerate(np.diff(time), start=3):
+        if not np.isfinite(step) or step <= 0:
+            problems.append(
+                Problem(f"{where}:{row}:time_s", f"time goes from {time[row - 3]:g} to {time[row - 2]:g} s")
+            )
+        elif step > 10:
+            problems.append(
+                Problem(f"{where}:{row}:time_s", f"gap of {step:g} s in the trace, at most 10 s are bridged")
+            )
+    for row, value in enumerate(speed, start=2):
+        if not np.isfinite(value) or value < 0 or value > 120:
+            problems.append(Problem(f"{where}:{row}:speed_mps", f"speed {value:g} m/s, expected 0 to 120"))
+    if problems:
+        raise StudyError(problems)
+    return Cycle(name, time, speed)
+
+
+def _read(name: str) -> tuple[Array, Array]:
+    text = resources.files("teikei").joinpath("data", "cycles", f"{name}.csv").read_text("utf-8")
+    rows = [(float(row["time_s"]), float(row["speed_mps"])) for row in csv.DictReader(text.splitlines())]
+    return np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+
+
+@cache
+def cycle(name: str) -> Cycle:
+    """A shipped cycle by name; StudyError for an unknown one."""
+    if name not in REGULATION:
+        raise StudyError(f"unknown cycle '{name}', expected one of {', '.join(REGULATION)}")
+    if name != "wltc_japan":
+        return make_cycle(name, *_read(name))
+    time, speed = _read(_JAPAN_PHASES[0])
+    for phase in _JAPAN_PHASES[1:]:
+        more_time, more_speed = _read(phase)
+        # every phase starts and ends at rest: the first second of the next phase follows the last of this one
+        time = np.concatenate([time, time[-1] + 1.0 + more_time])
+        speed = np.concatenate([speed, more_speed])
+    return make_cycle(name, time, speed)
+
+
+PROCEDURES: Final[Mapping[str, tuple[tuple[str, float], ...]]] = {
+    "wltc_japan": (("wltc_japan", 1.0),),
+    "wltc_class3b": (("wltc_class3b", 1.0),),
+    "epa_label": (("udds", 0.55), ("hwfet", 0.45)),
+    "udds": (("udds", 1.0),),
+    "hwfet": (("hwfet", 1.0),),
+    "us06": (("us06", 1.0),),
+    "jc08": (("jc08", 1.0),),
+}
+"""Procedure -> its cycles with their weights on consumption (per distance)."""
+
+DEFAULT_LABEL_FACTOR: Final = 0.7  # 40 CFR 600.210: label = unadjusted / 0.7 where no vehicle-specific factor is given
+
+
+def range_factor(procedure: str) -> float:
+    """Factor on the range of a procedure: the label factor for the EPA label, else 1."""
+    return DEFAULT_LABEL_FACTOR if procedure == "epa_label" else 1.0

@@ -1,0 +1,215 @@
+"""The cars of one version with many configurations: what each reaches on every requirement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from teikei.errors import Problem, StudyError
+from teikei.modules.slots import E_AXLE, PACK
+from teikei.modules.types import Array, Catalogue
+from teikei.simulate.car import Car, road_load_of
+from teikei.simulate.consumption import procedure_consumption
+from teikei.simulate.cycles import PROCEDURES
+from teikei.simulate.powertrain import WheelTable, wheel_table
+from teikei.simulate.requirements import BY_CYCLE, DIMENSIONS, MANOEUVRES, unit_factor
+
+MASS_CLASSES: Final = frozenset({E_AXLE, PACK, "charger", "thermal", "harness"})
+"""Classes whose mass is not part of the programme's body mass."""
+DEFAULT_CHARGER_EFFICIENCY: Final = 0.9
+CHUNK: Final = 20_000  # cars simulated at a time, to bound memory
+
+Modules = tuple[str, ...]  # one module per position
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a programme, its requirement rows, and the incumbent configurations that may lower them."""
+
+    programme: Mapping[str, Any]
+    version: str
+    drive: str
+    home: str
+    positions: tuple[str, ...]
+    requirements: tuple[Mapping[str, Any], ...]
+    incumbents: Mapping[str, Modules]  # generation -> incumbent configuration in force there or before
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Arrays over the configurations of one version: home-cycle results, faults, and reached[r] for each requirement.
+
+    reached is NaN where ``status[r]`` says why a requirement is not evaluated, or where the module is missing.
+    """
+
+    configurations: tuple[Modules, ...]
+    mass_kg: Array
+    wall_wh_per_km: Array
+    battery_wh_per_km: Array
+    range_km: Array
+    missed_trace_s: Array
+    faults: tuple[str, ...]
+    reached: Array  # (R, N)
+    status: tuple[str, ...]
+
+
+class Evaluator:
+    """Builds cars and runs them; keeps the powertrain tables that several cars share."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.rows = {row["module"]: row for row in catalogue.table.iter_rows(named=True)}
+        self.tables: dict[tuple[Any, ...], WheelTable] = {}
+
+    def evaluate(self, version: Version, configurations: list[Modules]) -> Evaluation:
+        """Everything about these configurations of a version; equal cars are simulated once.
+
+        StudyError where the programme's road load is negative or cannot be formed.
+        """
+        check_road_load(version.programme)
+        cars: list[Car] = []
+        known: dict[tuple[Any, ...], int] = {}
+        place = np.empty(len(configurations), dtype=np.intp)
+        for index, modules in enumerate(configurations):
+            kerb = round(self._kerb_mass_kg(version, modules), 6)
+            core = tuple(m for p, m in zip(version.positions, modules, strict=True) if p in ("front", "rear", PACK))
+            if (core, kerb) not in known:
+                known[(core, kerb)] = len(cars)
+                cars.append(self._car(version, modules, kerb))
+            place[index] = known[(core, kerb)]
+        home = self._by_cycle(cars, version.home)
+        reached = np.full((len(version.requirements), len(configurations)), np.nan)
+        status = []
+        for number, row in enumerate(version.requirements):
+            values, text = self._reached(version, row, configurations, cars, place)
+            reached[number] = values
+            status.append(text)
+        efficiency = np.array([self._charger(version, m, "charger_efficiency") for m in configurations])
+        efficiency = np.where(np.isnan(efficiency), DEFAULT_CHARGER_EFFICIENCY, efficiency)
+        core_faults = {id(car): self._faults(car) for car in cars}
+        battery = home[0][place]
+        return Evaluation(
+            configurations=tuple(configurations),
+            mass_kg=np.array([car.kerb_mass_kg for car in cars])[place],
+            wall_wh_per_km=battery / efficiency,
+            battery_wh_per_km=battery,
+            range_km=home[1][place],
+            missed_trace_s=home[2][place],
+            faults=tuple(core_faults[id(cars[index])] for index in place),
+            reached=reached,
+            status=tuple(status),
+        )
+
+    def _kerb_mass_kg(self, version: Version, modules: Modules) -> float:
+        rows = (self.rows[module] for module in modules)
+        return float(
+            version.programme["body_mass_kg"] + sum(row["mass_kg"] for row in rows if row["class"] in MASS_CLASSES)
+        )
+
+    def _car(self, version: Version, modules: Modules, kerb_mass_kg: float) -> Car:
+        programme = version.programme
+        named = dict(zip(version.positions, modules, strict=True))
+        axles = tuple((p, self.catalogue.e_axles[m]) for p, m in named.items() if p in ("front", "rear"))
+        radius = programme["tyre_radius_m"]
+        key = (*((p, e_axle.module) for p, e_axle in axles), radius)
+        if key not in self.tables:
+            self.tables[key] = wheel_table(list(axles), radius)
+        f0, f1, f2, mass = road_load_of(programme, kerb_mass_kg)
+        return Car(
+            drive=version.drive,
+            kerb_mass_kg=kerb_mass_kg,
+            payload_kg=programme["payload_kg"],
+            f0_n=f0,
+            f1_n_per_mps=f1,
+            f2_n_per_mps2=f2,
+            road_load_mass_kg=mass,
+            tyre_radius_m=radius,
+            auxiliary_power_w=programme["auxiliary_power_w"],
+            charger_efficiency=DEFAULT_CHARGER_EFFICIENCY,
+            axles=axles,
+            table=self.tables[key],
+            pack=self.catalogue.packs[named[PACK]],
+        )
+
+    def _charger(self, version: Version, modules: Modules, column: str) -> float:
+        for position, module in zip(version.positions, modules, strict=True):
+            if position == "charger" and self.rows[module][column] is not None:
+                return float(self.rows[module][column])
+        return float("nan")
+
+    def _faults(self, car: Car) -> str:
+        """Why axles and pack cannot work together, whatever the requirements."""
+        pack = car.pack
+        middle = float(np.interp(0.5, pack.soc, pack.open_circuit_voltage_v))
+        found = []
+        for _, e_axle in car.axles:
+            bears = self.rows[e_axle.module]["voltage_max_v"]
+            if bears is not None and pack.voltage_max_v > 1.02 * bears:
+                found.append(f"{pack.module} reaches {pack.voltage_max_v:.0f} V, {e_axle.module} bears {bears:.0f} V")
+            if middle < e_axle.voltage_min_v:
+                found.append(f"{pack.module} gives {middle:.0f} V, {e_axle.module} needs {e_axle.voltage_min_v:.0f} V")
+        return "; ".join(found)
+
+    @staticmethod
+    def _by_cycle(cars: list[Car], procedure: str, temperature_c: float = 23.0) -> tuple[Array, Array, Array]:
+        parts = [
+            procedure_consumption(cars[start : start + CHUNK], procedure, temperature_c=temperature_c)
+            for start in range(0, len(cars), CHUNK)
+        ]
+        return (
+            np.concatenate([part.battery_wh_per_km for part in parts]),
+            np.concatenate([part.range_km for part in parts]),
+            np.concatenate([part.missed_trace_s for part in parts]),
+        )
+
+    def _reached(
+        self,
+        version: Version,
+        row: Mapping[str, Any],
+        configurations: list[Modules],
+        cars: list[Car],
+        place: Indices,
+    ) -> tuple[Array, str]:
+        requirement = row["requirement"]
+        factor = unit_factor(requirement, row["unit"])
+        nothing = np.full(len(configurations), np.nan)
+        if factor is None:
+            return nothing, f"not evaluated: unit '{row['unit']}' is not one of {requirement}"
+        if requirement in BY_CYCLE:
+            procedure = row["procedure"]
+            if procedure not in PROCEDURES:
+                return nothing, f"not evaluated: procedure '{procedure}' is not shipped"
+            values = self._by_cycle(cars, procedure)[1]
+            if requirement == "cold_range_fraction":
+                values = self._by_cycle(cars, procedure, row["temperature_c"])[1] / values
+            return values[place] * factor, ""
+        if requirement in DIMENSIONS:
+            size = version.programme[DIMENSIONS[requirement]]
+            if size is None:
+                return nothing, f"not evaluated: {DIMENSIONS[requirement]} of the programme is not given"
+            return np.full(len(configurations), size * factor), ""
+        if requirement == "ac_charge_power":
+            powers = [self._charger(version, modules, "ac_charge_power_kw") for modules in configurations]
+            return np.array(powers) * factor, ""
+        return np.array([MANOEUVRES[requirement](car, row) for car in cars])[place] * factor, ""
+
+
+def check_road_load(programme: Mapping[str, Any]) -> None:
+    """StudyError where f0, f1, f2 give a negative force between 0 and 140 km/h, or neither they nor Cd A are given."""
+    place = f"programmes ({programme['programme']}):f0_n"
+    if programme["f0_n"] is None or programme["f2_n_per_mps2"] is None:
+        if programme["drag_coefficient"] is None or programme["frontal_area_m2"] is None:
+            text = "give f0_n and f2_n_per_mps2, or drag_coefficient and frontal_area_m2"
+            raise StudyError([Problem(place, text)])
+        return
+    speed = np.linspace(0.0, 140.0 / 3.6, 141)
+    force = programme["f0_n"] + ((programme["f1_n_per_mps"] or 0.0) + programme["f2_n_per_mps2"] * speed) * speed
+    if force.min() < 0:
+        at = speed[int(np.argmin(force))] * 3.6
+        text = f"the road load is {force.min():.0f} N at {at:.0f} km/h; it must not be negative"
+        raise StudyError([Problem(place, text)])

@@ -1,0 +1,289 @@
+"""Every candidate configuration of every car on its cycles and manoeuvres, and why it is rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from teikei.modules.slots import AXLES, PACK, existing_modules
+from teikei.modules.types import Array, Catalogue
+from teikei.simulate.cycles import PROCEDURES
+from teikei.simulate.evaluate import Evaluation, Evaluator, Indices, Modules, Version
+from teikei.simulate.requirements import LEGAL_LIMITS, LOWER_IS_BETTER
+from teikei.simulate.types import Performance
+from teikei.study.types import Study
+
+Progress = Callable[[str, float], None]
+Key = tuple[str, str]  # programme, version
+
+_STATUS: Final = ("ok", "missed", "set to incumbent", "missed: set to incumbent", "not evaluated: no such module")
+
+
+@dataclass(frozen=True)
+class _Slot:
+    name: str
+    generation: str
+    key: Key
+    positions: tuple[str, ...]
+    candidates: npt.NDArray[np.int64]
+    modules: list[Modules]
+
+
+def performance(study: Study, catalogue: Catalogue, *, progress: Progress | None = None) -> Performance:
+    """Results of every candidate of the catalogue; see ``Performance``.
+
+    Cars that differ only in generation or phase share one simulation. StudyError where a car's road load is negative or
+    cannot be formed.
+    """
+    slots = _slots(catalogue)
+    versions = _versions(study, slots)
+    evaluator = Evaluator(catalogue)
+    candidate_frames: list[pl.DataFrame] = []
+    result_frames: list[pl.DataFrame] = []
+    order = {slot.name: number for number, slot in enumerate(slots)}
+    for number, (key, version) in enumerate(versions.items()):
+        own = [slot for slot in slots if slot.key == key]
+        wanted: dict[Modules, int] = {}
+        for modules in (*(m for slot in own for m in slot.modules), *version.incumbents.values()):
+            wanted.setdefault(modules, len(wanted))
+        evaluation = evaluator.evaluate(version, list(wanted))
+        judgements: dict[str, _Judgement] = {}
+        for slot in own:
+            if slot.generation not in judgements:
+                incumbent = version.incumbents.get(slot.generation)
+                judgements[slot.generation] = _judge(
+                    version, evaluation, None if incumbent is None else wanted[incumbent]
+                )
+            place = np.array([wanted[modules] for modules in slot.modules], dtype=np.intp)
+            judgement = judgements[slot.generation]
+            candidate_frames.append(
+                _candidate_frame(slot, version, evaluation, judgement, place=place, order=order[slot.name])
+            )
+            result_frames.append(
+                _result_frame(slot, version, evaluation, judgement, place=place, order=order[slot.name])
+            )
+        if progress is not None:
+            progress(f"simulated {len(wanted)} configurations of {key[0]} {key[1]}", (number + 1) / len(versions))
+    candidates = _in_order(candidate_frames, _CANDIDATE_SCHEMA)
+    return Performance(candidates, _in_order(result_frames, _RESULT_SCHEMA), tuple(_no_choice_warnings(candidates)))
+
+
+def _slots(catalogue: Catalogue) -> list[_Slot]:
+    parts = catalogue.candidates.partition_by("slot", as_dict=True, maintain_order=True)
+    slots = []
+    for row in catalogue.slots.iter_rows(named=True):
+        part = parts.get((row["slot"],))
+        if part is None:
+            continue
+        part = part.sort("candidate", maintain_order=True)
+        width = part["position"].n_unique()
+        names = part["module"].to_list()
+        slots.append(
+            _Slot(
+                row["slot"],
+                row["generation"],
+                (row["programme"], row["version"]),
+                tuple(part["position"].head(width).to_list()),
+                part["candidate"].gather_every(width).to_numpy(),
+                [tuple(names[start : start + width]) for start in range(0, len(names), width)],
+            )
+        )
+    return slots
+
+
+def _versions(study: Study, slots: list[_Slot]) -> dict[Key, Version]:
+    programmes = {row["programme"]: row for row in study["programmes"].iter_rows(named=True)}
+    drives = {(row["programme"], row["version"]): row["drive"] for row in study["versions"].iter_rows(named=True)}
+    generations: dict[str, list[str]] = {}
+    for row in study["generations"].sort("sop", maintain_order=True).iter_rows(named=True):
+        generations.setdefault(row["programme"], []).append(row["generation"])
+    requirements = study["requirements"].rows(named=True)
+    found: dict[Key, Version] = {}
+    for slot in slots:
+        programme, name = slot.key
+        if slot.key in found:
+            continue
+        rows = _requirement_rows(requirements, programme, name)
+        ranges = [row["procedure"] for row in rows if row["requirement"] == "range" and row["procedure"] in PROCEDURES]
+        default = "wltc_japan" if study.settings.home_market == "JP" else "wltc_class3b"
+        version = Version(
+            programme=programmes[programme],
+            version=name,
+            drive=drives[slot.key],
+            home=ranges[0] if ranges else default,
+            positions=slot.positions,
+            requirements=rows,
+            incumbents={},
+        )
+        found[slot.key] = Version(**{**version.__dict__, "incumbents": _incumbents(study, version, generations, slots)})
+    return found
+
+
+def _requirement_rows(rows: list[dict[str, Any]], programme: str, version: str) -> tuple[dict[str, Any], ...]:
+    """Rows for a version; a row of the very version replaces one for ``all`` of the same requirement and procedure."""
+    own = [row for row in rows if row["programme"] == programme and row["version"] in ("all", version)]
+    specific = {(row["requirement"], row["procedure"]) for row in own if row["version"] == version}
+    return tuple(
+        row for row in own if row["version"] == version or (row["requirement"], row["procedure"]) not in specific
+    )
+
+
+def _incumbents(
+    study: Study, version: Version, generations: dict[str, list[str]], slots: list[_Slot]
+) -> dict[str, Modules]:
+    """Generation -> the latest incumbent configuration up to it; places without a contract take the first that fits."""
+    programme = version.programme["programme"]
+    first = next(slot.modules[0] for slot in slots if slot.key == (programme, version.version))
+    known = set(study["modules"]["module"].to_list())
+    latest: Modules | None = None
+    result = {}
+    for generation in generations.get(programme, []):
+        modules = existing_modules(study, programme, generation, version.version, version.drive)
+        if all(modules.get(place) in known for place in (*AXLES[version.drive], PACK)):
+            own = next(
+                (s.modules[0] for s in slots if s.key == (programme, version.version) and s.generation == generation),
+                first,
+            )
+            latest = tuple(modules.get(place, own[index]) for index, place in enumerate(version.positions))
+        if latest is not None:
+            result[generation] = latest
+    return result
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    effective: Array  # (R,)
+    lowered: npt.NDArray[np.bool_]  # (R,)
+    margin: Array  # (R, N)
+    passed: npt.NDArray[np.bool_]  # (R, N)
+    reasons: list[str]  # (N,)
+
+
+def _judge(version: Version, evaluation: Evaluation, incumbent: int | None) -> _Judgement:
+    """Margins against each requirement; one that the incumbent misses is set to what the incumbent reaches."""
+    rows = version.requirements
+    required = np.array([row["value"] for row in rows], dtype=float)
+    sign = np.array([-1.0 if row["requirement"] in LOWER_IS_BETTER else 1.0 for row in rows])
+    lowered = np.zeros(len(rows), dtype=np.bool_)
+    effective = required.copy()
+    if incumbent is not None:
+        own = evaluation.reached[:, incumbent]
+        legal = np.array([row["requirement"] in LEGAL_LIMITS for row in rows], dtype=np.bool_)
+        lowered = np.isfinite(own) & ~legal & (sign * (own - required) < 0)
+        effective = np.where(lowered, own, required)
+    margin = sign[:, None] * (evaluation.reached - effective[:, None])
+    passed = margin >= -1e-9 * np.maximum(np.abs(effective), 1.0)[:, None]
+    reasons = [[text] if text else [] for text in evaluation.faults]
+    for number, row in enumerate(rows):
+        if not row["binding"]:
+            continue
+        side = "above" if sign[number] < 0 else "below"
+        head = f"{row['requirement']} ({row['procedure']})"
+        tail = f"{row['unit']}, {side} {effective[number]:.4g}"
+        for index in np.nonzero(~passed[number] & ~np.isnan(evaluation.reached[number]))[0]:
+            reasons[index].append(f"{head} {evaluation.reached[number, index]:.4g} {tail}")
+    return _Judgement(effective, lowered, margin, passed, ["; ".join(texts) for texts in reasons])
+
+
+_CANDIDATE_SCHEMA: Final[dict[str, Any]] = {
+    "slot": pl.String,
+    "candidate": pl.Int64,
+    "feasible": pl.Boolean,
+    "mass_kg": pl.Float64,
+    "wall_wh_per_km": pl.Float64,
+    "battery_wh_per_km": pl.Float64,
+    "range_km": pl.Float64,
+    "missed_trace_s": pl.Float64,
+    "cycle": pl.String,
+    "reason": pl.String,
+}
+_RESULT_SCHEMA: Final[dict[str, Any]] = {
+    "slot": pl.String,
+    "candidate": pl.Int64,
+    "programme": pl.String,
+    "version": pl.String,
+    "requirement": pl.String,
+    "procedure": pl.String,
+    "required": pl.Float64,
+    "effective": pl.Float64,
+    "reached": pl.Float64,
+    "unit": pl.String,
+    "margin": pl.Float64,
+    "passed": pl.Boolean,
+    "status": pl.String,
+}
+
+
+def _candidate_frame(
+    slot: _Slot, version: Version, evaluation: Evaluation, judgement: _Judgement, *, place: Indices, order: int
+) -> pl.DataFrame:
+    reasons = pl.Series(judgement.reasons, dtype=pl.String).gather(place)
+    return pl.DataFrame(
+        {
+            "candidate": slot.candidates,
+            "feasible": reasons == "",
+            "mass_kg": evaluation.mass_kg[place],
+            "wall_wh_per_km": evaluation.wall_wh_per_km[place],
+            "battery_wh_per_km": evaluation.battery_wh_per_km[place],
+            "range_km": evaluation.range_km[place],
+            "missed_trace_s": evaluation.missed_trace_s[place],
+            "reason": reasons,
+        }
+    ).with_columns(slot=pl.lit(slot.name), cycle=pl.lit(version.home), order=pl.lit(order))
+
+
+def _result_frame(
+    slot: _Slot, version: Version, evaluation: Evaluation, judgement: _Judgement, *, place: Indices, order: int
+) -> pl.DataFrame:
+    rows = version.requirements
+    per_row = pl.DataFrame(
+        {
+            "requirement": [row["requirement"] for row in rows],
+            "procedure": [row["procedure"] for row in rows],
+            "required": [row["value"] for row in rows],
+            "effective": judgement.effective,
+            "unit": [row["unit"] for row in rows],
+            "not_evaluated": list(evaluation.status),
+        },
+        schema_overrides={"required": pl.Float64, "requirement": pl.String, "procedure": pl.String, "unit": pl.String},
+    )
+    passed = judgement.passed[:, place].T.ravel()
+    reached = evaluation.reached[:, place].T.ravel()
+    code = np.where(passed, 0, 1) + 2 * np.tile(judgement.lowered, len(place))
+    code = np.where(np.isnan(reached), 4, code)
+    known = ~np.isnan(reached)
+    return (
+        pl.DataFrame({"candidate": slot.candidates})
+        .join(per_row, how="cross")
+        .with_columns(
+            reached=pl.Series(reached).fill_nan(None),
+            margin=pl.Series(judgement.margin[:, place].T.ravel()).fill_nan(None),
+            passed=pl.when(pl.Series(known)).then(pl.Series(passed)),
+            status=pl.Series(_STATUS).gather(code),
+            slot=pl.lit(slot.name),
+            programme=pl.lit(slot.key[0]),
+            version=pl.lit(slot.key[1]),
+            order=pl.lit(order),
+        )
+        .with_columns(status=pl.when(pl.col("not_evaluated") != "").then("not_evaluated").otherwise("status"))
+    )
+
+
+def _in_order(frames: list[pl.DataFrame], schema: dict[str, Any]) -> pl.DataFrame:
+    if not frames:
+        return pl.DataFrame(schema=schema)
+    ordered = sorted(frames, key=lambda frame: frame["order"][0] if len(frame) else -1)
+    return pl.concat([frame.select(pl.col(name).cast(kind) for name, kind in schema.items()) for frame in ordered])
+
+
+def _no_choice_warnings(candidates: pl.DataFrame) -> list[str]:
+    dead = candidates.group_by("slot", maintain_order=True).agg(pl.col("feasible").any(), pl.col("reason").first())
+    return [
+        f"{row['slot']}: no candidate meets every requirement; the first: {row['reason']}"
+        for row in dead.filter(~pl.col("feasible")).iter_rows(named=True)
+    ]
