@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,12 @@ def meta() -> dict[str, Any]:
 
 
 def tables() -> dict[str, pl.DataFrame]:
-    """All tables of the made-up run."""
+    """All tables of the made-up run, in a dictionary of the caller's own."""
+    return dict(_tables())
+
+
+@cache
+def _tables() -> dict[str, pl.DataFrame]:
     return {
         "cost_by_rung": _costs(),
         "savings_by_lever": _savings(),

@@ -70,7 +70,7 @@ class Evidence:
 def read_evidence(context: Context) -> Evidence:
     """The evidence behind the figures of a run."""
     sources = context.tables.get("sources").with_columns(pl.col("confidence").fill_null("assumption"))
-    counts = dict(sources.group_by("confidence").len().iter_rows())
+    counts = dict(sources.group_by("confidence", maintain_order=True).len().iter_rows())
     kinds = [*KINDS, *sorted(set(counts) - set(KINDS))]
     by_table = (
         sources.group_by("table", maintain_order=True)
@@ -120,7 +120,7 @@ def _cost_by_evidence(context: Context, sources: pl.DataFrame) -> tuple[tuple[st
         elif scheme == "plant":
             kind = _one_kind(sources, "plants")
         total[kind] = total.get(kind, 0.0) + (spend or 0.0)
-    items = context.joint("cost_breakdown").group_by("item").agg(pl.col("value").sum())
+    items = context.joint("cost_breakdown").group_by("item", maintain_order=True).agg(pl.col("value").sum())
     for item, value in items.iter_rows():
         if item == "purchase" or not value or value < 0:
             continue

@@ -258,7 +258,7 @@ def _main_rule(tables: Tables) -> str | None:
 
 def _shares(tables: Tables, rung: str, rule: str | None) -> tuple[Share, ...]:
     rows = tables.get("shares").filter(
-        (pl.col("rung") == rung) & (pl.col("rule") == rule) & (pl.col("kind") == "saving")
+        (pl.col("rung") == rung) & pl.col("rule").eq(pl.lit(rule, pl.String)) & (pl.col("kind") == "saving")
     )
     return tuple(
         Share(row["company"], row["value"], row["lower"], row["upper"])
@@ -268,7 +268,7 @@ def _shares(tables: Tables, rung: str, rule: str | None) -> tuple[Share, ...]:
 
 
 def _stability(tables: Tables, rung: str, rule: str | None) -> tuple[bool | None, str | None, float | None]:
-    rows = tables.get("core").filter((pl.col("rung") == rung) & (pl.col("rule") == rule))
+    rows = tables.get("core").filter((pl.col("rung") == rung) & pl.col("rule").eq(pl.lit(rule, pl.String)))
     if rows.is_empty():
         return None, None, None
     row = rows.row(0, named=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from string import ascii_uppercase
 
 import polars as pl
@@ -87,11 +88,16 @@ def _matrix(context: Context, rung: str) -> Grid | None:
     letters = {family: ascii_uppercase[index % 26] for index, family in enumerate(shared_families(context, rung))}
     looks = {family: f"family-{index % LOOKS}" for index, family in enumerate(letters)}
     keys = rows.select("programme", "generation").unique(maintain_order=True).sort("programme", "generation")
+    placed: dict[tuple[str, str, str], list[tuple[str, bool]]] = {}
+    for row in rows.iter_rows(named=True):
+        place = placed.setdefault((row["programme"], row["generation"], row["class"]), [])
+        place.append((row["module"], bool(row["existing"])))
     table = []
     for programme, generation in keys.iter_rows():
-        own = rows.filter((pl.col("programme") == programme) & pl.col("generation").eq_missing(pl.lit(generation)))
         cells: list[Cell | str] = [f"{context.programme_label(programme)} {generation or ''}".strip()]
-        cells += [_module_cell(own.filter(pl.col("class") == name), families, letters, looks) for name in classes]
+        cells += [
+            _module_cell(placed.get((programme, generation, name), ()), families, letters, looks) for name in classes
+        ]
         table.append(cells)
     return grid(
         f"Modules by programme and class at “{words(rung)}”",
@@ -104,12 +110,15 @@ def _matrix(context: Context, rung: str) -> Grid | None:
     )
 
 
-def _module_cell(rows: pl.DataFrame, families: dict[str, str], letters: dict[str, str], looks: dict[str, str]) -> Cell:
-    if rows.is_empty():
+def _module_cell(
+    entries: Sequence[tuple[str, bool]], families: dict[str, str], letters: dict[str, str], looks: dict[str, str]
+) -> Cell:
+    """One cell of the matrix from its (module, whether it is there today)."""
+    if not entries:
         return Cell("–", look="blank")
-    modules = rows["module"].unique(maintain_order=True).to_list()
+    modules = list(dict.fromkeys(module for module, _ in entries))
     family = next((families.get(name, name) for name in modules if families.get(name, name) in letters), None)
-    today = " (today)" if rows["existing"].fill_null(False).all() else ""
+    today = " (today)" if all(existing for _, existing in entries) else ""
     text = " / ".join(modules) + today
     if family is None:
         return Cell(text)

@@ -27,8 +27,10 @@ def section(context: Context) -> Section:
 def _per_car(rows: pl.DataFrame, year: int | None) -> dict[str, float]:
     """Programme -> variable cost per car in a year: parts added up, companies and plants weighted by units."""
     own = rows.filter((pl.col("year").eq(pl.lit(year, pl.Int64))) & pl.col("variable_cost").is_not_null())
-    units = own.group_by("programme", "company").agg(pl.col("units").max(), pl.col("variable_cost").sum())
-    weighted = units.group_by("programme").agg(
+    units = own.group_by("programme", "company", maintain_order=True).agg(
+        pl.col("units").max(), pl.col("variable_cost").sum()
+    )
+    weighted = units.group_by("programme", maintain_order=True).agg(
         ((pl.col("variable_cost") * pl.col("units")).sum() / pl.col("units").sum()).alias("cost")
     )
     return {name: cost for name, cost in weighted.drop_nulls().iter_rows() if is_number(cost)}
