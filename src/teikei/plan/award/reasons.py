@@ -6,15 +6,15 @@ import numpy as np
 
 from teikei.plan.award.limits import in_scope, offer_limits
 from teikei.plan.award.price import group_totals, reached_tier
-from teikei.plan.award.types import Array, Tender
+from teikei.plan.award.types import Array, Flags, Tender
 
 
 def reasons(tender: Tender, quantity: Array) -> list[str]:
     """A reason for each offer (P,) with quantity > 0, empty for the others. Read off the plan itself:
 
-    ``only offer`` · ``cheapest at its tier`` (after discount, among all suppliers the plan uses) · ``cheapest of all
-    offers is …`` cannot happen with room left · ``the cheaper … is at its capacity / limit / share rule`` · ``completes
-    a tier`` (its supplier's total lies at the break) · ``needed for a rule`` · ``keeps down the number of suppliers``.
+    ``only offer``, ``cheapest offer``, ``cheapest at its tier`` (by the prices after discount of the plan), ``cheapest
+    that is left`` (and what stops each cheaper offer: share limit, capacity, supplier not used), ``needed for a rule``,
+    ``completes a tier`` (the supplier's total stands at the break), ``keeps its supplier in a better tier``.
     """
     limits = offer_limits(tender)
     totals = group_totals(tender, quantity)
@@ -37,21 +37,33 @@ def reasons(tender: Tender, quantity: Array) -> list[str]:
         usable = [int(p) for p in offers if limits.upper[p] > 0]
         for p in usable:
             if quantity[p] > 0:
-                text[p] = _reason(tender, quantity, limits.upper, net, usable, p, ruled, at_break, full, used)
+                text[p] = _reason(
+                    tender,
+                    quantity=quantity,
+                    upper=limits.upper,
+                    net=net,
+                    offers=usable,
+                    award=p,
+                    ruled=ruled,
+                    at_break=at_break,
+                    full=full,
+                    used=used,
+                )
     return text
 
 
 def _reason(
     tender: Tender,
+    *,
     quantity: Array,
     upper: Array,
     net: Array,
     offers: list[int],
     award: int,
     ruled: Array,
-    at_break: Array,
-    full: Array,
-    used: Array,
+    at_break: Flags,
+    full: Flags,
+    used: Flags,
 ) -> str:
     """The reason of one award among the usable offers of its item and year, cheapest first."""
     if len(offers) == 1:
