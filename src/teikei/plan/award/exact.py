@@ -85,7 +85,7 @@ def demand_duals(model: CompactModel, *, deadline: float) -> Array | None:
 
 
 def restricted(model: CompactModel, quantity: Array, *, deadline: float, gap: float) -> Array | None:
-    """The best plan that keeps the tiers and suppliers of ``quantity`` (P,) but meets every rule; None if there is none.
+    """The best plan that keeps the tiers and suppliers of ``quantity`` (P,) but meets every rule; None without one.
 
     The search over tiers knows nothing of least quantities and of the number of suppliers per item; this puts it right.
     """

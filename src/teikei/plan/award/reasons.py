@@ -27,6 +27,10 @@ def reasons(tender: Tender, quantity: Array) -> list[str]:
         at_break[s, t] = tier > 0 and totals[s, t] <= start * (1 + 1e-6) + 1e-9
     full = totals >= tender.capacity * (1 - 1e-9)
     used = totals.sum(axis=1) > 0
+    dear = tender.activation_cost > 0
+    for rule in tender.rules:
+        if rule.name == "max_suppliers":
+            dear = dear | rule.suppliers
     net = tender.unit_price * factor[tender.offer_supplier, tender.offer_year]
     ruled = _ruled_minimum(tender, limits.counts)
     cell = tender.offer_item * len(tender.years) + tender.offer_year
@@ -48,6 +52,7 @@ def reasons(tender: Tender, quantity: Array) -> list[str]:
                     at_break=at_break,
                     full=full,
                     used=used,
+                    dear=dear,
                 )
     return text
 
@@ -64,6 +69,7 @@ def _reason(
     at_break: Flags,
     full: Flags,
     used: Flags,
+    dear: Flags,
 ) -> str:
     """The reason of one award among the usable offers of its item and year, cheapest first."""
     if len(offers) == 1:
@@ -79,7 +85,7 @@ def _reason(
             wanted = tender.demand[tender.offer_item[p], t]
             shared = upper[p] < min(tender.maximum[p], wanted, tender.capacity[other, t]) * (1 - 1e-9)
             parts.append(f"{name} is at its {'share limit' if shared else 'largest quantity'}")
-        elif not used[other]:
+        elif not used[other] and dear[other]:
             parts.append(f"{name} is not used at all (activation cost or limit on suppliers)")
         elif full[other, t]:
             parts.append(f"{name} is at its capacity")

@@ -78,7 +78,11 @@ class _Large:
         from teikei.plan.award.relax import Lagrangean, blocks_of
 
         self.frame, self.model, self.begin, self.deadline = frame, model, begin, deadline
-        self.gap, self.workers, self.say_to = gap, workers, say
+        self.gap, self.workers, self.say_to = (
+            gap * 0.999,
+            workers,
+            say,
+        )  # so that rounding leaves the gap within ``gap``
         self.blocks = blocks_of(frame)
         self.most_on = _most_suppliers(frame)
         self.lagrangean = Lagrangean(self.blocks, ~frame.switchable, self.most_on)
@@ -86,6 +90,11 @@ class _Large:
         self.start = np.zeros(len(self.blocks.demand))  # first price of a unit of each demand
         self.value = np.inf  # scaled, of the best plan
         self.bound = -np.inf  # scaled
+        limits = frame.limits
+        self.special = bool(limits.switched.any() or limits.counted.any())
+        self.special |= sum(rule.name == "max_suppliers" for rule in frame.tender.rules) > (
+            self.most_on < len(frame.tender.suppliers)
+        )
         self.medium = len(frame.tender.unit_price) <= MEDIUM_OFFERS
 
     def say(self, text: str) -> None:
@@ -176,7 +185,8 @@ class _Large:
             other.start()
         if not self._closed(root.bound):
             sets.deadline = self.deadline
-            improve_suppliers(search, choice, sets, lambda: self._keep(search, choice))
+            improve_suppliers(search, choice, sets, lambda: None if self.special else self._keep(search, choice))
+            self._keep(search, choice)
             self.say(f"suppliers settled {self.value * self.frame.money_unit:.6g}")
             search.improve(choice, pairs=60)
             self._keep(search, choice)
