@@ -26,11 +26,12 @@ def headline(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> Ren
     context = make_context(tables, meta)
     answer = make_answer(context, read_evidence(context))
     parts: list[RenderableType] = []
-    title = str(meta.get("title") or meta.get("name") or "")
+    known = context.meta
+    title = str(known.get("title") or known.get("name") or "")
     if title:
         parts.append(Text(title, style="bold"))
-    if meta.get("label"):
-        parts.append(Text(str(meta["label"]), style="italic"))
+    if known.get("label"):
+        parts.append(Text(str(known["label"]), style="italic"))
     parts += [Text(sentence) for sentence in answer.sentences]
     if context.ladder.evaluated:
         parts += _rungs(context)
