@@ -133,7 +133,7 @@ def test_proven_range_is_bounds_against_values(page):
     low = alone["bound"].sum() - joint["value"].sum()
     high = alone["value"].sum() - joint["bound"].sum()
     row = next(row for row in page.tables[0].rows if row[0] == "battery")
-    assert row[1].endswith(f"proven {low / 1000:.1f} to {high / 1000:.1f}")
+    assert row[1].endswith(f" {low / 1000:.1f} to {high / 1000:.1f}")
 
 
 def test_levers_of_the_ladder_table_are_the_stored_ones_summed_over_companies(page):

@@ -79,7 +79,7 @@ def interval_text(context: Context, rung: Rung, decimals: int) -> str:
     """The proven interval of a saving, or why there is none."""
     if rung.lower is None or rung.upper is None:
         return "no proven bound"
-    return f"proven {context.money.text(rung.lower, decimals)} to {context.money.text(rung.upper, decimals)}"
+    return f"{context.money.text(rung.lower, decimals)} to {context.money.text(rung.upper, decimals)}"
 
 
 def stability_text(rung: Rung) -> str:
@@ -105,7 +105,12 @@ def _grid(context: Context) -> Grid:
     decimals = money.decimals(savings)
     share_decimals = money.decimals([share.value for rung in ladder.rungs for share in rung.shares])
     largest = max((abs(saving) for saving in savings if saving is not None), default=1.0) or 1.0
-    headers = ["Rung", f"Saves, {money.label}", "of cost alone", f"What this step adds, {money.label}"]
+    headers = [
+        "Rung",
+        f"Saves, {money.label}, and proven range",
+        "of cost alone",
+        f"What this step adds, {money.label}",
+    ]
     headers += [f"{company} gets" for company in ladder.companies]
     headers += ["Split stable?", _ev_header(context)]
     rows: list[list[Cell | str]] = []

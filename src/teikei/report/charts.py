@@ -247,7 +247,7 @@ def horizontal_bars(categories: Sequence[str], series: Sequence[Series], unit: s
             "name": safe(one.name),
             "y": [safe(name) for name in categories],
             "x": list(one.values),
-            "marker": _marker(index, one.penalty),
+            "marker": _marker(sum(other.penalty == one.penalty for other in series[:index]), one.penalty),
             "text": [number(value, decimals) for value in one.values],
             "textposition": "outside",
             "cliponaxis": False,

@@ -14,9 +14,7 @@ from teikei.report.blocks import (
     Details,
     Grid,
     Section,
-    Spec,
     Text,
-    frame_grid,
     grid,
     stored_grid,
     words,
@@ -44,17 +42,24 @@ def _mandate(context: Context) -> Block:
     if rows.is_empty():
         return Text(context.absent("mandate"), "absent")
     money = context.money
-    unit = money.label
-    specs = [
-        Spec("company", "Company"),
-        Spec("baseline", f"Cost alone, {unit}", "money"),
-        Spec("target", f"Target, {unit}", "money"),
-        Spec("target_lower", "from", "money"),
-        Spec("target_upper", "to", "money"),
-        Spec("walk_away", f"Walk away above, {unit}", "money"),
+    names = ("baseline", "target", "target_lower", "target_upper", "walk_away")
+    headers = ["Company", "cost alone", "target", "target from", "target to", "walk away above", "gain at target"]
+    gains = [
+        None if row["baseline"] is None or row["target"] is None else row["baseline"] - row["target"]
+        for row in rows.iter_rows(named=True)
     ]
-    return frame_grid(
-        rows, f"Negotiating mandate at “{words(context.best_rung)}”: cost to bear", specs, money, where="mandate"
+    decimals = money.decimals(gains)  # the gain is the message: costs are written as finely as it
+    return grid(
+        f"Negotiating mandate at “{words(context.best_rung)}”: cost to bear, {money.label}",
+        headers,
+        [
+            [
+                row["company"] or "–",
+                *(Cell(money.text(row[name], decimals), row[name]) for name in names),
+                Cell(money.text(gain, decimals), gain),
+            ]
+            for row, gain in zip(rows.iter_rows(named=True), gains, strict=True)
+        ],
     )
 
 

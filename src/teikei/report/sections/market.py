@@ -150,11 +150,9 @@ def _profit_walk(context: Context) -> Block:
     decimals = money.decimals([value for _, value in entries])
     given = dict(entries).get("price cut")
     saved = dict(entries).get("cost saving")
-    title = "From cheaper cars to profit: saving, price cut, volume"
-    if given is not None and saved:
-        title = (
-            f"Of each yen saved per car buyers get {percent(-given / saved, 0)}" if context.currency == "JPY" else title
-        )
+    title = "From cheaper parts to profit: saving, price cut, volume"
+    if given is not None and saved and given <= 0 < saved:
+        title = f"Lower prices hand buyers {percent(-given / saved, 0)} of what cheaper parts save at old sales"
     return Chart(
         "profit-walk",
         title,
