@@ -45,7 +45,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class EvShare:
-    """EV share of the home market in one year at one rung, and at ``alone``; fractions."""
+    """EV share of the home market in one year at one rung, and at ``alone``; fractions.
+
+    change: against alone, with its own band where the run stored one (narrower than that of the level: both cases
+    share their draws).
+    """
 
     year: int
     region: str
@@ -53,6 +57,9 @@ class EvShare:
     lower: float | None
     upper: float | None
     alone: float | None
+    change: float | None
+    change_lower: float | None
+    change_upper: float | None
 
 
 @dataclass(frozen=True)
@@ -305,10 +312,22 @@ def _ev_share(tables: Tables, meta: Mapping[str, Any], grand: str, rung: str) ->
     at_rung = rows.filter((pl.col("coalition") == grand) & (pl.col("rung") == rung))
     if at_rung.is_empty() or year is None:
         return None
-    alone = rows.filter(pl.col("rung") == ALONE)["ev_share"]
+    baseline = rows.filter(pl.col("rung") == ALONE)["ev_share"]
     row = at_rung.row(0, named=True)
+    alone = float(baseline[0]) if len(baseline) else None
+    change = row["ev_share_change"]
+    if change is None and alone is not None:
+        change = row["ev_share"] - alone
     return EvShare(
-        year, region, row["ev_share"], row["ev_share_lower"], row["ev_share_upper"], alone[0] if len(alone) else None
+        year=year,
+        region=region,
+        share=row["ev_share"],
+        lower=row["ev_share_lower"],
+        upper=row["ev_share_upper"],
+        alone=alone,
+        change=change,
+        change_lower=row["ev_share_change_lower"],
+        change_upper=row["ev_share_change_upper"],
     )
 
 

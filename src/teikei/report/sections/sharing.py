@@ -7,9 +7,8 @@ from string import ascii_uppercase
 
 import polars as pl
 
-from teikei.report.blocks import Block, Cell, Details, Grid, Section, Spec, Text, frame_grid, grid, words
+from teikei.report.blocks import Block, Cell, Details, Grid, Section, Spec, Text, frame_grid, grid, stored_grid, words
 from teikei.report.context import Context
-from teikei.report.schema import SHAPES
 
 LOOKS = 8
 
@@ -131,12 +130,12 @@ def _designs(context: Context) -> Block:
         return Text(context.absent("module_designs"), "absent")
     used = context.joint("configurations")["module"].drop_nulls().unique().to_list()
     used_rows = rows.filter(pl.col("variant").is_in(used)) if used else rows
-    columns = [
-        name for name in used_rows.columns if name not in ("coalition", "rung") and not used_rows[name].is_null().all()
-    ]
-    specs = [Spec(name, words(name), "plain" if used_rows[name].dtype.is_numeric() else "text") for name in columns]
-    table = frame_grid(
-        used_rows, f"Designs in use at “{words(context.best_rung)}”", specs, context.money, where="module_designs"
+    table = stored_grid(
+        used_rows,
+        f"Designs in use at “{words(context.best_rung)}”",
+        context.money,
+        where="module_designs",
+        skip=("coalition", "rung"),
     )
     return Details("What is designed: ratings of every module in use", (table,))
 
@@ -162,15 +161,5 @@ def _commonality(context: Context) -> Block:
     rows = context.tables.get("commonality")
     if rows.is_empty():
         return Text(context.absent("commonality"), "absent")
-    expected = SHAPES["commonality"].columns
-    names = [name for name in rows.columns if not rows[name].is_null().all()]
-    specs = [
-        Spec(name, words(name), "plain" if name not in expected or expected[name] == "number" else "text")
-        if rows[name].dtype.is_numeric()
-        else Spec(name, words(name))
-        for name in names
-    ]
-    return Details(
-        "Commonality indices",
-        (frame_grid(rows, "Commonality, cost-weighted index first", specs, context.money, where="commonality"),),
-    )
+    table = stored_grid(rows, "Commonality, cost-weighted index first", context.money, where="commonality")
+    return Details("Commonality indices", (table,))
