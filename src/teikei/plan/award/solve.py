@@ -18,7 +18,7 @@ from teikei.plan.award.types import Array, Tender
 SMALL_OFFERS: Final = 250  # up to so many offers, or without tiers, branch and bound needs no help
 MEDIUM_OFFERS: Final = 4_000  # up to so many, branch and bound closes what the search leaves
 ROOT_ITERATIONS: Final = 600
-KICKS: Final = 400
+KICKS: Final = 50  # random moves after each local optimum
 TREE_NODES: Final = 8_000
 PATIENCE_S: Final = 3.0
 
@@ -159,7 +159,7 @@ class _Large:
     def _search(self, root: Any, tree: Any) -> int:
         """Local search in this thread, the tree in another; returns the number of evaluations."""
         from teikei.plan.award.search import Search
-        from teikei.plan.award.suppliers import SupplierSets, improve_suppliers, kick
+        from teikei.plan.award.suppliers import SupplierSets, improve_suppliers, kick, restart
 
         threads = 2 if self.workers > 1 else 1
         search = Search(self.frame, self.blocks, workers=threads, deadline=self.deadline, most_on=self.most_on)
@@ -188,9 +188,12 @@ class _Large:
             improve_suppliers(search, choice, sets, lambda: None if self.special else self._keep(search, choice))
             self._keep(search, choice)
             self.say(f"suppliers settled {self.value * self.frame.money_unit:.6g}")
-            search.improve(choice, pairs=60)
+            pairs, most = (600, 20) if self.medium else (60, 8)
+            search.improve(choice, pairs=pairs)
+            kick(search, choice, KICKS)
             self._keep(search, choice)
-            kick(search, choice, 50 if self.medium else KICKS)
+            proven = self.value * (1 - self.gap)
+            restart(search, choice, sets, most=most, pairs=pairs, kicks=KICKS, proven=proven)
             self._keep(search, choice)
             self.say(f"search ended {self.value * self.frame.money_unit:.6g}")
         search.close()

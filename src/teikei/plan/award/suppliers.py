@@ -14,6 +14,7 @@ from teikei.plan.award.types import Flags
 
 ITERATIONS = 60
 TRIED_PER_ROUND = 8
+WORTH_PAIRS = 2e-3  # a start worse than the best plan by more than this is left after single moves
 GAIN = 1e-7
 
 
@@ -123,6 +124,28 @@ def improve_suppliers(search: Search, choice: Choice, sets: SupplierSets, keep: 
                 improved = True
                 keep()
                 break
+
+
+def restart(
+    search: Search, choice: Choice, sets: SupplierSets, *, most: int, pairs: int, kicks: int, proven: float
+) -> None:
+    """Search again from the other promising sets of suppliers; changes ``choice`` in place where one is better.
+
+    proven: sets whose bound reaches this value cannot lead to a better plan. most: sets to try.
+    """
+    start = choice.on.tobytes()
+    ranked = sorted((value, key) for key, value in sets.known.items() if key != start and value < proven)
+    for value, key in ranked[:most]:
+        if search.stop() or value >= search.total(choice):
+            return
+        new = search.start(sets.root, np.frombuffer(key, dtype=np.bool_).copy())
+        search.improve(new, pairs=0)
+        if search.total(new) > search.total(choice) * (1 + WORTH_PAIRS):
+            continue
+        search.improve(new, pairs=pairs)
+        kick(search, new, kicks)
+        if search.total(new) < search.total(choice) - GAIN:
+            choice.on, choice.tiers, choice.values = new.on, new.tiers, new.values
 
 
 def kick(search: Search, choice: Choice, rounds: int) -> None:
