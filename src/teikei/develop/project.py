@@ -68,6 +68,22 @@ def lateness_by_precedence(project: Project) -> dict[str, int]:
     }
 
 
+def latest_for_dates(project: Project) -> dict[str, int]:
+    """Latest start of each job (any integer) with which every milestone is met by precedence alone."""
+    duration = {job.name: job.duration for job in project.jobs}
+    latest = {name: project.horizon - duration[name] for name in duration}
+    for milestone in project.milestones:
+        for name in milestone.jobs:
+            latest[name] = min(latest[name], milestone.due - duration[name])
+    before: dict[str, list[tuple[str, int]]] = {}
+    for one in project.precedences:
+        before.setdefault(one.after, []).append((one.before, one.lag))
+    for name in reversed(_topological(project)):
+        for earlier, lag in before.get(name, []):
+            latest[earlier] = min(latest[earlier], latest[name] - lag)
+    return latest
+
+
 def _topological(project: Project) -> list[str]:
     waits: dict[str, set[str]] = {job.name: set() for job in project.jobs}
     for one in project.precedences:
