@@ -115,6 +115,20 @@ def _tables() -> dict[str, pl.DataFrame]:
     return {
         "cost_by_rung": _costs(),
         "savings_by_lever": _savings(),
+        "programmes": pl.DataFrame(
+            [(name, row[0], f"car {name[1:]}") for name, row in PROGRAMMES.items()],
+            schema=["programme", "company", "title"],
+            orient="row",
+        ),
+        "rungs": pl.DataFrame(
+            [
+                (rung, position, klass, _joint(rung, klass))
+                for position, rung in enumerate(("alone", *RUNGS))
+                for klass in ("e-axle", "pack", "charger")
+            ],
+            schema=["rung", "position", "class", "development_shared"],
+            orient="row",
+        ),
         "configurations": _configurations(),
         "module_designs": _designs(),
         "module_uses": _uses(),

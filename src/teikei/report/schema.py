@@ -38,6 +38,8 @@ value:million bound:million gap:million status
 cost_breakdown | what the cost consists of | coalition rung company programme year:year item value:million
 savings_by_lever | why a rung saves against the rung before it; penalties are negative | coalition rung from_rung \
 company lever value:million method
+programmes | the vehicle programmes | programme company title segment
+rungs | what each rung pools and develops together | rung position:number class procurement development_shared:boolean
 configurations | which module each programme gets | coalition rung programme generation class module quantity:number \
 existing:boolean
 module_designs | the modules to be designed and their ratings | coalition rung class family variant
@@ -46,7 +48,7 @@ programme axle driving_requirement margin:number overdesign:million
 awards | who supplies what, where and when | coalition rung supplier site item year:year quantity:number \
 unit_price:number spend:million price_basis
 performance | what each programme must reach and reaches | coalition rung programme procedure required:number \
-reached:number unit margin:number
+effective:number reached:number unit margin:number requirement version status
 requirement_prices | what giving up one step of a requirement would save | coalition rung programme procedure \
 step saving_alliance:million saving_owner:million
 schedule | who develops what and when | coalition rung task object company start end hours:number

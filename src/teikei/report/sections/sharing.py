@@ -42,25 +42,34 @@ def family_of(context: Context) -> dict[str, str]:
     return dict(rows.iter_rows())
 
 
+def joint_classes(context: Context, rung: str) -> set[str] | None:
+    """Classes that a rung develops together; None where the run does not say."""
+    rows = context.tables.get("rungs")
+    if rows.is_empty():
+        return None
+    return set(rows.filter((pl.col("rung") == rung) & pl.col("development_shared"))["class"].drop_nulls().to_list())
+
+
 def shared_families(context: Context, rung: str) -> dict[str, tuple[str, ...]]:
-    """Family -> blocs that use it at a rung, for families that two blocs or more use; by class, most used first."""
-    families = family_of(context)
+    """Family -> blocs whose new configurations use it, for families developed together by two blocs or more.
+
+    Modules kept from today count for nobody, and families of a class that the rung does not develop together are as
+    many drawings as there are blocs, even under one name. By class, most used first.
+    """
+    families, joint = family_of(context), joint_classes(context, rung)
     users: dict[str, set[str]] = {}
     programmes: dict[str, set[str]] = {}
     order: dict[str, int] = {}
-    rows = (
-        context.joint("configurations", rung)
-        .select("class", "programme", "module")
-        .drop_nulls()
-        .unique(maintain_order=True)
-    )
+    rows = context.joint("configurations", rung).drop_nulls(["class", "programme", "module"])
     classes = rows["class"].unique(maintain_order=True).to_list()
-    for name, programme, module in rows.iter_rows():
-        family = families.get(module, module)
-        order.setdefault(family, classes.index(name))
-        blocs = {context.bloc_of.get(company, company) for company in context.companies_of.get(programme, ())}
+    for row in rows.filter(pl.col("existing").fill_null(False).not_()).iter_rows(named=True):
+        if joint is not None and row["class"] not in joint:
+            continue
+        family = families.get(row["module"], row["module"])
+        blocs = {context.bloc_of.get(company, company) for company in context.companies_of.get(row["programme"], ())}
+        order.setdefault(family, classes.index(row["class"]))
         users.setdefault(family, set()).update(blocs)
-        programmes.setdefault(family, set()).add(programme)
+        programmes.setdefault(family, set()).add(row["programme"])
     shared = [family for family, blocs in users.items() if len(blocs) > 1]
     shared.sort(key=lambda family: (order[family], -len(programmes[family]), family))
     return {family: tuple(sorted(users[family])) for family in shared}
@@ -68,13 +77,13 @@ def shared_families(context: Context, rung: str) -> dict[str, tuple[str, ...]]:
 
 def _message(context: Context, rung: str) -> str:
     shared = shared_families(context, rung)
-    used = context.joint("configurations", rung)["module"].drop_nulls().unique().to_list()
-    families = {family_of(context).get(module, module) for module in used}
+    new = context.joint("configurations", rung).filter(pl.col("existing").fill_null(False).not_())
+    families = {family_of(context).get(module, module) for module in new["module"].drop_nulls().unique().to_list()}
     if not shared:
-        return f"At “{words(rung)}” no family is used by more than one of the groups that already pool today."
+        return f"At “{words(rung)}” no new design is developed by more than one of the groups that already pool today."
     return (
-        f"At “{words(rung)}” {len(shared)} of {len(families)} families are used across company groups: "
-        f"{', '.join(shared)}."
+        f"At “{words(rung)}” {len(shared)} of the {len(families)} families in new configurations are developed and "
+        f"used across company groups: {', '.join(shared)}."
     )
 
 
@@ -103,10 +112,16 @@ def _matrix(context: Context, rung: str) -> Grid | None:
         ["Programme, generation", *(words(name) for name in classes)],
         table,
         look="matrix",
-        note="A letter with a shade or hatching marks a family that more than one company group uses: same "
-        "letter, same family. Plain cells are used by one group only; “today” marks a module that is in production or "
-        "under contract.",
+        note="A letter with a shade or hatching marks a new design that more than one company group develops and uses "
+        "together: same letter, same family. Plain cells are one group's own; “today” marks modules in production or "
+        "under contract, which cooperation does not change." + _unsaid(context, rung),
     )
+
+
+def _unsaid(context: Context, rung: str) -> str:
+    if joint_classes(context, rung) is not None:
+        return ""
+    return " This run does not store which classes the rung develops together: equal names may still be two drawings."
 
 
 def _module_cell(
@@ -117,9 +132,10 @@ def _module_cell(
         return Cell("–", look="blank")
     modules = list(dict.fromkeys(module for module, _ in entries))
     family = next((families.get(name, name) for name in modules if families.get(name, name) in letters), None)
-    today = " (today)" if all(existing for _, existing in entries) else ""
+    kept = all(existing for _, existing in entries)
+    today = " (today)" if kept else ""
     text = " / ".join(modules) + today
-    if family is None:
+    if family is None or kept:
         return Cell(text)
     return Cell(f"{letters[family]} · {text}", look=looks[family], note=f"family {family}")
 

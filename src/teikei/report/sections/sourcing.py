@@ -144,6 +144,10 @@ def _all_awards(context: Context) -> Block:
     return Details("Every award: supplier, site, item, price and what the price rests on", (table,))
 
 
+def _per_cent(share: float | None) -> float | None:
+    return None if share is None else share * 100
+
+
 def _plant_use(context: Context) -> Block:
     rows = (
         context.joint("plant_use")
@@ -166,7 +170,10 @@ def _plant_use(context: Context) -> Block:
         "the darker "
         "the fuller. White cells without a figure are not used.",
         charts.heat(
-            sites, [str(year) for year in years], [[use.get((site, year)) for year in years] for site in sites], "%"
+            sites,
+            [str(year) for year in years],
+            [[_per_cent(use.get((site, year))) for year in years] for site in sites],
+            "%",
         ),
         frame_grid(rows, "Use of sites and plants", specs, context.money, where="plant_use"),
         height_px=90 + 30 * len(sites),
