@@ -13,6 +13,7 @@ from teikei.study.read_folder import Found
 from teikei.study.source import RawTable, Row, name_and_unit
 from teikei.study.workbook_guard import BadCell
 
+MOST_UNKNOWN_COLUMNS: Final = 100
 _NUMERIC_KINDS: Final = ("number", "integer", "year")
 
 
@@ -86,6 +87,12 @@ def _report_unknown_columns(
 ) -> set[str]:
     """Unknown columns that look like a missing one are errors, others are ignored with a note; returns those named."""
     taken: set[str] = set()
+    if len(unknown) > MOST_UNKNOWN_COLUMNS:
+        place = raw.place(raw.header_line, index=next(iter(unknown)))
+        found.error(
+            place, f"{len(unknown)} columns are unknown to the table {raw.name}: remove them, or correct the header"
+        )
+        return taken
     for index, name in unknown.items():
         place = raw.place(raw.header_line, index=index)
         match = closest(name, [column for column in missing if column not in taken], cutoff=0.8)
