@@ -432,3 +432,46 @@ def test_no_message_breaks_its_line_or_carries_control_characters(tmp_path: Path
     text = format_problems_text(problems)
     assert len(text.split("\n")) == len(problems) > 1
     assert all(character.isprintable() for line in text.split("\n") for character in line)
+
+
+ONE_PROBLEM_ONLY = {
+    "a row too short": (
+        rewrite("programmes.csv", "0.33,2.2,,,,,0.28", "0.33,2.2,,,0.28"),
+        "programmes.csv:2:road_load_mass_kg",
+    ),
+    "a row too long": (rewrite("families.csv", "Small e-axle", "Small, e-axle"), "families.csv:2:sunk_for"),
+    "a misspelt optional column": (
+        rewrite("programmes.csv", "drag_coefficient", "drag_coeficient"),
+        "programmes.csv:1:drag_coeficient",
+    ),
+    "a misspelt required column": (rewrite("tiers.csv", "unit_price", "unitprice"), "tiers.csv:1:unitprice"),
+}
+
+
+@pytest.mark.parametrize("name", ONE_PROBLEM_ONLY)
+def test_one_slip_is_one_problem(tmp_path: Path, name: str) -> None:
+    edit, place = ONE_PROBLEM_ONLY[name]
+    assert [problem.place for problem in edited(tmp_path, edit)] == [place]
+
+
+def test_problems_come_by_table_and_line_settings_first(tmp_path: Path) -> None:
+    cells = [
+        ("tiers", 2, "unit_price", "x"),
+        ("tiers", 1, "unit_price", "x"),
+        ("companies", 1, "source", "S8"),
+        ("scenarios", 1, "step", "x"),
+    ]
+    tables = small_tables()
+    for cell in cells:
+        put(tables, *cell)
+    problems = check(write_small(tmp_path / "study", tables, SETTINGS + "what: 1\n"))
+    places = [problem.place.rpartition(":")[0] for problem in problems]
+    assert places == ["study.yaml:12", "companies.csv:2", "tiers.csv:2", "tiers.csv:3", "scenarios.csv:2"]
+
+
+def test_commas_at_the_end_of_every_row_do_no_harm(tmp_path: Path) -> None:
+    def edit(folder: Path) -> None:
+        header, *lines = (folder / "tiers.csv").read_text("utf-8").splitlines()
+        (folder / "tiers.csv").write_text("\n".join([header, *[f"{line},," for line in lines]]), "utf-8")
+
+    assert edited(tmp_path, edit) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def _read(path: Path) -> tuple[Draft | None, Found]:
             "fault of teikei, please report it with the file",
         )
         return None, found
-    found.problems = _in_order(found.problems)
+    found.problems = _in_order(found.problems, {} if draft is None else draft.files)
     return draft, found
 
 
@@ -122,13 +123,12 @@ def _frame(table: str, draft: Draft) -> pl.DataFrame:
     return pl.DataFrame(data, schema=schema)
 
 
-def _in_order(problems: list[Problem]) -> list[Problem]:
-    """By file, then line; problems of one place keep their order, and none stands twice."""
-    files: dict[str, int] = {}
-    for problem in problems:
-        files.setdefault(_file_of(problem.place), len(files))
+def _in_order(problems: list[Problem], files: Mapping[str, str]) -> list[Problem]:
+    """Settings and unknown files first, then tables in the order of columns.csv, each by line; none stands twice."""
+    order = {file: number for number, (table, file) in enumerate(files.items()) if table != SETTINGS_SHEET}
     return sorted(
-        dict.fromkeys(problems), key=lambda problem: (files[_file_of(problem.place)], _line_of(problem.place))
+        dict.fromkeys(problems),
+        key=lambda problem: (order.get(_file_of(problem.place), -1), _line_of(problem.place)),
     )
 
 
