@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -475,3 +476,21 @@ def test_commas_at_the_end_of_every_row_do_no_harm(tmp_path: Path) -> None:
         (folder / "tiers.csv").write_text("\n".join([header, *[f"{line},," for line in lines]]), "utf-8")
 
     assert edited(tmp_path, edit) == []
+
+
+@pytest.mark.parametrize("name", ["", "no/such", "a\0b", "x" * 3000, "companies.csv"])
+def test_a_path_that_is_no_study_is_one_problem(tmp_path: Path, name: str) -> None:
+    (tmp_path / "companies.csv").write_text("company\n") if name.endswith("csv") else None
+    (problem,) = check(tmp_path / name)
+    assert not problem.warning
+    assert "\0" not in str(problem)
+    assert "fault of teikei" not in problem.message
+
+
+def test_a_pipe_in_place_of_a_file_is_not_opened(tmp_path: Path) -> None:
+    def edit(folder: Path) -> None:
+        (folder / "equity.csv").unlink()
+        os.mkfifo(folder / "equity.csv")
+
+    (problem,) = edited(tmp_path, edit)
+    assert (problem.place, "no regular file" in problem.message) == ("equity.csv", True)

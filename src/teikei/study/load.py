@@ -56,6 +56,10 @@ def _read(path: Path) -> tuple[Draft | None, Found]:
         draft = _read_draft(path, found)
         if draft is not None:
             found.problems.extend(all_problems(draft))
+    except OSError as problem:
+        reason = problem.strerror or "no reason given"
+        found.error(_label(path), f"the study cannot be read ({reason}): check the path and its permissions")
+        return None, found
     except Exception as bug:  # whatever a file does to us, its owner reads a sentence and no traceback
         found.error(
             _label(path),
@@ -68,7 +72,7 @@ def _read(path: Path) -> tuple[Draft | None, Found]:
 
 
 def _label(path: Path) -> str:
-    return one_line(path.name or str(path))
+    return one_line(shorten(path.name or str(path), 100))
 
 
 def _read_draft(path: Path, found: Found) -> Draft | None:
@@ -95,6 +99,8 @@ def _read_draft(path: Path, found: Found) -> Draft | None:
     else:
         raw_settings = read_workbook(path, found)
         pattern, settings_file = f"{path.name}!{{}}", f"{path.name}!{SETTINGS_SHEET}"
+    if not found.tables and raw_settings is None and found.problems:
+        return None  # nothing could be read: that alone is the problem
     settings = None if raw_settings is None else read_settings(raw_settings, found)
     columns = all_columns()
     rows = {

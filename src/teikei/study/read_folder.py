@@ -91,7 +91,7 @@ def _read_settings_file(folder: Path, names: dict[str, Path], found: Found) -> s
             if near
             else ": add it (teikei new writes one to start from)"
         )
-        found.error(SETTINGS_FILE, f"the file is missing in {show(folder.name)}{hint}")
+        found.error(SETTINGS_FILE, f"the file is missing in {show(folder.resolve().name or '/')}{hint}")
         return None
     data = read_bytes(path, SETTINGS_FILE, LARGEST_SETTINGS_BYTES, found)
     if data is None:
