@@ -397,6 +397,11 @@ READ_WITH_A_NOTE = {
         "companies.csv:2",
         "Shift-JIS",
     ),
+    "lost characters": (
+        rewrite("companies.csv", "Aoba Motor", "Aoba \ufffdMotor"),
+        "companies.csv:2",
+        "type them again",
+    ),
     "full-width digits": (rewrite("tiers.csv", "170000", "１７００００"), "tiers.csv:2:unit_price", 'read as "170000"'),
     "an unknown file": (lambda folder: (folder / "thoughts.csv").write_text("a\n1\n"), "thoughts.csv", "is ignored"),
 }
