@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from teikei import market, modules, plan, report, runs, simulate, split
+from teikei.errors import StudyError
 from teikei.plan.types import Plans
 from teikei.runs.store import choose_folder
 from teikei.runs.tables import collect
 from teikei.runs.types import Run
 from teikei.study import Study, apply_scenario
+from teikei.study.messages import show
 
 Progress = Callable[[str, float], None]
 
@@ -35,6 +37,7 @@ def run(
     folder = choose_folder(study.settings.name, Path(out) if out is not None else None)
     if scenario is not None:
         study = apply_scenario(study, scenario)
+    _check_rungs(study, rungs)
     clock = _Clock(progress)
 
     clock.next("Designing modules", 0.00)
@@ -50,6 +53,13 @@ def run(
     clock.next("Writing the report", 0.95)
     tables = collect(study, catalogue, performance, plans, allocation, outcome)
     return runs.save(folder, tables, _meta(study, plans, clock), study.path, report.write, clock.log())
+
+
+def _check_rungs(study: Study, rungs: Sequence[str] | None) -> None:
+    """Raises StudyError for a rung that the study does not have, before any work is done."""
+    for rung in rungs or ():
+        if rung not in study.rung_names:
+            raise StudyError(f"no rung {show(rung)} in this study; it has {', '.join(study.rung_names)}")
 
 
 def _meta(study: Study, plans: Plans, clock: _Clock) -> dict[str, Any]:

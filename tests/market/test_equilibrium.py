@@ -303,3 +303,111 @@ def test_a_price_that_needs_a_negative_cost_is_refused():
 def test_shares_that_the_utilities_do_not_give_are_refused():
     with pytest.raises(StudyError, match="demand gives"):
         marginal_cost([0.2, 0.2], [1.0, 1.0], [[0.0], [0.0]], [2.0], [1.0], np.eye(2))
+
+
+def blp_market():
+    """The 1990 market at the published parameters of Berry, Levinsohn and Pakes (1995), Table IV."""
+    products = pl.read_csv(DATA / "ref_blp_products_1990.csv")
+    agents = pl.read_csv(DATA / "ref_blp_agents_1990.csv").to_numpy()
+    sigma = np.array([3.612, 4.628, 1.818, 1.050, 2.056])
+    characteristics = np.column_stack(
+        [np.ones(products.height), *(products[n] for n in ("hpwt", "air", "mpd", "space"))]
+    )
+    taste = characteristics @ (sigma[:, None] * agents[:, 2:].T)
+    return products, taste, 43.501 / agents[:, 1], agents[:, 0]
+
+
+BLP_CASES = {
+    "base": (None, None, (), 1.0),
+    "merger_3_2": (3, 2, (), 1.0),
+    "merger_3_1": (3, 1, (), 1.0),
+    "merger_16_19": (16, 19, (), 1.0),
+    "cut5_2_3": (None, None, (2, 3), 0.95),
+    "cut5_merger_3_2": (3, 2, (2, 3), 0.95),
+    "cut20_19": (None, None, (19,), 0.80),
+    "rise10_all_1": (None, None, (1,), 1.10),
+}
+
+
+def test_mean_utilities_and_costs_of_the_mixed_logit_market_match_pyblp():
+    products, taste, slope, weight = blp_market()
+    share, price, firm = (products[name].to_numpy() for name in ("share", "price", "firm_id"))
+    mean = invert_shares(share, price, slope, weight, taste=taste)
+    assert mean == pytest.approx(products["delta"].to_numpy(), abs=1e-9)
+    cost = marginal_cost(share, price, mean[:, None] + taste, slope, weight, firm[:, None] == firm)
+    assert cost == pytest.approx(products["cost"].to_numpy(), abs=1e-9)
+
+
+@pytest.mark.parametrize("case", BLP_CASES)
+def test_prices_after_mergers_and_cost_changes_match_pyblp(case):
+    products, taste, slope, weight = blp_market()
+    gone, into, changed, factor = BLP_CASES[case]
+    firm = products["firm_id"].to_numpy()
+    owner = np.where(firm == gone, into, firm) if gone is not None else firm
+    cost = products["cost"].to_numpy() * np.where(np.isin(firm, changed), factor, 1.0)
+    mean = products["delta"].to_numpy()
+    found = equilibrium(cost, mean[:, None] + taste, slope, weight, owner[:, None] == owner)
+    assert found.converged
+    assert found.residual <= 1e-12
+    assert found.price == pytest.approx(products[f"price_{case}"].to_numpy(), abs=1e-9)
+
+
+def test_own_elasticities_of_the_1990_market_are_those_of_the_car_literature():
+    products, taste, slope, weight = blp_market()
+    firm = products["firm_id"].to_numpy()
+    found = equilibrium(
+        products["cost"].to_numpy(), products["delta"].to_numpy()[:, None] + taste, slope, weight, firm[:, None] == firm
+    )
+    own = found.own_elasticity()
+    assert -6 < own.mean() < -3
+    assert (own < -1).all()
+    numeric = []
+    for j in range(0, len(own), 40):
+        price = found.price.copy()
+        price[j] *= 1 + 1e-6
+        value = (products["delta"].to_numpy()[:, None] + taste) - slope * price[:, None]
+        shares = np.exp(value) / (1 + np.exp(value).sum(axis=0)) @ weight
+        numeric.append((shares[j] / found.share[j] - 1) / 1e-6)
+    assert own[::40] == pytest.approx(numeric, rel=1e-4)
+
+
+def test_a_price_scale_is_a_change_of_units_of_that_product():
+    market = random_market(91)
+    rng = np.random.default_rng(92)
+    scale = rng.uniform(0.5, 2.0, 12)
+    firm = np.arange(12)  # every product its own owner: units of money of one do not touch another
+    market["ownership"] = (firm[:, None] == firm).astype(float)
+    plain = equilibrium(**market)
+    scaled = equilibrium(**{**market, "cost": market["cost"] / scale}, price_scale=scale)
+    assert scaled.price * scale == pytest.approx(plain.price, rel=1e-11)
+    assert scaled.share == pytest.approx(plain.share, rel=1e-11)
+    mean = market["utility"].mean(axis=1)
+    back = invert_shares(
+        scaled.share,
+        scaled.price,
+        market["price_slope"],
+        market["weight"],
+        taste=market["utility"] - mean[:, None],
+        nest=market["nest"],
+        nest_parameter=0.4,
+        price_scale=scale,
+    )
+    assert back == pytest.approx(mean, abs=1e-9)
+
+
+def test_price_scale_with_several_products_an_owner_satisfies_the_written_out_conditions():
+    market = random_market(93)
+    scale = np.random.default_rng(94).uniform(0.5, 2.0, 12)
+    found = equilibrium(**market, price_scale=scale)
+    condition = found.share + (market["ownership"] * found.slopes().T) @ found.markup
+    assert np.abs(condition).max() <= 1e-12
+    step = 1e-6
+    for k in (0, 5, 11):
+        up, down = found.price.copy(), found.price.copy()
+        up[k] += step
+        down[k] -= step
+        numeric = (
+            brute_share(up * scale, market["utility"], market["price_slope"], market["weight"], market["nest"], 0.4)
+            - brute_share(down * scale, market["utility"], market["price_slope"], market["weight"], market["nest"], 0.4)
+        ) / (2 * step)
+        assert found.slopes()[:, k] == pytest.approx(numeric, abs=2e-8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,12 @@ def meta() -> dict[str, Any]:
 
 
 def tables() -> dict[str, pl.DataFrame]:
-    """All tables of the made-up run."""
+    """All tables of the made-up run, in a dictionary of the caller's own."""
+    return dict(_tables())
+
+
+@cache
+def _tables() -> dict[str, pl.DataFrame]:
     return {
         "cost_by_rung": _costs(),
         "savings_by_lever": _savings(),
@@ -130,6 +136,7 @@ def tables() -> dict[str, pl.DataFrame]:
         **_market(),
         **_vehicle_cost(),
         **_evidence(),
+        **_decision(),
     }
 
 
@@ -385,6 +392,7 @@ def _market() -> dict[str, pl.DataFrame]:
                     share,
                     share * (1 - spread),
                     share * (1 + 1.4 * spread),
+                    *(share - 0.028 - 0.0105 * (year - 2026) + tail for tail in (0.0, -0.0002 * index, 0.0003 * index)),
                     41000.0 + 900 * index + 8000 * (year - 2026),
                     30000.0 - 120 * index,
                     0.82,
@@ -417,6 +425,7 @@ def _market() -> dict[str, pl.DataFrame]:
                 )
             )
     summary_names = ["coalition", "rung", "scenario", "year", "region", "ev_share", "ev_share_lower", "ev_share_upper"]
+    summary_names += ["ev_share_change", "ev_share_change_lower", "ev_share_change_upper"]
     summary_names += ["alliance_ev_units", "rival_ev_units", "pass_through", "consumer_surplus_change"]
     outcome_names = ["coalition", "rung", "scenario", "year", "region", "product", "company", "price", "units"]
     moments = [("own-price elasticity", -3.5, -3.42, 0.08, 1.0), ("pass-through", 0.85, 0.82, -0.03, 1.0)]
@@ -429,6 +438,39 @@ def _market() -> dict[str, pl.DataFrame]:
         ),
         "market_history": pl.DataFrame(
             [("JP", year, share) for year, share in past.items()], schema=["region", "year", "ev_share"], orient="row"
+        ),
+        "market_levers": pl.DataFrame(
+            [
+                ("the companies' electric cars cost 10 % less", 0.0735, 0.0035, 0.0021, 0.0052),
+                ("three times as many fast chargers", 0.081, 0.011, 0.002, 0.021),
+                ("every buyer considers a plug-in", 0.19, 0.12, 0.07, 0.17),
+            ],
+            schema=["lever", "ev_share", "change", "change_lower", "change_upper"],
+            orient="row",
+        ),
+        "market_walk": pl.DataFrame(
+            [
+                ("battery", step, value)
+                for step, value in (
+                    ("before", 61_000.0),
+                    ("cost saving", 4_100.0),
+                    ("price cut", -3_350.0),
+                    ("volume", 2_450.0),
+                    ("after", 64_200.0),
+                )
+            ],
+            schema=["rung", "step", "value"],
+            orient="row",
+        ),
+        "market_diversion": pl.DataFrame(
+            [("battery", "study", "BYD", "bev", -64.0), ("battery", "study", "Toyota", "hybrid", -1_800.0)],
+            schema=["rung", "scenario", "company", "powertrain", "units_change"],
+            orient="row",
+        ),
+        "market_elasticities": pl.DataFrame(
+            [("Leaf", "Nissan", "bev", -3.4, 0.21)],
+            schema=["product", "company", "powertrain", "own_price", "margin"],
+            orient="row",
         ),
         "market_convergence": pl.DataFrame(
             [("alone", 3.1e-13, 41, True), ("battery", 4.4e-13, 44, True)],
@@ -477,22 +519,54 @@ def _vehicle_cost() -> dict[str, pl.DataFrame]:
     }
 
 
+def _decision() -> dict[str, pl.DataFrame]:
+    case = [
+        ("battery", form, company, year, 200_000.0, 200_000.0 - saving, saving)
+        for form in ("equal split", "price per kit")
+        for company, scale in (("Nissan", 1.0), ("Honda", 1.3), ("Mitsubishi", 0.2))
+        for index, year in enumerate(range(2024, 2035))
+        for saving in [scale * (-6_000.0 + 1_900.0 * index)]
+    ]
+    mandate = [
+        ("battery", "Honda", 1_102_750.0, 1_032_700.0, 1_032_300.0, 1_033_100.0, 1_102_750.0),
+        ("battery", "Nissan", 1_684_300.0, 1_614_300.0, 1_613_900.0, 1_614_700.0, 1_684_300.0),
+    ]
+    return {
+        "business_case": pl.DataFrame(
+            case, schema=["rung", "form", "company", "year", "cost_alone", "cost_joint", "saving"], orient="row"
+        ),
+        "mandate": pl.DataFrame(
+            mandate,
+            schema=["rung", "company", "baseline", "target", "target_lower", "target_upper", "walk_away"],
+            orient="row",
+        ),
+    }
+
+
 def _evidence() -> dict[str, pl.DataFrame]:
     rows = [("volumes", f"P{n:02d}/G2/2030", "", "study note 12", "assumption") for n in range(1, 13)]
     rows += [("offers", "O01", "", "supplier list 2025", "reported"), ("offers", "O02", "", "teardown", "derived")]
     rows += [("offers", f"O{n:02d}", "", "analyst", "assumption") for n in range(3, 9)]
+    evidence = [("purchase", "reported", 610_000.0), ("purchase", "assumption", 1_563_900.0)]
+    evidence += [("nre_family", "assumption", 250_800.0), ("tooling", "derived", 139_300.0)]
     rows += [("families", name, "", "analyst", "assumption") for name in ("EA_K", "EA_M", "PK_LFP")]
     rows += [("products", f"model {n}", "", "JADA 2025", "reported") for n in range(20)]
     return {
         "sources": pl.DataFrame(rows, schema=["table", "row", "column", "source", "confidence"], orient="row"),
+        "evidence": pl.DataFrame(evidence, schema=["item", "confidence", "value"], orient="row"),
+        "references": pl.DataFrame(
+            [("supplier list 2025", "Fourin", "Suppliers of electric drives", "2025-03", "https://example.org/list")],
+            schema=["source", "publisher", "title", "date", "address"],
+            orient="row",
+        ),
         "warnings": pl.DataFrame(
             [("study", "offers.csv:14:unit_price: ten times dearer per kWh than the other packs")],
-            schema=["stage", "message"],
+            schema=["stage", "text"],
             orient="row",
         ),
         "explanations": pl.DataFrame(
             [("Rung components: the joint supplier volume meets the capacity of Fuji from 2031 on.",)],
-            schema=["message"],
+            schema=["text"],
             orient="row",
         ),
     }

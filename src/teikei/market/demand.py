@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from teikei.market.inputs import Market
-from teikei.market.kernels import choose, compiled
+from teikei.market.kernels import choose, compiled, nest_bounds
 from teikei.market.types import Array, IntArray
 
 
@@ -27,6 +27,7 @@ def _derive(
     nests: int,
     keep: Array,
     scale: Array,
+    order: IntArray,
     want_slopes: bool,
     share: Array,
     slopes: Array,
@@ -34,32 +35,37 @@ def _derive(
 ) -> None:
     markets, count = price.shape
     types = utility.shape[2]
-    scaled, within, single = np.empty(count), np.empty(count), np.empty(count)
-    cells = np.empty((3, nests))
+    scaled, within, single, kept = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
+    cells, bounds = np.empty((3, nests)), nest_bounds(nest, nests)
     for t in range(markets):
         at_utility = utility[min(t, utility.shape[0] - 1)]
         at_slope, at_weight = slope[min(t, slope.shape[0] - 1)], weight[min(t, weight.shape[0] - 1)]
-        at_keep, at_scale = keep[min(t, keep.shape[0] - 1)], scale[min(t, scale.shape[0] - 1)]
+        at_scale = scale[min(t, scale.shape[0] - 1)]
         surplus[t] = 0.0
         for j in range(count):
-            share[t, j] = 0.0
+            share[t, j], kept[j] = 0.0, keep[min(t, keep.shape[0] - 1), order[j]]
         for i in range(types):
             for j in range(count):
-                scaled[j] = (at_utility[j, i] - at_slope[i] * at_scale[j] * price[t, j]) / at_keep[j]
-            best = choose(scaled, nest, at_keep, within, cells[0], cells[1], cells[2])
+                k = order[j]
+                scaled[j] = (at_utility[k, i] - at_slope[i] * at_scale[k] * price[t, k]) / kept[j]
+            best = choose(scaled, bounds, kept, within, cells[0], cells[1], cells[2])
             surplus[t] += at_weight[i] * best / at_slope[i]
-            for j in range(count):
-                single[j] = within[j] * cells[2, nest[j]]
-                share[t, j] += at_weight[i] * single[j]
+            for part in range(nests):
+                for j in range(bounds[part], bounds[part + 1]):
+                    single[j] = within[j] * cells[2, part]
+                    share[t, order[j]] += at_weight[i] * single[j]
             if not want_slopes:
                 continue
             load = at_weight[i] * at_slope[i]
-            for j in range(count):
-                slopes[t, j, j] -= load * at_scale[j] * single[j] / at_keep[j]
-                extra = (1.0 / at_keep[j] - 1.0) * within[j]
-                for k in range(count):
-                    cross = single[j] + (extra if nest[j] == nest[k] else 0.0)
-                    slopes[t, j, k] += load * at_scale[k] * single[k] * cross
+            for part in range(nests):
+                for j in range(bounds[part], bounds[part + 1]):
+                    row = order[j]
+                    slopes[t, row, row] -= load * at_scale[row] * single[j] / kept[j]
+                    for k in range(count):
+                        slopes[t, row, order[k]] += load * at_scale[order[k]] * single[k] * single[j]
+                    extra = load * (1.0 / kept[j] - 1.0) * within[j]
+                    for k in range(bounds[part], bounds[part + 1]):
+                        slopes[t, row, order[k]] += extra * at_scale[order[k]] * single[k]
 
 
 def derive(market: Market, price: Array, *, slopes: bool = True) -> tuple[Array, Array, Array]:
@@ -81,6 +87,7 @@ def derive(market: Market, price: Array, *, slopes: bool = True) -> tuple[Array,
         market.nests,
         market.keep,
         market.scale,
+        market.order(),
         slopes,
         share,
         matrix,

@@ -126,6 +126,7 @@ def equilibrium(
         owner,
         conduct,
         diagonal,
+        market.order(owner[0]),
         tolerance,
         max_iterations,
         share,

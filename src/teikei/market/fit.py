@@ -15,7 +15,7 @@ from teikei.market.types import Array
 from teikei.study.types import Study
 
 _SEED: Final = (2026, 7)  # (stage, element): draws of the parameters
-_PROPOSALS: Final = 240
+_PROPOSALS_PER_DRAW: Final = 4
 _WIDER: Final = 1.3  # the proposal is wider than the Gaussian approximation, so that weights stay bounded
 _STEP: Final = 0.03  # of the finite differences, in prior standard deviations
 _ROUNDS: Final = 25
@@ -112,13 +112,14 @@ def _posterior(point: Array, jacobian: Array, home: HomeMarket, targets: _Target
     generator = np.random.default_rng(_SEED)
     covariance = _WIDER**2 * np.linalg.inv(jacobian.T @ jacobian)
     factor = np.linalg.cholesky(covariance)
-    noise = generator.standard_normal((_PROPOSALS, len(point)))
+    proposed = max(48, _PROPOSALS_PER_DRAW * count)
+    noise = generator.standard_normal((proposed, len(point)))
     proposals = np.clip(point + noise @ factor.T, -3.5, 3.5)
     log_weight = -0.5 * (_all_residuals(proposals, home, targets) ** 2).sum(axis=1) + 0.5 * (noise**2).sum(axis=1)
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
     places = (generator.random() + np.arange(count)) / count  # systematic resampling
-    chosen = np.minimum(np.searchsorted(np.cumsum(weight), places), _PROPOSALS - 1)
+    chosen = np.minimum(np.searchsorted(np.cumsum(weight), places), proposed - 1)
     return proposals[chosen], float(1.0 / (weight**2).sum())
 
 

@@ -39,6 +39,11 @@ class Market:
     keep: Array
     scale: Array
 
+    def order(self, owner: IntArray | None = None) -> IntArray:
+        """Products sorted by nest, within it by owner (J,): the kernels run over nests."""
+        keys = (self.nest,) if owner is None else (owner, self.nest)
+        return np.lexsort(keys).astype(np.int64)
+
     @property
     def products(self) -> int:
         """Number of products of one market."""

@@ -78,6 +78,7 @@ def invert_shares(
         market.nest,
         market.nests,
         market.keep,
+        market.order(),
         np.require(np.broadcast_to(start, full.shape), np.float64, ["C", "W"]),
         _TOLERANCE,
         _MAX_ITERATIONS,

@@ -33,9 +33,18 @@ from teikei.plan.money import (
     tooling_cash,
 )
 from teikei.plan.price import alliance_charged, known_suppliers
-from teikei.plan.scope import NOT_PRICED, Item, Option, Scope
+from teikei.plan.scope import CONTRACT, NOT_PRICED, Item, Option, Scope
 
 THOUSAND = 1e3
+Place = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Tiers that a drawing group can reach at an offer in a year: (index, from, to); kept = share not diverged."""
+
+    kept: float
+    steps: tuple[tuple[int, float, float], ...]
 
 
 @dataclass
@@ -48,16 +57,26 @@ class Build:
     use: dict[Option, int] = field(default_factory=dict)
     ladder: dict[tuple[str, str, str, str], dict[int, int]] = field(default_factory=dict)
     introduced: dict[tuple[str, str, str, int], int] = field(default_factory=dict)
-    bought: dict[tuple[Item, str, int], int] = field(default_factory=dict)
-    tier: dict[tuple[str, str, int], list[tuple[int, int, dict[tuple[str, str], int]]]] = field(default_factory=dict)
-    rebate: dict[tuple[str, str, int], list[tuple[float, int, int]]] = field(default_factory=dict)
+    bought: dict[tuple[Item, str, int], dict[int, int]] = field(default_factory=dict)
+    pools: dict[tuple[str, str, int], Pool] = field(default_factory=dict)
+    tier: dict[tuple[str, str, int], dict[int, int]] = field(default_factory=dict)
+    rebate: dict[tuple[str, str, int], list[tuple[float, int, dict[Item, int]]]] = field(default_factory=dict)
     qualified: dict[tuple[str, str, str], int] = field(default_factory=dict)
     first_free: dict[tuple[str, str], int] = field(default_factory=dict)
     activated: dict[tuple[str, str], int] = field(default_factory=dict)
     plant: dict[tuple[str, str, float, int], int] = field(default_factory=dict)
     missed: dict[tuple[str, str, str, str, int], int] = field(default_factory=dict)
     members: dict[tuple[Item, int], list[tuple[Option, float]]] = field(default_factory=dict)
-    spend: dict[tuple[str, str, int], list[tuple[int, float]]] = field(default_factory=dict)
+    spend: dict[tuple[str, str, int], dict[Item, list[tuple[int, float]]]] = field(default_factory=dict)
+
+    def places(self, item: Item, year: int, weight: float = 1.0) -> list[tuple[Place, float]]:
+        """What each position could need of an item in a year: ((slot, position, country), cars x weight)."""
+        return [((o.slot, o.position, item.country), cars * weight) for o, cars in self.members[(item, year)]]
+
+    def pool(self, item: Item) -> str:
+        """Drawing group of an item."""
+        scope = self.scope
+        return scope.pool(scope.facts.modules[item.module].class_name, item.group, scope.item_bloc(item))
 
 
 def build(scope: Scope) -> Build:
@@ -376,11 +395,12 @@ def contracts_left(made: Build) -> None:
 
 
 def purchases_meet_need(made: Build) -> None:
-    """sum over sources of pieces bought = cars that carry the drawing, by item and year."""
-    scope, facts, program = made.scope, made.scope.facts, made.program
+    """sum over sources (and their tiers) of pieces bought = cars that carry the drawing, by item and year."""
+    scope, program = made.scope, made.program
     for option in made.use:
         for (country, year), cars in scope.demand[option.slot].items():
             made.members.setdefault((scope.item(option, country), year), []).append((option, cars))
+    pools = _pools(made)
     for (item, year), carriers in made.members.items():
         sources = scope.sources(item, year)
         if sources == (NOT_PRICED,):
@@ -390,15 +410,49 @@ def purchases_meet_need(made: Build) -> None:
             for option, cars in carriers:
                 program.cost[made.use[option]] += unit * cars / THOUSAND
             continue
-        most = sum(cars for _, cars in carriers) / THOUSAND
-        terms = []
+        terms = [(made.use[option], -cars / THOUSAND) for option, cars in carriers]
         for source in sources:
-            cost = 0.0 if source.startswith("offer:") else flat_cost(made, item, source, year)
-            column = program.column(("bought", item, source, year), cost=cost, upper=most)
-            made.bought[(item, source, year)] = column
-            terms.append((column, 1.0))
-        terms += [(made.use[option], -cars / THOUSAND) for option, cars in carriers]
+            columns = _source_columns(made, pools, item, source, year)
+            made.bought[(item, source, year)] = columns
+            terms += [(column, 1.0) for column in columns.values()]
         program.row(("need", item, year), terms, 0.0, 0.0)
+
+
+def _source_columns(
+    made: Build, pools: dict[tuple[str, str, int], Pool], item: Item, source: str, year: int
+) -> dict[int, int]:
+    """Tier (0 for sources without tiers) -> column of the pieces bought there, thousand."""
+    program = made.program
+    most = most_by_position(made.places(item, year)) / THOUSAND
+    if not source.startswith("offer:"):
+        cost = flat_cost(made, item, source, year)
+        return {0: program.column(("bought", item, source, year), cost=cost, upper=most)}
+    offer = made.scope.facts.offers[source[6:]]
+    pool = pools[(offer.name, made.pool(item), year)]
+    columns = {}
+    for index, _, _ in pool.steps:
+        cost = unit_cost(made, item, source, offer.price[year][index], offer.country, year)
+        columns[index] = program.column(("bought", item, source, year, index), cost=cost, upper=most)
+    return columns
+
+
+def _pools(made: Build) -> dict[tuple[str, str, int], Pool]:
+    """(offer, drawing group, year) -> its reachable tiers and everything that could be bought in it."""
+    scope, facts = made.scope, made.scope.facts
+    entries: dict[tuple[str, str, int], list[tuple[Place, float]]] = {}
+    for item, year in made.members:
+        for source in scope.sources(item, year):
+            if source.startswith("offer:"):
+                entries.setdefault((source[6:], made.pool(item), year), []).extend(made.places(item, year))
+    for (name, pool, year), places in entries.items():
+        offer = facts.offers[name]
+        kept = 1.0
+        if scope.joint and pool == scope.joint and offer.module in scope.joint_start:
+            kept = 1.0 - scope.diverged(offer.module, year)
+        most = facts.tier_units(offer.module, most_by_position(places))
+        most = min(most, scope.free_capacity(offer.site, year, 0.0))
+        made.pools[(name, pool, year)] = Pool(kept, tuple(tier_steps(offer, year, most * kept)))
+    return made.pools
 
 
 def flat_cost(made: Build, item: Item, source: str, year: int) -> float:
@@ -425,11 +479,11 @@ def plants_opened(made: Build) -> None:
     """One size and opening year per owner and plant; deliveries <= capacity after ramp-up."""
     scope, facts, program = made.scope, made.scope.facts, made.program
     deliveries: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
-    for (item, source, year), column in made.bought.items():
+    for (item, source, year), columns in made.bought.items():
         if source.startswith("plant:"):
             name, _, owner = source[6:].partition("@")
             weight = facts.modules[item.module].energy_kwh / THOUSAND
-            deliveries.setdefault((owner, name, year), []).append((column, weight))
+            deliveries.setdefault((owner, name, year), []).append((columns[0], weight))
     for owner, name in dict.fromkeys((owner, name) for owner, name, _ in deliveries):
         opened = []
         for plant in scope.plants_of(name):
@@ -449,25 +503,12 @@ def plants_opened(made: Build) -> None:
                 program.row(("plant capacity", owner, name, year), terms + built, upper=0.0)
 
 
-def most_by_position(made: Build, entries: list[tuple[Option, float]]) -> float:
-    """Largest sum over slot positions of one entry each: a position carries one module."""
-    best: dict[tuple[str, str], float] = {}
-    for option, amount in entries:
-        key = (option.slot, option.position)
-        best[key] = max(best.get(key, 0.0), amount)
+def most_by_position(entries: list[tuple[Place, float]]) -> float:
+    """Largest sum over (slot, position, country of the car plant) of one entry each: a position carries one module."""
+    best: dict[Place, float] = {}
+    for place, amount in entries:
+        best[place] = max(best.get(place, 0.0), amount)
     return sum(best.values())
-
-
-def offers_bought(made: Build) -> dict[tuple[str, str, int], dict[tuple[Item, str], int]]:
-    """(offer, drawing group, year) -> its purchase columns by item and bloc."""
-    scope = made.scope
-    found: dict[tuple[str, str, int], dict[tuple[Item, str], int]] = {}
-    for (item, source, year), column in made.bought.items():
-        if source.startswith("offer:"):
-            bloc = scope.item_bloc(item)
-            pool = scope.pool(scope.facts.modules[item.module].class_name, item.group, bloc)
-            found.setdefault((source[6:], pool, year), {})[(item, bloc)] = column
-    return found
 
 
 def tier_steps(offer: OfferFact, year: int, most: float) -> list[tuple[int, float, float]]:
@@ -489,131 +530,131 @@ def tier_steps(offer: OfferFact, year: int, most: float) -> list[tuple[int, floa
 
 
 def tiers_by_drawing_group(made: Build) -> None:
-    """All-units price by tier in compact form: from_r y_r <= Q_r <= to_r y_r, sum y_r <= 1, payment p_r Q_r."""
+    """All-units price by tier: from_r y_r <= Q_r <= to_r y_r, sum y_r <= 1; x_ir <= need_i y_r for every item."""
     scope, facts, program = made.scope, made.scope.facts, made.program
-    for (name, pool, year), columns in offers_bought(made).items():
-        offer = facts.offers[name]
-        weight = facts.tier_units(offer.module, THOUSAND)
-        entries = [
-            (option, cars / THOUSAND * weight)
-            for item, _ in columns
-            for option, cars in made.members[(item, year)]
-        ]
-        kept = 1.0
-        if scope.joint and pool == scope.joint and offer.module in scope.joint_start:
-            kept = 1.0 - scope.diverged(offer.module, year)
-        most = most_by_position(made, entries)
-        cells: dict[tuple[str, str], list[int]] = {}
-        for (item, bloc), column in columns.items():
-            cells.setdefault((bloc, item.country), []).append(column)
-        samples = {(bloc, item.country): item for item, bloc in columns}
-        steps = tier_steps(offer, year, most * kept)
-        if not steps:
-            for column in columns.values():
-                program.upper[column] = 0.0
+    bought: dict[tuple[str, str, int], list[tuple[Item, dict[int, int]]]] = {}
+    for (item, source, year), columns in made.bought.items():
+        if source.startswith("offer:"):
+            bought.setdefault((source[6:], made.pool(item), year), []).append((item, columns))
+            offer = facts.offers[source[6:]]
+            group = scope.buying_group(offer.class_name, scope.item_bloc(item))
+            spend = made.spend.setdefault((offer.supplier, group, year), {}).setdefault(item, [])
+            spend += [(column, offer.price[year][tier] / THOUSAND) for tier, column in columns.items()]
+    for key, items in bought.items():
+        name, pool, year = key
+        steps, kept = made.pools[key].steps, made.pools[key].kept
+        if not steps or (len(steps) == 1 and steps[0][1] == 0.0):
             continue
-        single = len(steps) == 1 and steps[0][1] == 0.0
-        made.tier[(name, pool, year)] = []
-        parts: dict[tuple[str, str], list[int]] = {cell: [] for cell in cells}
+        weight = facts.tier_units(facts.offers[name].module, THOUSAND) * kept
+        made.tier[key] = {}
         for index, low, high in steps:
-            choice = -1 if single else program.column(("tier", name, pool, year, index), integer=True)
-            quantities = {}
-            for cell in cells:
-                cost = unit_cost(made, samples[cell], f"offer:{name}", offer.price[year][index], offer.country, year)
-                column = program.column(("quantity", name, pool, year, index, cell), cost=cost, upper=most / weight)
-                quantities[cell] = column
-                parts[cell].append(column)
-                group = scope.buying_group(offer.class_name, cell[0])
-                spend = made.spend.setdefault((offer.supplier, group, year), [])
-                spend.append((column, offer.price[year][index] / THOUSAND))
-            if not single:
-                total = [(column, weight * kept) for column in quantities.values()]
-                program.row(("tier from", name, pool, year, index), [*total, (choice, -low)], lower=0.0)
-                program.row(("tier to", name, pool, year, index), [*total, (choice, -high)], upper=0.0)
-            made.tier[(name, pool, year)].append((index, choice, quantities))
-        for cell, bought in cells.items():
-            terms = [(column, 1.0) for column in bought] + [(column, -1.0) for column in parts[cell]]
-            program.row(("tiers add up", name, pool, year, cell), terms, 0.0, 0.0)
-        if not single:
-            choices = [(choice, 1.0) for _, choice, _ in made.tier[(name, pool, year)]]
-            program.row(("one tier", name, pool, year), choices, upper=1.0)
+            choice = program.column(("tier", name, pool, year, index), integer=True)
+            made.tier[key][index] = choice
+            total = [(columns[index], weight) for _, columns in items]
+            if low > 0:
+                program.row(("tier from", *key, index), [*total, (choice, -low)], lower=0.0)
+            program.row(("tier to", *key, index), [*total, (choice, -high)], upper=0.0)
+            for item, columns in items:
+                most = program.upper[columns[index]]
+                if most * weight < high:
+                    link = [(columns[index], 1.0), (choice, -most)]
+                    program.row(("tier first", *key, index, item), link, upper=0.0)
+        program.row(("one tier", *key), [(choice, 1.0) for choice in made.tier[key].values()], upper=1.0)
 
 
 def rebates_by_spend_group(made: Build) -> None:
-    """All-units rebate on a year's spend with a supplier: from_j w_j <= V_j <= to_j w_j, sum V_j = spend."""
+    """All-units rebate on a year's spend: from_j w_j <= sum_i V_ij <= to_j w_j, V_ij <= most_i w_j, sum_j V_ij = spend_i."""
     facts, program = made.scope.facts, made.program
-    for (supplier, group, year), terms in made.spend.items():
+    for key, by_item in made.spend.items():
+        supplier, _, year = key
         table = facts.rebates.get(supplier, ())
-        if not any(rebate > 0 for _, rebate in table):
-            continue
-        most = _most_spend(made, supplier, group, year)
-        levels = [(0.0, 0.0)] if table[0][0] > 0 else []
+        most = _most_spend(made, key)
+        levels = [(0.0, 0.0)] if table and table[0][0] > 0 else []
         levels += [row for row in table if row[0] <= most]
         merged = [row for i, row in enumerate(levels) if i == 0 or row[1] != levels[i - 1][1]]
-        if len(merged) == 1:
-            rebate = merged[0][1]
-            for column, price in terms:
-                program.cost[column] -= rebate * price * discount(facts, year)
+        if not any(rebate > 0 for _, rebate in merged):
             continue
-        found = []
+        worth = discount(facts, year)
+        if len(merged) == 1:
+            for terms in by_item.values():
+                for column, price in terms:
+                    program.cost[column] -= merged[0][1] * price * worth
+            continue
+        made.rebate[key] = []
+        split: dict[Item, list[int]] = {item: [] for item in by_item}
         for index, (low, rebate) in enumerate(merged):
             high = merged[index + 1][0] if index + 1 < len(merged) else most
-            value = program.column(
-                ("spend", supplier, group, year, index), cost=-rebate * discount(facts, year), upper=most
-            )
-            choice = program.column(("rebate", supplier, group, year, index), integer=True)
-            program.row(("rebate from", supplier, group, year, index), [(value, 1.0), (choice, -low)], lower=0.0)
-            program.row(("rebate to", supplier, group, year, index), [(value, 1.0), (choice, -high)], upper=0.0)
-            found.append((rebate, value, choice))
-        made.rebate[(supplier, group, year)] = found
-        values = [(value, -1.0) for _, value, _ in found]
-        program.row(("spend adds up", supplier, group, year), [*terms, *values], 0.0, 0.0)
-        program.row(("one rebate", supplier, group, year), [(choice, 1.0) for _, _, choice in found], upper=1.0)
+            choice = program.column(("rebate", *key, index), integer=True)
+            values = {}
+            for item, terms in by_item.items():
+                largest = max(price * program.upper[column] for column, price in terms)
+                value = program.column(("spend", *key, index, item), cost=-rebate * worth, upper=largest)
+                values[item] = value
+                split[item].append(value)
+                if largest < high:
+                    program.row(("rebate first", *key, index, item), [(value, 1.0), (choice, -largest)], upper=0.0)
+            total = [(value, 1.0) for value in values.values()]
+            if low > 0:
+                program.row(("rebate from", *key, index), [*total, (choice, -low)], lower=0.0)
+            program.row(("rebate to", *key, index), [*total, (choice, -high)], upper=0.0)
+            made.rebate[key].append((rebate, choice, values))
+        for item, terms in by_item.items():
+            row = [*terms, *((value, -1.0) for value in split[item])]
+            program.row(("spend adds up", *key, item), row, 0.0, 0.0)
+        program.row(("one rebate", *key), [(choice, 1.0) for _, choice, _ in made.rebate[key]], upper=1.0)
 
 
-def _most_spend(made: Build, supplier: str, group: str, year: int) -> float:
-    """Upper bound of a year's spend: every position buys its dearest module there at the lowest tier's price."""
-    scope, entries = made.scope, []
-    for (item, source, when), _ in made.bought.items():
+def _most_spend(made: Build, key: tuple[str, str, int]) -> float:
+    """Upper bound of a year's spend with a supplier.
+
+    The smaller of: every position buys its dearest module there at the lowest tier's price; every site sells its
+    capacity at its dearest price per unit of capacity.
+    """
+    scope, facts = made.scope, made.scope.facts
+    supplier, group, year = key
+    entries: list[tuple[Place, float]] = []
+    dearest: dict[str, float] = {}
+    for item, source, when in made.bought:
         if when != year or not source.startswith("offer:"):
             continue
-        offer = scope.facts.offers[source[6:]]
+        offer = facts.offers[source[6:]]
         if offer.supplier != supplier or scope.buying_group(offer.class_name, scope.item_bloc(item)) != group:
             continue
         price = offer.price[year][0] / THOUSAND
-        entries += [(option, cars / THOUSAND * price) for option, cars in made.members[(item, year)]]
-    return most_by_position(made, entries)
+        entries += made.places(item, year, price / THOUSAND)
+        per_unit = price / facts.tier_units(item.module, THOUSAND)
+        dearest[offer.site] = max(dearest.get(offer.site, 0.0), per_unit)
+    by_site = sum(price * scope.free_capacity(site, year, 0.0) for site, price in dearest.items())
+    return min(most_by_position(entries), by_site)
 
 
 def site_capacity(made: Build) -> None:
-    """All offers of a site draw on what outsiders leave of its capacity; running contracts draw on it first."""
+    """All offers of a site draw on what outsiders leave of its capacity; running contracts draw on it too.
+
+    A stand-alone coalition sees what it is reserved (``ladder.reservations``), so that no two use a line twice.
+    """
     scope, facts, program = made.scope, made.scope.facts, made.program
     drawn: dict[tuple[str, int], list[tuple[int, float]]] = {}
     held: dict[tuple[str, int], float] = {}
-    for (item, source, year), column in made.bought.items():
+    for (item, source, year), columns in made.bought.items():
         if source.startswith("offer:"):
-            site = facts.offers[source[6:]].site
-            drawn.setdefault((site, year), []).append((column, facts.tier_units(item.module, THOUSAND)))
+            site, weight = facts.offers[source[6:]].site, facts.tier_units(item.module, THOUSAND)
+            drawn.setdefault((site, year), []).extend((column, weight) for column in columns.values())
     for (item, year), carriers in made.members.items():
         contract = scope.contracts.get(item.contract)
         if contract is None or not contract.site:
             continue
+        key = (contract.site, year)
+        source_column = made.bought.get((item, CONTRACT, year), {}).get(0)
+        if source_column is not None:
+            drawn.setdefault(key, []).append((source_column, facts.tier_units(item.module, THOUSAND)))
         for option, cars in carriers:
             amount = facts.tier_units(item.module, cars)
-            key = (contract.site, year)
             held[key] = held.get(key, 0.0) + amount
-            source_column = made.bought.get((item, "contract", year))
             if source_column is None:
                 drawn.setdefault(key, []).append((made.use[option], amount))
-        source_column = made.bought.get((item, "contract", year))
-        if source_column is not None:
-            weight = facts.tier_units(item.module, THOUSAND)
-            drawn.setdefault((contract.site, year), []).append((source_column, weight))
     for (site, year), terms in drawn.items():
-        fact = facts.sites.get(site)
-        if fact is None:
-            continue
-        free = max(fact.free[year], scope.extra_capacity.get((site, year), 0.0), held.get((site, year), 0.0))
+        free = scope.free_capacity(site, year, held.get((site, year), 0.0))
         most = sum(weight * program.upper[column] for column, weight in terms)
         if most > free:
             program.row(("site capacity", site, year), terms, upper=free)
@@ -625,10 +666,15 @@ def qualification_of_sources(made: Build) -> None:
     company_of = {facts.slots[s].programme: scope.company_of[s] for s in scope.slots}
     known = known_suppliers(scope)
     by_year: dict[tuple[str, str, str, int], list[int]] = {}
-    for (item, source, year), column in made.bought.items():
+    needs: dict[tuple[str, str, int], list[tuple[Place, float]]] = {}
+    for item, year in made.members:
+        where = (item.programme, facts.modules[item.module].class_name, year)
+        needs.setdefault(where, []).extend(made.places(item, year))
+    for (item, source, year), bought in made.bought.items():
         if source.startswith("offer:"):
             class_name = facts.modules[item.module].class_name
-            by_year.setdefault((item.programme, class_name, scope.supplier(source, item), year), []).append(column)
+            key4 = (item.programme, class_name, scope.supplier(source, item), year)
+            by_year.setdefault(key4, []).extend(bought.values())
     for (programme, class_name, supplier, year), columns in by_year.items():
         incumbents = scope.incumbent_suppliers.get((programme, class_name))
         company = company_of[programme]
@@ -642,13 +688,7 @@ def qualification_of_sources(made: Build) -> None:
             made.qualified[key] = program.column(("qualified", *key), cost=_worth(made, paid), integer=True)
             if opens:
                 _activation(made, company, supplier, opens, made.qualified[key])
-        entries = [
-            (option, cars / THOUSAND)
-            for (item, when), carriers in made.members.items()
-            if when == year and item.programme == programme and facts.modules[item.module].class_name == class_name
-            for option, cars in carriers
-        ]
-        most = most_by_position(made, entries)
+        most = most_by_position(needs[(programme, class_name, year)]) / THOUSAND
         terms = [(column, 1.0) for column in columns] + [(made.qualified[key], -most)]
         program.row(("qualified first", *key, year), terms, upper=0.0)
     _first_sources(made)
@@ -731,7 +771,7 @@ def _missing_terms(
             if not origin or origin in origins:
                 continue
             if (item, source, year) in made.bought:
-                terms.append((made.bought[(item, source, year)], 1.0))
+                terms += [(column, 1.0) for column in made.bought[(item, source, year)].values()]
             else:
                 terms += [(made.use[option], cars / THOUSAND) for option, cars in carriers]
     return terms

@@ -149,7 +149,7 @@ class PlantFact:
 
 @dataclass(frozen=True, slots=True)
 class SiteFact:
-    """Capacity of a site that is free for the companies of the study, in ``unit`` (pieces, gwh), by year."""
+    """Capacity of a site that outsiders leave, in ``unit`` (pieces, gwh), by year."""
 
     name: str
     unit: str

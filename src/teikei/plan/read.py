@@ -346,7 +346,7 @@ def _offers(study: Study) -> dict[str, OfferFact]:
 
 def _companies(cell: list[str] | None) -> frozenset[str] | None:
     """Companies of a ``sourceable_by`` cell: empty = any; None = nobody (a benchmark)."""
-    names = [name for name in cell or ["any"]]
+    names = list(cell or ["any"])
     if "none" in names:
         return None
     return frozenset() if "any" in names else frozenset(names)
@@ -384,7 +384,8 @@ def _plants(study: Study) -> tuple[PlantFact, ...]:
 
 
 def _sites(study: Study) -> tuple[dict[str, SiteFact], list[str]]:
-    outsider = {row["site"]: row["outsider_share"] for row in _rows(study["sites"])}
+    by = {row["site"]: row for row in _rows(study["sites"])}
+    outsider = {site: row["outsider_share"] for site, row in by.items()}
     steps: dict[str, list[tuple[int, float, str]]] = {}
     for row in _rows(study["capacities"].sort("site", "from_year")):
         steps.setdefault(row["site"], []).append((row["from_year"], row["capacity"], row["unit"]))

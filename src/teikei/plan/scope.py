@@ -43,7 +43,7 @@ class Scope:
     coalition: str
     rung: str
     members: tuple[str, ...]
-    extra_capacity: Mapping[tuple[str, int], float]
+    reserved: Mapping[tuple[str, int], float] | None = None
 
     @cached_property
     def bloc_names(self) -> tuple[str, ...]:
@@ -268,6 +268,18 @@ class Scope:
     def plants_of(self, name: str) -> tuple[PlantFact, ...]:
         """The sizes of a plant option."""
         return tuple(plant for plant in self.facts.plants if plant.name == name)
+
+    def free_capacity(self, site: str, year: int, held: float) -> float:
+        """Capacity of a site open to the coalition: what its blocs are reserved, at least what its contracts take.
+
+        Infinite where the study gives no capacity. Without reservations (a coalition planned by itself, or the plan
+        of all blocs from which reservations are read) it is all that outsiders leave.
+        """
+        fact = self.facts.sites.get(site)
+        if fact is None:
+            return math.inf
+        reserved = self.reserved.get((site, year)) if self.reserved is not None else None
+        return max(fact.free[year] if reserved is None else reserved, held)
 
     def supplier(self, source: str, item: Item) -> str:
         """Supplier behind a source; empty for curves, plants and unpriced classes."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from teikei.plan.arrays import INFINITY, Solution, minimise
-from teikei.plan.bill import Line, price_lines
-from teikei.plan.build import THOUSAND, Build, build, tier_steps
+from teikei.plan.arrays import INFINITY, minimise
+from teikei.plan.bill import price_lines
+from teikei.plan.build import THOUSAND, Build, build
 from teikei.plan.decisions import Decisions
 from teikei.plan.price import Priced, need, price, qualifications
-from teikei.plan.scope import NOT_PRICED, Item, Option, Scope
+from teikei.plan.scope import Item, Scope
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,11 @@ def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
     awards: dict[tuple[Item, str, int], float] = {}
     for (item, year), wanted in need(scope, chosen).items():
         sources = scope.sources(item, year)
-        shares = {s: max(0.0, x[made.bought[(item, s, year)]]) for s in sources if (item, s, year) in made.bought}
+        shares = {
+            source: sum(max(0.0, float(x[column])) for column in made.bought[(item, source, year)].values())
+            for source in sources
+            if (item, source, year) in made.bought
+        }
         if not shares:
             awards[(item, sources[0], year)] = wanted
             continue
@@ -113,19 +117,24 @@ def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] |
         x[made.use[option]] = 1.0
     _start_configurations(made, decisions, x)
     _start_ladders(made, decisions, x)
+    lines = {(line.item, line.source, line.year): line for line in price_lines(made.scope, decisions)}
     for (item, source, year), pieces in decisions.awards.items():
-        column = made.bought.get((item, source, year))
-        if column is not None:
-            x[column] = pieces / THOUSAND
-        elif source.startswith(("offer:", "plant:")):
+        columns = made.bought.get((item, source, year))
+        if columns is None:
+            if source.startswith(("offer:", "plant:")):
+                return None
+            continue
+        tier = _tier_in(made, item, source, year, lines[(item, source, year)].tier)
+        if tier not in columns:
             return None
+        x[columns[tier]] = pieces / THOUSAND
+        choice = made.tier.get((source[6:], made.pool(item), year), {}).get(tier)
+        if choice is not None:
+            x[choice] = 1.0
     for key in decisions.plants:
         if key not in made.plant:
             return None
         x[made.plant[key]] = 1.0
-    lines = price_lines(made.scope, decisions)
-    if not _start_tiers(made, lines, x):
-        return None
     _start_rebates(made, x)
     _start_qualification(made, decisions, x)
     _start_rest(made, x)
@@ -172,40 +181,29 @@ def _start_ladders(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]
                 x[column] = 1.0 if year >= first[key] else 0.0
 
 
-def _start_tiers(made: Build, lines: list[Line], x: npt.NDArray[np.float64]) -> bool:
-    scope, facts = made.scope, made.scope.facts
-    by_pool: dict[tuple[str, str, int], list[Line]] = {}
-    for line in lines:
-        if line.source.startswith("offer:"):
-            by_pool.setdefault((line.source[6:], line.pool, line.year), []).append(line)
-    for key, found in by_pool.items():
-        steps = made.tier.get(key)
-        if steps is None:
-            return False
-        offer = facts.offers[key[0]]
-        price_now = offer.price[key[2]][found[0].tier]
-        match = [entry for entry in steps if offer.price[key[2]][entry[0]] == price_now]
-        if not match:
-            return False
-        _, choice, quantities = match[0]
-        if choice >= 0:
-            x[choice] = 1.0
-        for line in found:
-            x[quantities[(scope.item_bloc(line.item), line.item.country)]] += line.pieces / THOUSAND
-    return True
+def _tier_in(made: Build, item: Item, source: str, year: int, tier: int) -> int:
+    """The program's tier with the price of a priced line (tiers of equal price are one)."""
+    if not source.startswith("offer:"):
+        return 0
+    prices = made.scope.facts.offers[source[6:]].price[year]
+    steps = made.pools[(source[6:], made.pool(item), year)].steps
+    return next((index for index, _, _ in steps if prices[index] == prices[tier]), -1)
 
 
 def _start_rebates(made: Build, x: npt.NDArray[np.float64]) -> None:
     for key, levels in made.rebate.items():
-        total = sum(x[column] * price for column, price in made.spend[key])
+        spent = {item: sum(x[column] * price for column, price in terms) for item, terms in made.spend[key].items()}
+        total = math.fsum(spent.values())
         table = made.scope.facts.rebates[key[0]]
         if total <= 0:
             continue
-        reached = [r for low, r in table if total >= low - max(1e-6, 1e-6 * low)]
-        rebate = reached[-1] if reached else 0.0
-        for level, value, choice in levels:
-            if level == rebate:
-                x[value], x[choice] = total, 1.0
+        reached = [rebate for low, rebate in table if total >= low - max(1e-6, 1e-6 * low)]
+        mine = reached[-1] if reached else 0.0
+        for rebate, choice, values in levels:
+            if rebate == mine:
+                x[choice] = 1.0
+                for item, value in values.items():
+                    x[value] = spent[item]
                 break
 
 
@@ -243,11 +241,3 @@ def _start_rest(made: Build, x: npt.NDArray[np.float64]) -> None:
             x[column] = max(x[column], level / -own)
         elif len(terms) > 1 and level >= -own:
             x[column] = 1.0
-
-
-def steps_reachable(made: Build, name: str, year: int, most: float) -> list[tuple[int, float, float]]:
-    """Tiers of an offer that a yearly quantity up to ``most`` can reach."""
-    return tier_steps(made.scope.facts.offers[name], year, most)
-
-
-__all__ = ["NOT_PRICED", "Option", "Solution", "Solved", "read_decisions", "solve_scope", "start_vector"]

@@ -79,7 +79,7 @@ def interval_text(context: Context, rung: Rung, decimals: int) -> str:
     """The proven interval of a saving, or why there is none."""
     if rung.lower is None or rung.upper is None:
         return "no proven bound"
-    return f"proven {context.money.text(rung.lower, decimals)} to {context.money.text(rung.upper, decimals)}"
+    return f"{context.money.text(rung.lower, decimals)} to {context.money.text(rung.upper, decimals)}"
 
 
 def stability_text(rung: Rung) -> str:
@@ -105,7 +105,12 @@ def _grid(context: Context) -> Grid:
     decimals = money.decimals(savings)
     share_decimals = money.decimals([share.value for rung in ladder.rungs for share in rung.shares])
     largest = max((abs(saving) for saving in savings if saving is not None), default=1.0) or 1.0
-    headers = ["Rung", f"Saves, {money.label}", "of cost alone", f"What this step adds, {money.label}"]
+    headers = [
+        "Rung",
+        f"Saves, {money.label}, and proven range",
+        "of cost alone",
+        f"What this step adds, {money.label}",
+    ]
     headers += [f"{company} gets" for company in ladder.companies]
     headers += ["Split stable?", _ev_header(context)]
     rows: list[list[Cell | str]] = []
@@ -127,10 +132,11 @@ def _grid(context: Context) -> Grid:
             Cell(main_levers(rung, context), look="why"),
         ]
         cells += [Cell(money.text(got.get(company), share_decimals), got.get(company)) for company in ladder.companies]
-        change = rung.ev.share - rung.ev.alone if rung.ev and rung.ev.alone is not None else None
         cells += [
             Cell(stability_text(rung), look="yes" if rung.stable else "no" if rung.stable is False else ""),
-            Cell(points(change), change, look="ev", note=ev_text(rung.ev)) if rung.ev else Cell("not evaluated"),
+            Cell(change_text(rung.ev), rung.ev.change, look="ev", note=ev_text(rung.ev))
+            if rung.ev
+            else Cell("not evaluated"),
         ]
         rows.append(cells)
     return grid(
@@ -189,16 +195,26 @@ def _ev_fact(context: Context) -> str:
     ev = best.ev if best else None
     if ev is None:
         return context.absent("market_summary")
-    if ev.alone is None:
+    if ev.alone is None or ev.change is None:
         return f"In {ev.year}: {ev_text(ev)}. The share without cooperation was not stored."
-    change = ev.share - ev.alone
-    sentence = f"In {ev.year} {percent(ev.alone)} alone, {percent(ev.share)} with cooperation ({points(change)})."
+    sentence = (
+        f"In {ev.year} {percent(ev.alone)} alone, {percent(ev.share)} with cooperation: {change_text(ev)}"
+        f"{'' if ev.change_lower is None else ' (10–90 %)'}."
+    )
     if ev.lower is None or ev.upper is None:
         return sentence + " No band was stored: do not quote it as a forecast."
-    band = f" 10–90 % band {number(ev.lower * 100, 1)} to {percent(ev.upper)}"
-    wide = f", {number((ev.upper - ev.lower) / abs(change), 0)} times as wide as the change" if change else ""
-    little = " Cheaper shared parts alone hardly move the share." if abs(change) < 0.005 else ""
-    return f"{sentence}{band}{wide}.{little}"
+    little = " Cheaper shared parts alone hardly move the share." if abs(ev.change) < 0.005 else ""
+    return f"{sentence} The share itself is known only to {number(ev.lower * 100, 1)} to {percent(ev.upper)}.{little}"
+
+
+def change_text(ev: EvShare | None) -> str:
+    """Change of the EV share against alone, with its band where one is stored."""
+    if ev is None:
+        return "not evaluated"
+    low, high = ev.change_lower, ev.change_upper
+    if low is None or high is None:
+        return points(ev.change)
+    return f"{points(ev.change)}, {number(low * 100, 2, sign=True)} to {number(high * 100, 2, sign=True)}"
 
 
 def _evidence_fact(context: Context, evidence: Evidence) -> str:
@@ -206,11 +222,7 @@ def _evidence_fact(context: Context, evidence: Evidence) -> str:
         return context.absent("sources")
     sentence = f"{percent(evidence.assumed_share, 0)} of {evidence.count:,} figures are assumptions"
     if evidence.assumed_cost_share is not None:
-        sentence += (
-            f"; {percent(evidence.assumed_cost_share, 0)} of the joint cost is priced by an assumption or a cost law"
-        )
-    if evidence.untraced_cost_share:
-        sentence += f", {percent(evidence.untraced_cost_share, 0)} could not be traced"
+        sentence += f"; they carry {percent(evidence.assumed_cost_share, 0)} of the cost alone"
     sentence += "."
     core = [name for name in ("volumes", "requirements") if name in evidence.wholly_assumed]
     if core:

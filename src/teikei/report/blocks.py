@@ -155,6 +155,18 @@ def frame_grid(
     )
 
 
+def stored_grid(
+    frame: pl.DataFrame, caption: str, money: Money, *, where: str, skip: Sequence[str] = (), limit: int = ROW_LIMIT
+) -> Grid:
+    """A grid of a table as it is stored, columns without any value left out; figures in the stored unit."""
+    specs = [
+        Spec(name, words(name), "year" if name == "year" else "plain" if frame[name].dtype.is_numeric() else "text")
+        for name in frame.columns
+        if name not in skip and not frame[name].is_null().all()
+    ]
+    return frame_grid(frame, caption, specs, money, limit=limit, where=where)
+
+
 def _cells(values: list[Any], spec: Spec, money: Money) -> list[Cell]:
     if spec.kind == "text":
         return [Cell(text_of(value)) for value in values]

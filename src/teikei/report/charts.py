@@ -162,8 +162,10 @@ def _label_above(name: str, parts: Sequence[float | None], value: float | None, 
     }
 
 
-def waterfall(steps: Sequence[tuple[str, float, bool]], unit: str, *, decimals: int = 1) -> Figure:
-    """A walk of cost, (name, value, whether it is a total), from top to bottom.
+def waterfall(
+    steps: Sequence[tuple[str, float, bool]], unit: str, *, decimals: int = 1, more_is_good: bool = False
+) -> Figure:
+    """A walk of (name, value, whether it is a total), from top to bottom; of cost, unless more is good.
 
     Totals stand on zero, the rest float from one level to the next; less cost and more cost differ in colour and
     pattern. Where the walk stays far above zero the axis is cut, and says so.
@@ -175,7 +177,8 @@ def waterfall(steps: Sequence[tuple[str, float, bool]], unit: str, *, decimals: 
         level = value if total else level + value
         bases.append(min(before, level))
         tops.append(abs(level - before))
-        looks.append((COLOURS[7], "") if total else (COLOURS[1], "/") if value < 0 else (PENALTY_COLOURS[1], "x"))
+        good = (value >= 0) if more_is_good else (value < 0)
+        looks.append((COLOURS[7], "") if total else (COLOURS[1], "/") if good else (PENALTY_COLOURS[1], "x"))
         labels.append(number(value, decimals, sign=not total))
     floating = [base for base, (_, _, total) in zip(bases, steps, strict=True) if not total]
     highest = max((base + top for base, top in zip(bases, tops, strict=True)), default=1.0)
@@ -244,7 +247,7 @@ def horizontal_bars(categories: Sequence[str], series: Sequence[Series], unit: s
             "name": safe(one.name),
             "y": [safe(name) for name in categories],
             "x": list(one.values),
-            "marker": _marker(index, one.penalty),
+            "marker": _marker(sum(other.penalty == one.penalty for other in series[:index]), one.penalty),
             "text": [number(value, decimals) for value in one.values],
             "textposition": "outside",
             "cliponaxis": False,

@@ -11,6 +11,7 @@ import polars as pl
 
 from teikei.report.facts import ALONE, Ladder, members, read_ladder
 from teikei.report.formatting import Money, is_number, listed
+from teikei.report.known import flatten
 from teikei.report.reading import Tables
 from teikei.report.schema import SHAPES
 
@@ -112,4 +113,5 @@ class Context:
 def make_context(stored: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> Context:
     """The context of a run's stored tables."""
     tables = Tables(dict(stored))
-    return Context(tables, dict(meta), read_ladder(tables, meta))
+    known = flatten(meta)
+    return Context(tables, known, read_ladder(tables, known))

@@ -45,7 +45,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class EvShare:
-    """EV share of the home market in one year at one rung, and at ``alone``; fractions."""
+    """EV share of the home market in one year at one rung, and at ``alone``; fractions.
+
+    change: against alone, with its own band where the run stored one (narrower than that of the level: both cases
+    share their draws).
+    """
 
     year: int
     region: str
@@ -53,6 +57,9 @@ class EvShare:
     lower: float | None
     upper: float | None
     alone: float | None
+    change: float | None
+    change_lower: float | None
+    change_upper: float | None
 
 
 @dataclass(frozen=True)
@@ -258,7 +265,7 @@ def _main_rule(tables: Tables) -> str | None:
 
 def _shares(tables: Tables, rung: str, rule: str | None) -> tuple[Share, ...]:
     rows = tables.get("shares").filter(
-        (pl.col("rung") == rung) & (pl.col("rule") == rule) & (pl.col("kind") == "saving")
+        (pl.col("rung") == rung) & pl.col("rule").eq(pl.lit(rule, pl.String)) & (pl.col("kind") == "saving")
     )
     return tuple(
         Share(row["company"], row["value"], row["lower"], row["upper"])
@@ -268,7 +275,7 @@ def _shares(tables: Tables, rung: str, rule: str | None) -> tuple[Share, ...]:
 
 
 def _stability(tables: Tables, rung: str, rule: str | None) -> tuple[bool | None, str | None, float | None]:
-    rows = tables.get("core").filter((pl.col("rung") == rung) & (pl.col("rule") == rule))
+    rows = tables.get("core").filter((pl.col("rung") == rung) & pl.col("rule").eq(pl.lit(rule, pl.String)))
     if rows.is_empty():
         return None, None, None
     row = rows.row(0, named=True)
@@ -305,10 +312,22 @@ def _ev_share(tables: Tables, meta: Mapping[str, Any], grand: str, rung: str) ->
     at_rung = rows.filter((pl.col("coalition") == grand) & (pl.col("rung") == rung))
     if at_rung.is_empty() or year is None:
         return None
-    alone = rows.filter(pl.col("rung") == ALONE)["ev_share"]
+    baseline = rows.filter(pl.col("rung") == ALONE)["ev_share"]
     row = at_rung.row(0, named=True)
+    alone = float(baseline[0]) if len(baseline) else None
+    change = row["ev_share_change"]
+    if change is None and alone is not None:
+        change = row["ev_share"] - alone
     return EvShare(
-        year, region, row["ev_share"], row["ev_share_lower"], row["ev_share_upper"], alone[0] if len(alone) else None
+        year=year,
+        region=region,
+        share=row["ev_share"],
+        lower=row["ev_share_lower"],
+        upper=row["ev_share_upper"],
+        alone=alone,
+        change=change,
+        change_lower=row["ev_share_change_lower"],
+        change_upper=row["ev_share_change_upper"],
     )
 
 

@@ -76,7 +76,8 @@ def plain(value: float) -> str:
     if value == int(value) and abs(value) < 1e15:
         return number(value, 0)
     digits_before_point = math.floor(math.log10(abs(value))) + 1
-    return number(value, max(0, min(6, 4 - digits_before_point)))
+    text = number(value, max(0, min(6, 4 - digits_before_point)))
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from teikei.report.answer import ev_text, interval_text, make_answer, sentence_of, stability_text
-from teikei.report.blocks import words
+from teikei.report.blocks import rule_name, words
 from teikei.report.context import Context, make_context
 from teikei.report.evidence import read_evidence
 from teikei.report.formatting import percent
@@ -26,11 +26,12 @@ def headline(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> Ren
     context = make_context(tables, meta)
     answer = make_answer(context, read_evidence(context))
     parts: list[RenderableType] = []
-    title = str(meta.get("title") or meta.get("name") or "")
+    known = context.meta
+    title = str(known.get("title") or known.get("name") or "")
     if title:
         parts.append(Text(title, style="bold"))
-    if meta.get("label"):
-        parts.append(Text(str(meta["label"]), style="italic"))
+    if known.get("label"):
+        parts.append(Text(str(known["label"]), style="italic"))
     parts += [Text(sentence) for sentence in answer.sentences]
     if context.ladder.evaluated:
         parts += _rungs(context)
@@ -43,9 +44,12 @@ def headline(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> Ren
 def _rungs(context: Context) -> list[RenderableType]:
     ladder, money = context.ladder, context.money
     decimals = money.decimals([rung.saving for rung in ladder.rungs])
-    table = Table(title=f"Saving against alone ({money.full(ladder.alone)}), {money.label}", title_justify="left")
+    split = f", and who gets it by {rule_name(ladder.rule)}" if ladder.rule else ""
+    table = Table(
+        title=f"Saving against alone ({money.full(ladder.alone)}), {money.label}{split}", title_justify="left"
+    )
     table.add_column("rung", no_wrap=True)
-    for header in ("saves", "range", "%", *(f"{company} gets" for company in ladder.companies)):
+    for header in ("saves", "range", "%", *ladder.companies):
         table.add_column(header, justify="right")
     table.add_column("stable?")
     table.add_column(f"EV share {ladder.home_market} {ladder.report_year or ''}".strip(), justify="right")
@@ -56,7 +60,7 @@ def _rungs(context: Context) -> list[RenderableType]:
             continue
         got = {share.company: share.value for share in rung.shares}
         cells = [words(rung.name), money.text(rung.saving, decimals)]
-        cells.append(interval_text(context, rung, decimals).removeprefix("proven "))
+        cells.append(interval_text(context, rung, decimals))
         cells.append(percent(rung.share_of_alone))
         cells += [money.text(got.get(company), decimals) for company in ladder.companies]
         cells += [stability_text(rung), ev_text(rung.ev)]

@@ -25,25 +25,22 @@ def render(context: Context, answer: Answer, sections: tuple[Section, ...]) -> s
     """The whole page as one self-contained HTML text."""
     plotly = get_plotlyjs().replace("</script", "<\\/script")
     start = _asset("start.js")
-    environment = Environment(
-        loader=PackageLoader("teikei.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
-        title=str(context.meta.get("title") or context.meta.get("name") or "Study without a title"),
-        label=str(context.meta.get("label") or "This study carries no label: ask its author what it stands for."),
-        scenario=str(context.meta.get("scenario") or ""),
-        version=__version__,
-        answer=answer,
-        sections=sections,
-        figures={chart.name: Markup(figure_json(chart.figure)) for chart in all_charts(sections)},  # noqa: S704
-        style=Markup(_asset("report.css")),  # noqa: S704  our own file
-        plotly=Markup(plotly),  # noqa: S704
-        start=Markup(start),  # noqa: S704
-        hashes=" ".join(f"'sha256-{_digest(text)}'" for text in (plotly, start)),
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            title=str(context.meta.get("title") or context.meta.get("name") or "Study without a title"),
+            label=str(context.meta.get("label") or "This study carries no label: ask its author what it stands for."),
+            scenario=str(context.meta.get("scenario") or ""),
+            version=__version__,
+            answer=answer,
+            sections=sections,
+            figures={chart.name: Markup(figure_json(chart.figure)) for chart in all_charts(sections)},  # noqa: S704
+            style=Markup(_asset("report.css")),  # noqa: S704  our own file
+            plotly=Markup(plotly),  # noqa: S704
+            start=Markup(start),  # noqa: S704
+            hashes=" ".join(f"'sha256-{_digest(text)}'" for text in (plotly, start)),
+        )
     )
 
 
@@ -75,6 +72,17 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("teikei.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 @cache

@@ -61,10 +61,16 @@ figure:number threshold:number light source
 market_outcome | prices and sales of every model | coalition rung scenario year:year region product company \
 price:number units:number share:fraction lower:fraction upper:fraction
 market_summary | EV share and sales of the alliance and its rivals | coalition rung scenario year:year region \
-ev_share:fraction ev_share_lower:fraction ev_share_upper:fraction alliance_ev_units:number rival_ev_units:number \
-pass_through:number consumer_surplus_change:number
+ev_share:fraction ev_share_lower:fraction ev_share_upper:fraction ev_share_change:fraction \
+ev_share_change_lower:fraction ev_share_change_upper:fraction alliance_ev_units:number rival_ev_units:number \
+alliance_profit_change:number pass_through:number consumer_surplus_change:number
 market_moments | how well the demand model meets the figures it was fitted to | moment target:number model:number \
 deviation:number weight:number
+market_levers | what moves the EV share of the report year, one thing at a time | lever ev_share:fraction \
+change:fraction change_lower:fraction change_upper:fraction
+market_walk | variable profit on the companies' plug-ins from before to after | rung step value:number
+market_diversion | who gains and who loses sales | rung scenario company powertrain units_change:number
+market_elasticities | how buyers react to the price of each model | product company powertrain own_price:number
 market_history | EV share in the past | region year:year ev_share:fraction
 market_convergence | how exactly each equilibrium was solved | case residual:number iterations:number \
 converged:boolean
@@ -75,8 +81,14 @@ item value:number
 commonality | how much the cars have in common | coalition rung index value:number
 plant_use | how full each site and plant is | coalition rung site year:year quantity:number capacity:number unit
 sources | where each figure comes from and what kind of evidence it is | table row column source confidence
-warnings | what the stages warned of | stage message
-explanations | odd results explained | message
+references | publisher, title and date of each source | source publisher title date address confidence note
+evidence | how much of the cost rests on which kind of evidence | item confidence value:million
+business_case | what each company pays by year, alone and together | rung form company year:year cost_alone:million \
+cost_joint:million saving:million
+mandate | what each company can ask for and where it should walk away | rung company baseline:million target:million \
+target_lower:million target_upper:million walk_away:million
+warnings | what the stages warned of | text
+explanations | odd results explained | text
 """
 
 

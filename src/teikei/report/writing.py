@@ -30,12 +30,17 @@ def write(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any], folder: P
     folder: made if it is not there; the two files in it are replaced.
     Raises OSError where the folder cannot be written to.
     """
-    context = make_context(tables, meta)
-    evidence = read_evidence(context)
-    answer = make_answer(context, evidence)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / PAGE
-    page.write_text(render(context, answer, all_sections(context, evidence)), encoding="utf-8")
-    write_workbook(context, answer, folder / WORKBOOK)
+    page.write_text(page_text(tables, meta), encoding="utf-8")
+    context = make_context(tables, meta)
+    write_workbook(context, make_answer(context, read_evidence(context)), folder / WORKBOOK)
     return page
+
+
+def page_text(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> str:
+    """The page alone, as HTML text; arguments as for ``write``."""
+    context = make_context(tables, meta)
+    evidence = read_evidence(context)
+    return render(context, make_answer(context, evidence), all_sections(context, evidence))

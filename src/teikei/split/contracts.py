@@ -115,7 +115,7 @@ def contracts(
     notes: list[str] = []
     for rung in allocation.shares["rung"].unique(maintain_order=True).to_list():
         try:
-            deal = make_deal(study, plans, allocation, rung, rule, lead)
+            deal = make_deal(study, plans, allocation, rung=rung, rule=rule, lead=lead)
         except NoPlanError as error:
             notes.append(f"{rung}: no transfers. {error}")
             continue
@@ -138,7 +138,9 @@ def contracts(
     )
 
 
-def make_deal(study: Study, plans: Plans, allocation: Allocation, rung: str, rule: str, lead: str | None) -> Deal:
+def make_deal(
+    study: Study, plans: Plans, allocation: Allocation, *, rung: str, rule: str, lead: str | None = None
+) -> Deal:
     """Costs and agreed shares of a rung by company and year. Raises NoPlanError where the plans do not hold them."""
     values = PlanValues(study, plans)
     everyone = frozenset(company for bloc in values.blocs for company in bloc)
@@ -269,8 +271,8 @@ def _pairs(net: dict[str, int]) -> dict[tuple[str, str], int]:
     pairs: dict[tuple[str, str], int] = {}
     for payer, amount in net.items():
         left = amount
-        for receiver in owed:
-            paid = min(left, owed[receiver])
+        for receiver, open_amount in list(owed.items()):
+            paid = min(left, open_amount)
             if paid > 0:
                 pairs[payer, receiver] = paid
                 owed[receiver] -= paid

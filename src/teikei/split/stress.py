@@ -97,14 +97,21 @@ def _worlds(study: Study, plans: Plans, deal: Deal, reprice: Reprice | None) -> 
             units=pl.when(pl.col("company") == company).then(pl.col("units") * SHORTFALL).otherwise(pl.col("units"))
         )
         cars = deal.cars * factor[:, None]
-        made.append((f"{company} delivers {SHORTFALL:.0%}", _at_volumes(study, plans, deal, cars, volumes, reprice)))
+        made.append(
+            (
+                f"{company} delivers {SHORTFALL:.0%}",
+                _at_volumes(study, plans, deal, cars=cars, volumes=volumes, reprice=reprice),
+            )
+        )
     active = study.settings.volume_scenario
     for scenario in ("low", "high"):
         rows = study["volumes"].filter(pl.col("scenario") == scenario)
         if scenario != active and rows.height:
             cars = cars_by_company(study, deal.companies, deal.years, scenario)
             volumes = rows.with_columns(scenario=pl.lit(active))
-            made.append((f"volumes {scenario}", _at_volumes(study, plans, deal, cars, volumes, reprice)))
+            made.append(
+                (f"volumes {scenario}", _at_volumes(study, plans, deal, cars=cars, volumes=volumes, reprice=reprice))
+            )
     dearer = [_scaled(cost, _BOUGHT, PRICE_RISE) for cost in (deal.joint, deal.alone)]
     case = f"parts cost {PRICE_RISE - 1:.0%} more"
     made.append((case, _World(dearer[0], dearer[1], deal.cars, "exact, awards frozen")))
@@ -112,7 +119,7 @@ def _worlds(study: Study, plans: Plans, deal: Deal, reprice: Reprice | None) -> 
 
 
 def _at_volumes(
-    study: Study, plans: Plans, deal: Deal, cars: Vector, volumes: pl.DataFrame, reprice: Reprice | None
+    study: Study, plans: Plans, deal: Deal, *, cars: Vector, volumes: pl.DataFrame, reprice: Reprice | None
 ) -> _World:
     if reprice is None:
         factor = np.divide(cars, deal.cars, out=np.ones_like(cars), where=deal.cars > 0)

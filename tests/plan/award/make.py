@@ -49,9 +49,9 @@ def generated(
 ) -> Path:
     """A multi-year total-quantity-discount tender after Goossens et al. 2007 and Manerba and Mansini 2012.
 
-    About ``density`` of all supplier-item pairs are offered (at least three an item); tiers start at fixed shares of the
-    yearly capacity; one-off activation; ``max_share`` of an item for one supplier. The draws come in the same order as in
-    the generator of the data note, so a seed names the same tender there and here.
+    About ``density`` of all supplier-item pairs are offered (at least three an item); tiers start at fixed shares of
+    the yearly capacity; one-off activation; ``max_share`` of an item for one supplier. The draws come in the same
+    order as in the generator the bars were set with, so a seed names the same tender.
     """
     rng = np.random.default_rng(seed)
     offered = rng.random((suppliers, items)) < density
@@ -117,7 +117,7 @@ def facility_location(folder: Path, name: str) -> tuple[Path, float]:
 
 
 def total_quantity_discount(folder: Path, name: str) -> Path:
-    """A .ctqd file as a tender of one year: availability = largest quantity, percent discounts on the total quantity."""
+    """A .ctqd file as a tender of one year: availability = largest quantity, percent discounts on total quantity."""
     sections: dict[str, list[list[float]]] = {}
     current = ""
     for line in (DATA / "ctqd" / f"{name}.ctqd").read_text().splitlines():

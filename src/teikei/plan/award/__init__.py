@@ -6,6 +6,17 @@ in which year, and writes awards, summary and workbook. ``scenarios`` and ``rule
 
 from teikei.plan.award.command import award, award_tender
 from teikei.plan.award.read import read_tender
+from teikei.plan.award.scenarios import RulePrice, rule_prices, scenarios
 from teikei.plan.award.types import Award, AwardResult, Tender
 
-__all__ = ["Award", "AwardResult", "Tender", "award", "award_tender", "read_tender"]
+__all__ = [
+    "Award",
+    "AwardResult",
+    "RulePrice",
+    "Tender",
+    "award",
+    "award_tender",
+    "read_tender",
+    "rule_prices",
+    "scenarios",
+]

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import highspy
 import numpy as np
 
-from teikei.plan.award.model import INF, CompactModel
+from teikei.plan.award.model import INF, CompactModel, quiet_solver
 from teikei.plan.award.price import objective, tidy
 from teikei.plan.award.types import Array
 
 LINK_TOLERANCE = 1e-6
 CUT_ROUNDS = 6
+INFEASIBLE = (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible)
 
 
 @dataclass(frozen=True)
 class Solved:
-    """quantity (P,) in units of the tender, None where no plan is known; bound in its money; finished: nothing is left
+    """quantity (P,) in units of the tender, None where no plan is known; bound in its money; finished: nothing left
     to search within the gap asked for; infeasible: proven to have no plan."""
 
     quantity: Array | None
@@ -48,7 +49,7 @@ def branch_and_bound(
         solver.setSolution(_solution(columns_of(model, start)))
     solver.run()
     status = solver.getModelStatus()
-    if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+    if status in INFEASIBLE:
         return Solved(None, np.inf, finished=True, infeasible=True)
     info = solver.getInfo()
     scale = model.frame.money_unit
@@ -65,8 +66,26 @@ def branch_and_bound(
     return Solved(_polish(model, solver, values), bound, finished=done)
 
 
+def demand_duals(model: CompactModel, *, deadline: float) -> Array | None:
+    """What one more unit of each demand costs in the relaxation (K · T,), scaled; None if it has no solution at all."""
+    relaxed = replace(model, integer=np.zeros_like(model.integer))
+    solver = relaxed.solver()
+    solver.setOptionValue("time_limit", max(1.0, deadline - time.perf_counter()))
+    solver.run()
+    tender = model.frame.tender
+    result = np.zeros(tender.demand.size)
+    if solver.getModelStatus() in INFEASIBLE:
+        return None
+    if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
+        duals = np.array(solver.getSolution().row_dual)
+        for row, label in enumerate(model.rows.label):
+            if label[0] == "demand":
+                result[label[1] * len(tender.years) + label[2]] = duals[row]
+    return result
+
+
 def restricted(model: CompactModel, quantity: Array, *, deadline: float, gap: float) -> Array | None:
-    """The best plan that keeps the tiers and suppliers of ``quantity`` (P,) but meets every rule; None if none is found.
+    """The best plan that keeps the tiers and suppliers of ``quantity`` (P,) but meets every rule; None without one.
 
     The search over tiers knows nothing of least quantities and of the number of suppliers per item; this puts it right.
     """
@@ -171,9 +190,7 @@ def _polish(model: CompactModel, solver: highspy.Highs, values: Array) -> Array:
     lower, upper = np.array(lp.col_lower_), np.array(lp.col_upper_)
     lower[integers] = upper[integers] = fixed
     lp.col_lower_, lp.col_upper_ = lower, upper
-    fresh = highspy.Highs()
-    fresh.setOptionValue("output_flag", False)
-    fresh.setOptionValue("threads", 1)
+    fresh = quiet_solver()
     fresh.passModel(lp)
     fresh.run()
     plain = finish(model, values[model.award], None)

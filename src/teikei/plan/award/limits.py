@@ -75,7 +75,7 @@ def offer_limits(tender: Tender) -> Limits:
 
 
 def share_rows(tender: Tender) -> list[ShareRow]:
-    """Rows of ``max_share_per_supplier`` and ``min_share_per_supplier``: one for each supplier and year in the scope."""
+    """Rows of ``max_share_per_supplier`` and ``min_share_per_supplier``: one per supplier and year in the scope."""
     rows = []
     for rule in tender.rules:
         if rule.name not in ("max_share_per_supplier", "min_share_per_supplier"):

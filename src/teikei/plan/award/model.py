@@ -64,7 +64,7 @@ def frame_of(tender: Tender) -> Frame:
     for g in range(len(bounds) - 1):
         first, last = int(bounds[g]), int(bounds[g + 1])
         if first < last:
-            groups.append(_group(tender, limits.upper[first:last], g // years, g % years, first, last))
+            groups.append(_group(tender, limits.upper[first:last], divmod(g, years), first, last))
     switchable = tender.activation_cost > 0
     for rule in tender.rules:
         if rule.name == "max_suppliers":
@@ -76,7 +76,8 @@ def frame_of(tender: Tender) -> Frame:
     return Frame(tender, limits, tuple(groups), switchable, quantity_unit, money_unit)
 
 
-def _group(tender: Tender, upper: Array, s: int, t: int, first: int, last: int) -> Group:
+def _group(tender: Tender, upper: Array, place: tuple[int, int], first: int, last: int) -> Group:
+    s, t = place
     most = min(float(upper.sum()), float(tender.capacity[s, t]))
     start = tender.tier_from[s, t]
     used = np.flatnonzero(start <= most * (1 + 1e-12))
@@ -100,6 +101,14 @@ def _group(tender: Tender, upper: Array, s: int, t: int, first: int, last: int) 
         spend_high=np.interp(high, falling, descending),
         tier=used.astype(np.int64),
     )
+
+
+def quiet_solver() -> highspy.Highs:
+    """A silent HiGHS on one thread: the same answer in every run."""
+    solver = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy ships no annotation for its constructor
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("threads", 1)
+    return solver
 
 
 class Rows:
@@ -153,9 +162,7 @@ class CompactModel:
 
     def solver(self) -> highspy.Highs:
         """A silent single-threaded HiGHS holding the program (integrality included)."""
-        solver = highspy.Highs()
-        solver.setOptionValue("output_flag", False)
-        solver.setOptionValue("threads", 1)
+        solver = quiet_solver()
         solver.setOptionValue("random_seed", 1)
         starts, columns, values = self.rows.arrays()
         lp = highspy.HighsLp()
@@ -299,8 +306,8 @@ def _rule_rows(model: CompactModel) -> None:
         for key in np.unique(cell[inside]):
             columns = model.offer_on[inside & (cell == key) & (model.offer_on >= 0)]
             rows.add(columns, 1.0, -INF if most else rule.value, rule.value if most else INF, ("rule", rule))
-    for rule, on in model.scope_on:
+    for rule, scoped in model.scope_on:
         inside = rule.items[tender.offer_item] & rule.years[tender.offer_year] & rule.suppliers[tender.offer_supplier]
         for p in np.flatnonzero(inside & (limits.upper > 0)):
-            rows.add([p, on[tender.offer_supplier[p]]], [1.0, -model.upper[p]], -INF, 0.0, ("link", int(p)))
-        rows.add(on, 1.0, -INF, rule.value, ("rule", rule))
+            rows.add([p, scoped[tender.offer_supplier[p]]], [1.0, -model.upper[p]], -INF, 0.0, ("link", int(p)))
+        rows.add(scoped, 1.0, -INF, rule.value, ("rule", rule))

@@ -25,7 +25,7 @@ def reached_tier(tender: Tender, supplier: int, year: int, total: float) -> int:
 def group_totals(tender: Tender, quantity: Array) -> Array:
     """Total quantity per supplier and year (S, T) of awards (P,)."""
     shape = (len(tender.suppliers), len(tender.years))
-    return np.bincount(tender.offer_group, quantity, shape[0] * shape[1]).reshape(shape)
+    return np.bincount(tender.offer_group, quantity, shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
 
 def objective(tender: Tender, quantity: Array) -> float:
@@ -45,7 +45,7 @@ def to_awards(tender: Tender, quantity: Array, reasons: Sequence[str] | None = N
     for s, t in np.argwhere(totals > 0):
         discount[s, t] = tender.tier_discount[s, t, reached_tier(tender, s, t, totals[s, t])]
     lines = []
-    for p in np.flatnonzero(quantity > 0):
+    for p in (int(p) for p in np.flatnonzero(quantity > 0)):
         s, k, t = int(tender.offer_supplier[p]), int(tender.offer_item[p]), int(tender.offer_year[p])
         amount, price, rebate = float(quantity[p]), float(tender.unit_price[p]), float(discount[s, t])
         lines.append(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +31,15 @@ def read_tender(path: str | Path) -> Tender:
     if "capacity" in tables:
         _read_capacity(tables["capacity"], suppliers, years, capacity, problems)
     tier_from, tier_discount = _read_tiers(tables.get("tiers"), suppliers, years, capacity, problems)
-    offers, rows = _read_offers(tables["offers"], suppliers, items, years, demand, capacity, problems)
+    offers = _read_offers(
+        tables["offers"],
+        suppliers=suppliers,
+        items=items,
+        years=years,
+        demand=demand,
+        capacity=capacity,
+        problems=problems,
+    )
     rules = read_rules(tables["rules"], suppliers, items, years, problems) if "rules" in tables else ()
     supplier, item, year, price, maximum, minimum = offers
     tender = Tender(
@@ -53,9 +63,7 @@ def read_tender(path: str | Path) -> Tender:
         problems.extend(_demand_problems(tender, tables["items"]))
         problems.extend(_rule_problems(tender))
     _stop_on_errors(problems)
-    object.__setattr__(tender, "warnings", tuple(problems))
-    del rows
-    return tender
+    return replace(tender, warnings=tuple(problems))
 
 
 def _stop_on_errors(problems: Sequence[Problem]) -> None:
@@ -168,7 +176,7 @@ def _read_tiers(
         for (s, t), tiers in found.items():
             tiers.sort()
             who = f"{suppliers[s]} in {years[t]}"
-            for (low, less, _), (high, more, row) in zip(tiers, tiers[1:], strict=False):
+            for (low, less, _), (high, more, row) in pairwise(tiers):
                 if high == low:
                     message = f"tiers of {who} overlap: two start from {high:g}"
                     problems.append(Problem(table.place(row, "from_quantity"), message))
@@ -195,13 +203,14 @@ def _read_tiers(
 
 def _read_offers(
     table: RawTable,
+    *,
     suppliers: Sequence[str],
     items: Sequence[str],
     years: Sequence[int],
     demand: Array,
     capacity: Array,
     problems: list[Problem],
-) -> tuple[tuple[Ints, Ints, Ints, Array, Array, Array], Ints]:
+) -> tuple[Ints, Ints, Ints, Array, Array, Array]:
     supplier_at = _names(table, "supplier", {name: i for i, name in enumerate(suppliers)}, problems)
     item_at = _names(table, "item", {name: i for i, name in enumerate(items)}, problems)
     year_at = _year_index(table, years, problems)
@@ -238,7 +247,7 @@ def _read_offers(
     keys, rows = keys[order], rows[order]
     wanted = demand[keys[:, 1], keys[:, 2]] > 0 if len(keys) else np.zeros(0, dtype=np.bool_)
     keys, rows = keys[wanted], rows[wanted]
-    return (keys[:, 0], keys[:, 1], keys[:, 2], price[rows], maximum[rows], minimum[rows]), rows
+    return keys[:, 0], keys[:, 1], keys[:, 2], price[rows], maximum[rows], minimum[rows]
 
 
 def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:

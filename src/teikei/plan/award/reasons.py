@@ -6,15 +6,15 @@ import numpy as np
 
 from teikei.plan.award.limits import in_scope, offer_limits
 from teikei.plan.award.price import group_totals, reached_tier
-from teikei.plan.award.types import Array, Tender
+from teikei.plan.award.types import Array, Flags, Tender
 
 
 def reasons(tender: Tender, quantity: Array) -> list[str]:
     """A reason for each offer (P,) with quantity > 0, empty for the others. Read off the plan itself:
 
-    ``only offer`` · ``cheapest at its tier`` (after discount, among all suppliers the plan uses) · ``cheapest of all
-    offers is …`` cannot happen with room left · ``the cheaper … is at its capacity / limit / share rule`` · ``completes
-    a tier`` (its supplier's total lies at the break) · ``needed for a rule`` · ``keeps down the number of suppliers``.
+    ``only offer``, ``cheapest offer``, ``cheapest at its tier`` (by the prices after discount of the plan), ``cheapest
+    that is left`` (and what stops each cheaper offer: share limit, capacity, supplier not used), ``needed for a rule``,
+    ``completes a tier`` (the supplier's total stands at the break), ``keeps its supplier in a better tier``.
     """
     limits = offer_limits(tender)
     totals = group_totals(tender, quantity)
@@ -27,6 +27,10 @@ def reasons(tender: Tender, quantity: Array) -> list[str]:
         at_break[s, t] = tier > 0 and totals[s, t] <= start * (1 + 1e-6) + 1e-9
     full = totals >= tender.capacity * (1 - 1e-9)
     used = totals.sum(axis=1) > 0
+    dear = tender.activation_cost > 0
+    for rule in tender.rules:
+        if rule.name == "max_suppliers":
+            dear = dear | rule.suppliers
     net = tender.unit_price * factor[tender.offer_supplier, tender.offer_year]
     ruled = _ruled_minimum(tender, limits.counts)
     cell = tender.offer_item * len(tender.years) + tender.offer_year
@@ -37,21 +41,35 @@ def reasons(tender: Tender, quantity: Array) -> list[str]:
         usable = [int(p) for p in offers if limits.upper[p] > 0]
         for p in usable:
             if quantity[p] > 0:
-                text[p] = _reason(tender, quantity, limits.upper, net, usable, p, ruled, at_break, full, used)
+                text[p] = _reason(
+                    tender,
+                    quantity=quantity,
+                    upper=limits.upper,
+                    net=net,
+                    offers=usable,
+                    award=p,
+                    ruled=ruled,
+                    at_break=at_break,
+                    full=full,
+                    used=used,
+                    dear=dear,
+                )
     return text
 
 
 def _reason(
     tender: Tender,
+    *,
     quantity: Array,
     upper: Array,
     net: Array,
     offers: list[int],
     award: int,
     ruled: Array,
-    at_break: Array,
-    full: Array,
-    used: Array,
+    at_break: Flags,
+    full: Flags,
+    used: Flags,
+    dear: Flags,
 ) -> str:
     """The reason of one award among the usable offers of its item and year, cheapest first."""
     if len(offers) == 1:
@@ -67,7 +85,7 @@ def _reason(
             wanted = tender.demand[tender.offer_item[p], t]
             shared = upper[p] < min(tender.maximum[p], wanted, tender.capacity[other, t]) * (1 - 1e-9)
             parts.append(f"{name} is at its {'share limit' if shared else 'largest quantity'}")
-        elif not used[other]:
+        elif not used[other] and dear[other]:
             parts.append(f"{name} is not used at all (activation cost or limit on suppliers)")
         elif full[other, t]:
             parts.append(f"{name} is at its capacity")

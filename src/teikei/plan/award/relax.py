@@ -1,9 +1,9 @@
 """Lower bounds by Lagrangean relaxation of the demand: each supplier then fills its best tiers by itself.
 
-With a price λ per item and year for a unit of demand, the tender falls apart into suppliers; a supplier's year at one tier
-is a fractional knapsack between ``from`` and ``to``. The best bound over λ equals that of the strongest known linear
-formulation (multiple choice with links; Geoffrion 1974), at a small part of its cost. λ is found by the volume algorithm
-(Barahona and Anbil, Math. Program. 87, 2000), which also yields a fractional primal solution that guides the search.
+With a price λ per item and year for a unit of demand, the tender falls apart into suppliers; a supplier's year at one
+tier is a fractional knapsack between ``from`` and ``to``. The best bound over λ equals that of the multiple-choice
+linear formulation with all links (Geoffrion 1974), at a small part of its cost. λ is found by the volume algorithm
+(Barahona and Anbil, Math. Program. 87, 2000), whose fractional primal solution guides the search.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from teikei.plan.award import kernels
+from teikei.plan.award.kernels import UNREACHABLE
 from teikei.plan.award.model import Frame
 from teikei.plan.award.types import Array, Flags, Ints
-
-UNREACHABLE = 1e30
 
 
 @dataclass(frozen=True)
@@ -88,99 +87,6 @@ def blocks_of(frame: Frame) -> Blocks:
     )
 
 
-@njit(cache=True, nogil=True)
-def _tier_values(multiplier, cell, price, lower, upper, start, low, high, factor, count, order, value):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Reduced cost of each group at each tier (G, R), filled into ``value``; ``order`` (R, P) is kept sorted."""
-    reduced = np.empty(price.shape[0])
-    for g in range(len(start) - 1):
-        a, b = start[g], start[g + 1]
-        for r in range(count[g]):
-            o = order[r]
-            total, cost = 0.0, 0.0
-            for i in range(a, b):
-                reduced[i] = factor[g, r] * price[i] - multiplier[cell[i]]
-                total += lower[i]
-                cost += lower[i] * reduced[i]
-            for i in range(a + 1, b):
-                j = o[i]
-                key = reduced[j]
-                q = i - 1
-                while q >= a and reduced[o[q]] > key:
-                    o[q + 1] = o[q]
-                    q -= 1
-                o[q + 1] = j
-            if total > high[g, r] * (1 + 1e-9):
-                value[g, r] = UNREACHABLE
-                continue
-            for i in range(a, b):
-                j = o[i]
-                room = (high[g, r] if reduced[j] < 0 else low[g, r]) - total
-                if room <= 0:
-                    break
-                taken = min(upper[j] - lower[j], room)
-                total += taken
-                cost += taken * reduced[j]
-            value[g, r] = cost if total >= low[g, r] * (1 - 1e-9) else UNREACHABLE
-
-
-@njit(cache=True, nogil=True)
-def _fill(g, r, multiplier, cell, price, lower, upper, start, low, high, factor, order, award):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The awards of one group at one tier, filled into ``award`` (P,)."""
-    o = order[r]
-    total = 0.0
-    for i in range(start[g], start[g + 1]):
-        award[i] = lower[i]
-        total += lower[i]
-    for i in range(start[g], start[g + 1]):
-        j = o[i]
-        negative = factor[g, r] * price[j] - multiplier[cell[j]] < 0
-        room = (high[g, r] if negative else low[g, r]) - total
-        if room <= 0:
-            break
-        taken = min(upper[j] - lower[j], room)
-        award[j] += taken
-        total += taken
-
-
-@njit(cache=True, nogil=True)
-def _bound(multiplier, cell, price, lower, upper, start, first, low, high, factor, count, demand, activation, state, allowed, most_on, order, value, award, tier, on):  # type: ignore[no-untyped-def]  # noqa: E501  # pragma: no cover - compiled
-    """Lagrangean bound at the multipliers; fills tier values (G, R), awards (P,), best tier (G,), supplier on (S,).
-
-    state (S,): -1 free, 0 off, 1 on; allowed (G, R): tiers that may be used; most_on: most suppliers with awards.
-    """
-    _tier_values(multiplier, cell, price, lower, upper, start, low, high, factor, count, order, value)
-    total = 0.0
-    for i in range(len(demand)):
-        total += multiplier[i] * demand[i]
-    award[:] = 0.0
-    whole = np.zeros(len(activation))
-    used = 0
-    for s in range(len(activation)):
-        cost = activation[s]
-        for g in range(first[s], first[s + 1]):
-            best, at = UNREACHABLE, 0
-            for r in range(count[g]):
-                if allowed[g, r] and value[g, r] < best:
-                    best, at = value[g, r], r
-            tier[g] = at
-            cost += best
-        whole[s] = cost
-        on[s] = 1 if state[s] == 1 else 0
-        used += on[s]
-    for s in np.argsort(whole):
-        if whole[s] >= 0 or used >= most_on:
-            break
-        if state[s] == -1:
-            on[s] = 1
-            used += 1
-    for s in range(len(activation)):
-        if on[s] == 1:
-            total += whole[s]
-            for g in range(first[s], first[s + 1]):
-                _fill(g, tier[g], multiplier, cell, price, lower, upper, start, low, high, factor, order, award)
-    return total
-
-
 class Lagrangean:
     """The relaxation of one tender with its working arrays; not shared between threads."""
 
@@ -199,8 +105,19 @@ class Lagrangean:
     def tier_values(self, multiplier: Array) -> Array:
         """Reduced cost of each group at each tier (G, R) at the multipliers."""
         b = self.blocks
-        _tier_values(
-            multiplier, b.cell, b.price, b.lower, b.upper, b.start, b.low, b.high, b.factor, b.count, self.order, self.value
+        kernels.tier_values(
+            multiplier,
+            b.cell,
+            b.price,
+            b.lower,
+            b.upper,
+            b.start,
+            b.low,
+            b.high,
+            b.factor,
+            b.count,
+            self.order,
+            self.value,
         )
         return self.value
 
@@ -208,7 +125,7 @@ class Lagrangean:
         """The bound at the multipliers; award, tier, on and value then hold the solution of the relaxed problem."""
         b = self.blocks
         return float(
-            _bound(
+            kernels.bound(
                 multiplier,
                 b.cell,
                 b.price,
@@ -233,26 +150,13 @@ class Lagrangean:
             )
         )
 
-    def first_multiplier(self) -> Array:
-        """A start: the price of the second cheapest offer of each item and year, at the middle tier's discount."""
-        b = self.blocks
-        middle = b.factor[np.arange(len(b.count)), (b.count - 1) // 2]
-        net = b.price * np.repeat(middle, np.diff(b.start))
-        usable = np.flatnonzero(b.upper > 0)
-        order = usable[np.lexsort((net[usable], b.cell[usable]))]
-        cells, at = np.unique(b.cell[order], return_index=True)
-        last = np.append(at[1:], len(order)) - 1
-        result = np.zeros(len(b.demand))
-        result[cells] = net[order[np.minimum(at + 1, last)]]
-        return result
-
     def ascend(
         self,
         target: float,
         *,
         iterations: int,
         deadline: float,
-        start: Array | None = None,
+        start: Array,
         step: float = 0.1,
         enough: float = np.inf,
     ) -> Relaxation:
@@ -261,7 +165,7 @@ class Lagrangean:
         The bound of every iterate is valid by itself, whatever the target.
         """
         b = self.blocks
-        best_at = self.first_multiplier() if start is None else start
+        best_at = start
         best = self.bound(best_at)
         average = self.award.copy()
         rows = np.arange(len(b.count))

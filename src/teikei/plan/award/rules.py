@@ -1,18 +1,18 @@
 """The buyer's own rules: their names, scopes and what they mean.
 
-| rule | scope names | value | meaning |
-|---|---|---|---|
-| max_share_per_item | items, years, suppliers | 0–1 | no supplier gets more than this share of an item's quantity of a year |
-| min_share_per_item | items, years, suppliers | 0–1 | a supplier that gets any of an item gets at least this share of it |
-| max_suppliers | items, years, suppliers | whole | at most so many suppliers get anything in the scope, all years together |
-| max_suppliers_per_item | items, years | whole | at most so many suppliers for each item and year |
-| min_suppliers_per_item | items, years | whole | at least so many for each item and year; who gets less than
-  min_share_per_item (1 % where there is no such rule) does not count |
-| max_share_per_supplier | suppliers, items, years | 0–1 | no supplier gets more than this share of the year's quantity |
-| min_share_per_supplier | suppliers, items, years | 0–1 | each supplier named gets at least this share of it |
-| exclude | suppliers, items, years | empty | no awards in the scope |
-| force | suppliers, items, years | 0–1 | the supplier gets at least this share of each item and year in the scope |
-| incumbent | items | supplier | who has the item today; binds only in the scenario ``incumbent`` |
+Each row of ``rules`` has a rule, a scope and a value. Shares are between 0 and 1, of a quantity of one year.
+
+max_share_per_item      no supplier gets more than this share of an item
+min_share_per_item      a supplier that gets any of an item gets at least this share of it
+max_suppliers           at most so many suppliers get anything in the scope, all years together
+max_suppliers_per_item  at most so many suppliers for each item and year
+min_suppliers_per_item  at least so many for each item and year; who gets less than min_share_per_item (1 % where there
+                        is no such rule) does not count
+max_share_per_supplier  no supplier gets more than this share of the total of the items in the scope
+min_share_per_supplier  each supplier named gets at least this share of that total
+exclude                 no awards in the scope; no value
+force                   the supplier gets at least this share of each item in the scope
+incumbent               the value is the supplier that has the items today; binds only in the scenario ``incumbent``
 
 A scope is ``*`` or terms joined by ``;``: ``item=A*|B7;supplier=S1;year=2027``. Names may carry ``*``; a bare name is
 looked up among suppliers, items and years.

@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import highspy
 import numpy as np
 
+from teikei.plan.award.kernels import UNREACHABLE
 from teikei.plan.award.limits import ShareRow, share_rows
-from teikei.plan.award.model import INF, Frame
-from teikei.plan.award.relax import UNREACHABLE, Blocks, Lagrangean, Relaxation
+from teikei.plan.award.model import INF, Frame, quiet_solver
+from teikei.plan.award.relax import Blocks, Lagrangean, Relaxation
 from teikei.plan.award.types import Array, Flags, Ints
 
 OFF = -1
@@ -27,8 +27,8 @@ GAIN = 1e-7  # scaled money; smaller gains are rounding
 class YearProblem:
     """The awards of one year for given tiers: a linear program kept alive between evaluations.
 
-    Shortage of an item and missing volume of a tier are allowed at a price no offer reaches, so that every choice of tiers
-    has a value and the search can start anywhere.
+    Shortage of an item and missing volume of a tier are allowed at a price no offer reaches, so that every choice of
+    tiers has a value and the search can start anywhere.
     """
 
     def __init__(self, blocks: Blocks, year: int, lagrangean: Lagrangean, shares: list[ShareRow], unit: float):
@@ -72,7 +72,7 @@ class YearProblem:
         lp.a_matrix_.start_ = np.append(0, np.cumsum(np.bincount(columns, minlength=lp.num_col_))).astype(np.int32)
         lp.a_matrix_.index_ = rows[order].astype(np.int32)
         lp.a_matrix_.value_ = np.ones(len(rows))
-        solver: highspy.Highs = _quiet()
+        solver = quiet_solver()
         solver.setOptionValue("presolve", "off")
         solver.passModel(lp)
         return solver
@@ -165,13 +165,6 @@ def _pairs(change: Array, most: int) -> list[tuple[tuple[int, int], ...]]:
     ]
 
 
-def _quiet() -> Any:
-    solver = highspy.Highs()
-    solver.setOptionValue("output_flag", False)
-    solver.setOptionValue("threads", 1)
-    return solver
-
-
 @dataclass
 class Choice:
     """A choice of suppliers (S,) and of tiers, one array a year, with the cost of each year (scaled)."""
@@ -212,12 +205,8 @@ class Search:
         """Cost of a choice (scaled): all years and activation."""
         return float(sum(choice.values) + self.blocks.activation[choice.on].sum())
 
-    def start(self, relaxation: Relaxation, threshold: float) -> Choice:
-        """Suppliers that the relaxation uses more than ``threshold``, at their weightiest tiers."""
-        on = (relaxation.supplier_weight > threshold) | ~self.frame.switchable
-        if self.most_on < on.sum():
-            on = np.zeros_like(on)
-            on[np.argsort(-relaxation.supplier_weight, kind="stable")[: self.most_on]] = True
+    def start(self, relaxation: Relaxation, on: Flags) -> Choice:
+        """A set of suppliers (S,) at the tiers that weigh most in the relaxation."""
         tiers = []
         for year in self.years:
             best = np.argmax(relaxation.tier_weight[year.groups], axis=1)

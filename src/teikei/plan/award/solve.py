@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 
-from teikei.plan.award.exact import branch_and_bound, restricted
+from teikei.plan.award.exact import branch_and_bound, demand_duals, restricted
 from teikei.plan.award.model import CompactModel, Frame, build, frame_of
 from teikei.plan.award.price import objective, tidy, violations
 from teikei.plan.award.types import Array, Tender
@@ -19,6 +19,8 @@ SMALL_OFFERS: Final = 250  # up to so many offers, or without tiers, branch and 
 MEDIUM_OFFERS: Final = 4_000  # up to so many, branch and bound closes what the search leaves
 ROOT_ITERATIONS: Final = 600
 KICKS: Final = 400
+TREE_NODES: Final = 8_000
+PATIENCE_S: Final = 3.0
 
 Progress = Callable[[str, float], None]
 
@@ -38,12 +40,12 @@ def solve(
 ) -> Outcome:
     """The cheapest awards of a tender that can be found and proven until ``deadline`` (time.perf_counter seconds).
 
-    Without tiers, or up to SMALL_OFFERS offers, HiGHS proves the compact program directly. Above that a Lagrangean bound
-    (relax.py) guides a local search (search.py); what is left open is closed by HiGHS from the plan found (up to
-    MEDIUM_OFFERS offers) or narrowed by branching on the Lagrangean bound in a second thread (tree.py).
+    Without tiers, or up to SMALL_OFFERS offers, HiGHS proves the compact program directly. Above that a
+    Lagrangean bound (relax.py) guides a local search (search.py, suppliers.py), while a second thread branches on the
+    bound (tree.py); up to MEDIUM_OFFERS offers, HiGHS closes what is then left, from the plan found.
     The plan depends on the clock only where the deadline is reached.
     """
-    say = progress or (lambda text, fraction: None)
+    say = progress or _silent
     begin = time.perf_counter()
     frame = frame_of(tender)
     model = build(frame)
@@ -52,7 +54,11 @@ def solve(
     if not tiered or len(tender.unit_price) <= SMALL_OFFERS:
         solved = branch_and_bound(model, deadline=deadline, gap=min(gap, 1e-6))
         return Outcome(solved.quantity, solved.bound, solved.infeasible)
-    return _Large(frame, model, begin, deadline, gap, workers, say).run()
+    return _Large(frame, model, begin=begin, deadline=deadline, gap=gap, workers=workers, say=say).run()
+
+
+def _silent(text: str, fraction: float) -> None:
+    """Progress for nobody."""
 
 
 class _Large:
@@ -62,6 +68,7 @@ class _Large:
         self,
         frame: Frame,
         model: CompactModel,
+        *,
         begin: float,
         deadline: float,
         gap: float,
@@ -71,13 +78,23 @@ class _Large:
         from teikei.plan.award.relax import Lagrangean, blocks_of
 
         self.frame, self.model, self.begin, self.deadline = frame, model, begin, deadline
-        self.gap, self.workers, self.say_to = gap, workers, say
+        self.gap, self.workers, self.say_to = (
+            gap * 0.999,
+            workers,
+            say,
+        )  # so that rounding leaves the gap within ``gap``
         self.blocks = blocks_of(frame)
         self.most_on = _most_suppliers(frame)
         self.lagrangean = Lagrangean(self.blocks, ~frame.switchable, self.most_on)
         self.best: Array | None = None
+        self.start = np.zeros(len(self.blocks.demand))  # first price of a unit of each demand
         self.value = np.inf  # scaled, of the best plan
         self.bound = -np.inf  # scaled
+        limits = frame.limits
+        self.special = bool(limits.switched.any() or limits.counted.any())
+        self.special |= sum(rule.name == "max_suppliers" for rule in frame.tender.rules) > (
+            self.most_on < len(frame.tender.suppliers)
+        )
         self.medium = len(frame.tender.unit_price) <= MEDIUM_OFFERS
 
     def say(self, text: str) -> None:
@@ -87,8 +104,13 @@ class _Large:
     def run(self) -> Outcome:
         from teikei.plan.award.tree import Tree
 
-        first = self.lagrangean.bound(self.lagrangean.first_multiplier())
-        root = self.lagrangean.ascend(first * 1.03, iterations=ROOT_ITERATIONS, deadline=self.deadline)
+        if not self._plain_plan():
+            return Outcome(None, np.inf, infeasible=True)
+        first = self.lagrangean.bound(self.start)
+        target = self.value if self.best is not None else first * 1.05
+        root = self.lagrangean.ascend(
+            target, iterations=ROOT_ITERATIONS, deadline=self.deadline, start=self.start, enough=self.value
+        )
         self.bound = root.bound
         self.say(f"bound {self.bound * self.frame.money_unit:.6g}")
         tree = Tree(self.lagrangean, root, deadline=self.deadline)
@@ -110,24 +132,61 @@ class _Large:
         details = {"nodes": tree.nodes, "evaluations": search, "root_bound": root.bound * self.frame.money_unit}
         return Outcome(self.best, solved_bound * self.frame.money_unit, infeasible, details)
 
+    def _plain_plan(self) -> bool:
+        """A first plan by list prices alone (no tiers, no activation); False if even that has none.
+
+        Its duals are the first prices of demand for the bound. It may outlast a very short limit: a plan that comes
+        late is worth more than none.
+        """
+        tender = self.frame.tender
+        flat = np.zeros((*tender.capacity.shape, 1))
+        plain = replace(
+            tender, tier_from=flat, tier_discount=flat, activation_cost=np.zeros_like(tender.activation_cost)
+        )
+        model = build(frame_of(plain))
+        patient = max(self.deadline, time.perf_counter() + PATIENCE_S)
+        duals = demand_duals(model, deadline=patient)
+        if duals is None:
+            return False
+        blocks = self.blocks
+        self.start = duals * float(np.mean(blocks.factor[np.arange(len(blocks.count)), (blocks.count - 1) // 2]))
+        solved = branch_and_bound(model, deadline=patient, gap=0.01)
+        if solved.quantity is not None and not violations(tender, solved.quantity):
+            self._offer(solved.quantity)
+        self.say(f"plan by list prices {self.value * self.frame.money_unit:.6g}")
+        return not solved.infeasible
+
     def _search(self, root: Any, tree: Any) -> int:
         """Local search in this thread, the tree in another; returns the number of evaluations."""
         from teikei.plan.award.search import Search
+        from teikei.plan.award.suppliers import SupplierSets, improve_suppliers, kick
 
         threads = 2 if self.workers > 1 else 1
         search = Search(self.frame, self.blocks, workers=threads, deadline=self.deadline, most_on=self.most_on)
-        choice = search.start(root, 0.3)
+        sets = SupplierSets(
+            self.blocks,
+            self.frame.switchable,
+            root,
+            most_on=self.most_on,
+            workers=threads,
+            deadline=self.begin + 0.3 * (self.deadline - self.begin),
+        )
+        choice = search.start(root, sets.first())
         search.improve(choice, pairs=0)
         self._keep(search, choice)
         self.say(f"first plan {self.value * self.frame.money_unit:.6g}")
         other: threading.Thread | None = None
-        if not self.medium and self.workers > 1 and not self._closed(root.bound):
-            other = threading.Thread(
-                target=tree.grow, args=(lambda: min(self.value, root.bound * 1.05), self.gap), daemon=True
-            )
+
+        def grow() -> None:
+            tree.grow(lambda: min(self.value, root.bound * 1.05), self.gap, most_nodes=TREE_NODES)
+
+        if self.workers > 1 and not self._closed(root.bound):
+            other = threading.Thread(target=grow, daemon=True)
             other.start()
         if not self._closed(root.bound):
-            improve_suppliers(search, choice, root, lambda: self._keep(search, choice))
+            sets.deadline = self.deadline
+            improve_suppliers(search, choice, sets, lambda: None if self.special else self._keep(search, choice))
+            self._keep(search, choice)
             self.say(f"suppliers settled {self.value * self.frame.money_unit:.6g}")
             search.improve(choice, pairs=60)
             self._keep(search, choice)
@@ -137,8 +196,8 @@ class _Large:
         search.close()
         if other is not None:
             other.join()
-        elif not self.medium:
-            tree.grow(lambda: min(self.value, root.bound * 1.05), self.gap)
+        else:
+            grow()
         return int(sum(year.evaluations for year in search.years))
 
     def _keep(self, search: Any, choice: Any) -> None:
@@ -178,41 +237,3 @@ def _most_suppliers(frame: Frame) -> int:
         if rule.name == "max_suppliers" and rule.suppliers.all() and rule.items.all() and rule.years.all()
     ]
     return min([len(tender.suppliers), *limits])
-
-
-def improve_suppliers(search: Any, choice: Any, root: Any, keep: Callable[[], None]) -> None:
-    """Drop, add and swap suppliers while that pays; changes ``choice`` in place."""
-    tried: set[tuple[int, int]] = set()
-    improved = True
-    while improved and not search.stop():
-        improved = False
-        for _, off, on in search.flips(choice):
-            if (off, on) in tried:
-                continue
-            tried.add((off, on))
-            new = search.flipped(choice, off, on, root)
-            if search.total(new) < search.total(choice) - 1e-7:
-                choice.on, choice.tiers, choice.values = new.on, new.tiers, new.values
-                improved = True
-                keep()
-                tried = set()
-                break
-            if search.stop():
-                break
-
-
-def kick(search: Any, choice: Any, rounds: int) -> None:
-    """Iterated local search year by year: two groups are moved at random (fixed seed), the year improved again."""
-    rng = np.random.default_rng(1)
-    for _ in range(rounds):
-        at = int(rng.integers(len(search.years)))
-        year = search.years[at]
-        tiers = choice.tiers[at].copy()
-        used = np.flatnonzero(tiers >= 0)
-        for i in rng.choice(used, size=min(2, len(used)), replace=False):
-            tiers[i] = int(rng.integers(search.blocks.count[year.groups[i]]))
-        if search.stop():
-            return
-        value = year.improve(tiers, year.value(tiers), pairs=0, stop=search.stop)
-        if value < choice.values[at] - 1e-9:
-            choice.tiers[at], choice.values[at] = tiers, value

@@ -36,13 +36,13 @@ class Tree:
         self.stopped = False
         self.complete = False
 
-    def grow(self, target: Callable[[], float], gap: float, *, iterations: int = 60) -> None:
-        """Split the weakest node until the bound reaches ``target() · (1 - gap)``, time is up, or ``stopped`` is set."""
-        while self.open and not self.stopped and time.perf_counter() < self.deadline:
+    def grow(self, target: Callable[[], float], gap: float, *, iterations: int = 80, most_nodes: int = 10**9) -> None:
+        """Split the weakest node until the bound reaches ``target() · (1 - gap)`` or time or ``most_nodes`` are up."""
+        while self.open and not self.stopped and self.nodes < most_nodes and time.perf_counter() < self.deadline:
             if self.bound >= target() * (1 - gap):
                 break
             node = heapq.heappop(self.open)
-            children = self._split(node, target(), iterations)
+            children = self._split(node, target() * (1 - gap), iterations)
             if children is None:  # time ran out in the middle: the node stays
                 heapq.heappush(self.open, node)
                 break
@@ -122,6 +122,8 @@ class Tree:
         )
         self.nodes += 1
         multiplier: Array = relaxation.multiplier
+        if relaxation.bound < target and self.lagrangean.most_on >= len(state):
+            state, allowed = self._fix(multiplier, state, allowed, target)
         bound = max(node.bound, relaxation.bound)
         kept = Relaxation(
             multiplier,
@@ -132,3 +134,24 @@ class Tree:
             relaxation.step,
         )
         return Node(bound, self.nodes, state, allowed, kept)
+
+    def _fix(self, multiplier: Array, state: Ints, allowed: Flags, target: float) -> tuple[Ints, Flags]:
+        """Suppliers and tiers that no plan below ``target`` can have, by reduced costs at the multipliers.
+
+        Forcing a decision raises the bound by at least its reduced cost, as suppliers stand apart in the relaxation.
+        """
+        lagrangean, blocks = self.lagrangean, self.lagrangean.blocks
+        room = target - lagrangean.bound(multiplier)
+        if room <= 0:
+            return state, allowed
+        value = np.where(allowed, lagrangean.value, np.inf)
+        best = value.min(axis=1)
+        whole = blocks.activation + np.bincount(blocks.supplier, best, len(blocks.activation))
+        free = state == -1
+        fixed = state.copy()
+        fixed[free & (whole >= room)] = 0
+        fixed[free & (-whole >= room)] = 1
+        extra = np.where(free, np.maximum(whole, 0.0), 0.0)[blocks.supplier]
+        keep = value - best[:, None] + extra[:, None] < room
+        keep |= (value == best[:, None]) | (fixed[blocks.supplier] == 0)[:, None]
+        return fixed, allowed & keep

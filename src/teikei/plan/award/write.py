@@ -88,7 +88,7 @@ SUPPLIER_COLUMNS = ("supplier", "year", "quantity", "capacity", "tier_from", "di
 
 
 def supplier_rows(tender: Tender, quantity: Array) -> list[tuple[Any, ...]]:
-    """One row per supplier and year with awards: total, capacity, tier, spend after discount, units to the next tier."""
+    """One row per supplier and year with awards: total, capacity, tier, spend after discount, way to the next tier."""
     from teikei.plan.award.price import group_totals, reached_tier
 
     totals = group_totals(tender, quantity)

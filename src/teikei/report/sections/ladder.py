@@ -158,7 +158,11 @@ def _by_company(context: Context) -> Block:
             (pl.col("method") == "order") & (pl.col("from_rung") == rung.previous)
         )
         for lever in ladder.levers:
-            own = step.filter(pl.col("lever") == lever).group_by("company").agg(pl.col("value").sum())
+            own = (
+                step.filter(pl.col("lever") == lever)
+                .group_by("company", maintain_order=True)
+                .agg(pl.col("value").sum())
+            )
             by_company = dict(own.iter_rows())
             if by_company:
                 values = [by_company.get(company) for company in ladder.companies]

@@ -5,7 +5,20 @@ from __future__ import annotations
 import polars as pl
 
 from teikei.report import charts
-from teikei.report.blocks import Block, Cell, Chart, Details, Section, Spec, Text, frame_grid, grid, region_name, words
+from teikei.report.blocks import (
+    Block,
+    Cell,
+    Chart,
+    Details,
+    Section,
+    Spec,
+    Text,
+    frame_grid,
+    grid,
+    region_name,
+    stored_grid,
+    words,
+)
 from teikei.report.charts import Series
 from teikei.report.context import Context
 from teikei.report.facts import ALONE, MERGER, main_market_rows
@@ -16,7 +29,15 @@ SHOWN_PRODUCTS = 40
 
 def section(context: Context) -> Section:
     """EV share fan, cases beside each other, prices and volumes, fit of the model."""
-    blocks: list[Block] = [_fan(context), _cases(context), _prices(context), *_fit(context)]
+    blocks: list[Block] = [
+        _fan(context),
+        _other_levers(context),
+        _cases(context),
+        _prices(context),
+        _profit_walk(context),
+        *_whole_tables(context),
+        *_fit(context),
+    ]
     return Section(
         "market", "Prices, sales and EV share", "What do buyers notice, and does it change EV adoption?", tuple(blocks)
     )
@@ -78,13 +99,88 @@ def _fan(context: Context) -> Block:
 
 def _fan_title(context: Context) -> str:
     ev = context.ladder.best.ev if context.ladder.best else None
-    if ev is None or ev.alone is None:
+    if ev is None or ev.alone is None or ev.change is None:
         return f"EV share in {region_name(context.ladder.home_market)}: forecast and history"
-    change = ev.share - ev.alone
     return (
-        f"Cooperation moves the EV share in {region_name(ev.region)} by {points(change)} in {ev.year}: "
+        f"Cooperation moves the EV share in {region_name(ev.region)} by {points(ev.change)} in {ev.year}: "
         f"{percent(ev.alone, 2)} to {percent(ev.share, 2)}"
     )
+
+
+def _other_levers(context: Context) -> Block:
+    """What else would move the EV share, beside what cooperation does."""
+    rows = context.tables.get("market_levers").drop_nulls(["lever", "change"])
+    if rows.is_empty():
+        return Text(context.absent("market_levers"), "absent")
+    ordered = rows.sort("change", descending=True, maintain_order=True)
+    names = ordered["lever"].to_list()
+    middle, lower, upper = (_points(ordered[name].to_list()) for name in ("change", "change_lower", "change_upper"))
+    change = Series("change of EV share", middle, lower, upper)
+    ev = context.ladder.best.ev if context.ladder.best else None
+    told = "" if ev is None else f" (cooperation at {words(context.best_rung)}: {points(ev.change)})"
+    specs = [
+        Spec("lever", "What changes"),
+        Spec("ev_share", "EV share", "percent"),
+        Spec("change", "Change, fraction of cars", "plain"),
+        Spec("change_lower", "10 %", "plain"),
+        Spec("change_upper", "90 %", "plain"),
+    ]
+    return Chart(
+        "market-levers",
+        f"What moves the EV share most: {names[0]}, {points(ordered['change'][0])}{told}",
+        "One change at a time, everything else as it is; the whisker is the 10–90 % band. They do not add up.",
+        charts.dots(names, [change], "change of the EV share, points", decimals=2),
+        frame_grid(ordered, "What else moves the EV share", specs, context.money, where="market_levers"),
+        height_px=110 + 34 * len(names),
+    )
+
+
+def _points(values: list[float | None]) -> list[float | None]:
+    return [None if value is None else value * 100 for value in values]
+
+
+def _profit_walk(context: Context) -> Block:
+    """From variable profit before to after: saving, price cut, volume."""
+    rows = context.tables.get("market_walk").filter(pl.col("rung") == context.best_rung).drop_nulls(["step", "value"])
+    if rows.is_empty():
+        return Text(context.absent("market_walk"), "absent")
+    money = context.money
+    entries = list(rows.select("step", "value").iter_rows())
+    steps = [(words(step), money.scaled(value) or 0.0, step in ("before", "after")) for step, value in entries]
+    decimals = money.decimals([value for _, value in entries])
+    given = dict(entries).get("price cut")
+    saved = dict(entries).get("cost saving")
+    title = "From cheaper parts to profit: saving, price cut, volume"
+    if given is not None and saved and given <= 0 < saved:
+        title = f"Lower prices hand buyers {percent(-given / saved, 0)} of what cheaper parts save at old sales"
+    return Chart(
+        "profit-walk",
+        title,
+        "From top to bottom: what cheaper parts save at old sales, what of it lower prices give to buyers, what more "
+        "cars earn. Plain bars are the variable profit on the companies' plug-ins in one year.",
+        charts.waterfall(steps, f"variable profit a year, {money.label}", decimals=decimals, more_is_good=True),
+        grid(
+            f"Price, volume, profit at “{words(context.best_rung)}”, {money.label} a year",
+            ["Step", "Amount"],
+            [[words(step), Cell(money.text(value, decimals), value)] for step, value in entries],
+        ),
+        height_px=90 + 34 * len(steps),
+    )
+
+
+def _whole_tables(context: Context) -> list[Block]:
+    """Diversion and elasticities, as stored."""
+    blocks: list[Block] = []
+    for name, title in (
+        ("market_diversion", "Who loses: change of sales by maker and powertrain"),
+        ("market_elasticities", "How buyers react to prices: own-price elasticities and margins"),
+    ):
+        rows = context.tables.get(name)
+        if rows.is_empty():
+            blocks.append(Text(context.absent(name), "absent"))
+        else:
+            blocks.append(Details(title, (stored_grid(rows, title, context.money, where=name),)))
+    return blocks
 
 
 def _cases(context: Context) -> Block:
@@ -108,7 +204,13 @@ def _cases(context: Context) -> Block:
         Spec("alliance_ev_units", "EVs of the companies", "number"),
         Spec("rival_ev_units", "EVs of rivals", "number"),
         Spec("pass_through", "Pass-through", "number"),
-        Spec("consumer_surplus_change", "Consumer surplus, change", "plain"),
+        Spec(
+            "alliance_profit_change",
+            f"Profit of the companies, change, {context.money.label} a year",
+            "money",
+            sign=True,
+        ),
+        Spec("consumer_surplus_change", f"Consumer surplus, change, {context.money.label} a year", "money", sign=True),
     ]
     table = frame_grid(
         rows.with_columns(label.alias("case")),

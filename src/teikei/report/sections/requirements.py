@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from teikei.report import charts
-from teikei.report.blocks import Block, Cell, Chart, Details, Section, Spec, Text, frame_grid, grid, words
+from teikei.report.blocks import Block, Cell, Chart, Details, Section, Spec, Text, frame_grid, grid, stored_grid, words
 from teikei.report.charts import Series
 from teikei.report.context import Context
 from teikei.report.formatting import plain
@@ -82,14 +82,12 @@ def _all_rows(context: Context) -> list[Block]:
     rows = context.joint("performance")
     if rows.is_empty():
         return []
-    skipped = ("coalition", "rung")
-    specs = [
-        Spec(name, words(name), "plain" if rows[name].dtype.is_numeric() else "text")
-        for name in rows.columns
-        if name not in skipped and not rows[name].is_null().all()
-    ]
-    table = frame_grid(
-        rows, f"All requirements at “{words(context.best_rung)}”", specs, context.money, where="performance"
+    table = stored_grid(
+        rows,
+        f"All requirements at “{words(context.best_rung)}”",
+        context.money,
+        where="performance",
+        skip=("coalition", "rung", "slot", "candidate"),
     )
     return [Details("All requirements and what is reached", (table,))]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from string import ascii_uppercase
 
 import polars as pl
 
-from teikei.report.blocks import Block, Cell, Details, Grid, Section, Spec, Text, frame_grid, grid, words
+from teikei.report.blocks import Block, Cell, Details, Grid, Section, Spec, Text, frame_grid, grid, stored_grid, words
 from teikei.report.context import Context
-from teikei.report.schema import SHAPES
 
 LOOKS = 8
 
@@ -87,11 +87,16 @@ def _matrix(context: Context, rung: str) -> Grid | None:
     letters = {family: ascii_uppercase[index % 26] for index, family in enumerate(shared_families(context, rung))}
     looks = {family: f"family-{index % LOOKS}" for index, family in enumerate(letters)}
     keys = rows.select("programme", "generation").unique(maintain_order=True).sort("programme", "generation")
+    placed: dict[tuple[str, str, str], list[tuple[str, bool]]] = {}
+    for row in rows.iter_rows(named=True):
+        place = placed.setdefault((row["programme"], row["generation"], row["class"]), [])
+        place.append((row["module"], bool(row["existing"])))
     table = []
     for programme, generation in keys.iter_rows():
-        own = rows.filter((pl.col("programme") == programme) & pl.col("generation").eq_missing(pl.lit(generation)))
         cells: list[Cell | str] = [f"{context.programme_label(programme)} {generation or ''}".strip()]
-        cells += [_module_cell(own.filter(pl.col("class") == name), families, letters, looks) for name in classes]
+        cells += [
+            _module_cell(placed.get((programme, generation, name), ()), families, letters, looks) for name in classes
+        ]
         table.append(cells)
     return grid(
         f"Modules by programme and class at “{words(rung)}”",
@@ -104,12 +109,15 @@ def _matrix(context: Context, rung: str) -> Grid | None:
     )
 
 
-def _module_cell(rows: pl.DataFrame, families: dict[str, str], letters: dict[str, str], looks: dict[str, str]) -> Cell:
-    if rows.is_empty():
+def _module_cell(
+    entries: Sequence[tuple[str, bool]], families: dict[str, str], letters: dict[str, str], looks: dict[str, str]
+) -> Cell:
+    """One cell of the matrix from its (module, whether it is there today)."""
+    if not entries:
         return Cell("–", look="blank")
-    modules = rows["module"].unique(maintain_order=True).to_list()
+    modules = list(dict.fromkeys(module for module, _ in entries))
     family = next((families.get(name, name) for name in modules if families.get(name, name) in letters), None)
-    today = " (today)" if rows["existing"].fill_null(False).all() else ""
+    today = " (today)" if all(existing for _, existing in entries) else ""
     text = " / ".join(modules) + today
     if family is None:
         return Cell(text)
@@ -122,12 +130,12 @@ def _designs(context: Context) -> Block:
         return Text(context.absent("module_designs"), "absent")
     used = context.joint("configurations")["module"].drop_nulls().unique().to_list()
     used_rows = rows.filter(pl.col("variant").is_in(used)) if used else rows
-    columns = [
-        name for name in used_rows.columns if name not in ("coalition", "rung") and not used_rows[name].is_null().all()
-    ]
-    specs = [Spec(name, words(name), "plain" if used_rows[name].dtype.is_numeric() else "text") for name in columns]
-    table = frame_grid(
-        used_rows, f"Designs in use at “{words(context.best_rung)}”", specs, context.money, where="module_designs"
+    table = stored_grid(
+        used_rows,
+        f"Designs in use at “{words(context.best_rung)}”",
+        context.money,
+        where="module_designs",
+        skip=("coalition", "rung"),
     )
     return Details("What is designed: ratings of every module in use", (table,))
 
@@ -153,15 +161,5 @@ def _commonality(context: Context) -> Block:
     rows = context.tables.get("commonality")
     if rows.is_empty():
         return Text(context.absent("commonality"), "absent")
-    expected = SHAPES["commonality"].columns
-    names = [name for name in rows.columns if not rows[name].is_null().all()]
-    specs = [
-        Spec(name, words(name), "plain" if name not in expected or expected[name] == "number" else "text")
-        if rows[name].dtype.is_numeric()
-        else Spec(name, words(name))
-        for name in names
-    ]
-    return Details(
-        "Commonality indices",
-        (frame_grid(rows, "Commonality, cost-weighted index first", specs, context.money, where="commonality"),),
-    )
+    table = stored_grid(rows, "Commonality, cost-weighted index first", context.money, where="commonality")
+    return Details("Commonality indices", (table,))

@@ -33,7 +33,11 @@ def section(context: Context) -> Section:
 def _by_year(context: Context) -> Chart:
     money = context.money
     rows = context.joint("awards").with_columns(pl.col("supplier").fill_null("not named"))
-    totals = rows.group_by("supplier").agg(pl.col("spend").sum()).sort("spend", "supplier", descending=[True, False])
+    totals = (
+        rows.group_by("supplier", maintain_order=True)
+        .agg(pl.col("spend").sum())
+        .sort("spend", "supplier", descending=[True, False])
+    )
     top = totals["supplier"].head(SHOWN_SUPPLIERS).to_list()
     named = rows.with_columns(
         pl.when(pl.col("supplier").is_in(top)).then(pl.col("supplier")).otherwise(pl.lit(OTHERS)).alias("shown")
@@ -42,7 +46,9 @@ def _by_year(context: Context) -> Chart:
     shown = [*top, *([OTHERS] if totals.height > len(top) else [])]
     spend = {
         (name, year): value
-        for name, year, value in named.group_by("shown", "year").agg(pl.col("spend").sum()).iter_rows()
+        for name, year, value in named.group_by("shown", "year", maintain_order=True)
+        .agg(pl.col("spend").sum())
+        .iter_rows()
     }
     everything = float(totals["spend"].sum()) or 1.0
     series = [Series(name, [money.scaled(spend.get((name, year), 0.0)) for year in years]) for name in shown]
@@ -76,13 +82,17 @@ def _sum_cell(context: Context, values: list[float], decimals: int) -> Cell:
 def _against_alone(context: Context) -> Block:
     """Who wins and loses business against the companies alone."""
     money = context.money
-    alone = dict(context.alone("awards").group_by("supplier").agg(pl.col("spend").sum()).iter_rows())
+    alone = dict(
+        context.alone("awards").group_by("supplier", maintain_order=True).agg(pl.col("spend").sum()).iter_rows()
+    )
     if not alone:
         return Text(
             "Change against today's buying: not evaluated because no awards of the companies alone are stored.",
             "absent",
         )
-    joint = dict(context.joint("awards").group_by("supplier").agg(pl.col("spend").sum()).iter_rows())
+    joint = dict(
+        context.joint("awards").group_by("supplier", maintain_order=True).agg(pl.col("spend").sum()).iter_rows()
+    )
     names = sorted({*alone, *joint} - {None}, key=lambda name: -abs(joint.get(name, 0.0) - alone.get(name, 0.0)))
     decimals = money.decimals([*alone.values(), *joint.values()])
     table = grid(

@@ -76,7 +76,9 @@ def _rules(context: Context, rows: pl.DataFrame) -> Chart:
 
 def _spread_title(context: Context, rows: pl.DataFrame, rules: int) -> str:
     """How far apart the rules lie for the company they move most."""
-    spread = rows.group_by("company").agg(pl.col("value").min().alias("low"), pl.col("value").max().alias("high"))
+    spread = rows.group_by("company", maintain_order=True).agg(
+        pl.col("value").min().alias("low"), pl.col("value").max().alias("high")
+    )
     widest = max(spread.iter_rows(named=True), key=lambda row: row["high"] - row["low"])
     money = context.money
     decimals = money.decimals([widest["high"]])
@@ -192,7 +194,9 @@ def _transfers(context: Context) -> list[Block]:
     flows = pairs["flow"].unique(maintain_order=True).to_list()
     value = {
         (flow, year): amount
-        for flow, year, amount in pairs.group_by("flow", "year").agg(pl.col("value_nominal").sum()).iter_rows()
+        for flow, year, amount in pairs.group_by("flow", "year", maintain_order=True)
+        .agg(pl.col("value_nominal").sum())
+        .iter_rows()
     }
     decimals = money.decimals(value.values())
     table: Grid = grid(

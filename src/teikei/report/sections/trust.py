@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from teikei.report import charts
-from teikei.report.blocks import Block, Cell, Chart, Details, Section, Spec, Text, frame_grid, grid
+from teikei.report.blocks import Block, Cell, Chart, Details, Section, Spec, Text, frame_grid, grid, words
 from teikei.report.charts import Series
 from teikei.report.context import Context
 from teikei.report.evidence import KINDS, Evidence
@@ -58,44 +58,65 @@ def _figures(evidence: Evidence) -> Chart:
 
 
 def _cost(context: Context, evidence: Evidence) -> Block:
+    """Cost alone by item and by the evidence behind its prices."""
     money = context.money
-    total = sum(value for _, value in evidence.cost)
-    if total <= 0:
-        return Text(
-            "Cost by evidence: not evaluated because no awards or cost breakdown of the joint plan are stored.",
-            "absent",
-        )
-    decimals = money.decimals([value for _, value in evidence.cost])
+    rows = context.tables.get("evidence").drop_nulls(["item", "value"])
+    if rows.is_empty():
+        return Text(context.absent("evidence"), "absent")
+    kinds = [kind for kind, _ in evidence.cost]
+    value = {
+        (item, kind): amount
+        for item, kind, amount in rows.group_by("item", "confidence", maintain_order=True)
+        .agg(pl.col("value").sum())
+        .iter_rows()
+    }
+    decimals = money.decimals([amount for _, amount in evidence.cost])
+    total = sum(amount for _, amount in evidence.cost)
+    table: list[list[Cell | str]] = []
+    for item in rows["item"].unique(maintain_order=True).to_list():
+        cells = [value.get((item, kind)) for kind in kinds]
+        table.append([words(item), *(Cell(money.text(cell, decimals), cell) for cell in cells)])
+    table.append(["all cost", *(Cell(money.text(amount, decimals), amount) for _, amount in evidence.cost)])
+    shares = [amount / total if total else None for _, amount in evidence.cost]
+    table.append(["share", *(Cell(percent(share, 0), share) for share in shares)])
     return grid(
-        f"What the joint cost is priced by, {money.label}",
-        ["Evidence of the price", money.label, "share"],
-        [
-            [kind, Cell(money.text(value, decimals), value), Cell(percent(value / total), value / total)]
-            for kind, value in evidence.cost
-        ],
-        note="An offer counts as its weakest figure. “Cost law, no quote”: priced by a named cost curve. “Not "
-        "traced”: the "
-        "stored tables do not lead from the cost to one kind of evidence. Volumes multiply everything and are not "
-        "counted here.",
+        f"What the cost alone rests on, {money.label}",
+        ["Item", *kinds],
+        table,
+        note="A purchase counts with the evidence of the offer or contract that prices it, development and tooling "
+        "with that of the families. Volumes multiply everything and are not counted here.",
     )
 
 
 def _list(context: Context) -> Block:
-    rows = context.tables.get("sources")
-    per_source = (
-        rows.with_columns(pl.col("source").fill_null("no source given"))
-        .group_by("source", "confidence", maintain_order=True)
+    """Sources with what is known of them, and where each is used; a row may name several keys."""
+    used = (
+        context.tables.get("sources")
+        .with_columns(pl.col("source").fill_null("no source given").str.split(";").alias("key"))
+        .explode("key")
+        .with_columns(pl.col("key").str.strip_chars())
+        .group_by("key", maintain_order=True)
         .agg(
-            pl.col("table").drop_nulls().unique(maintain_order=True).str.join(", ").alias("tables"),
             pl.len().alias("figures"),
+            pl.col("table").drop_nulls().unique(maintain_order=True).str.join(", ").alias("tables"),
         )
-        .sort("figures", "source", descending=[True, False])
     )
-    specs = [Spec("source", "Source"), Spec("confidence", "Kind"), Spec("figures", "Figures", "number")]
-    specs.append(Spec("tables", "used in"))
+    known = context.tables.get("references").rename({"source": "key", "confidence": "kind"}).unique("key", keep="first")
+    rows = used.join(known, on="key", how="left", maintain_order="left").sort(
+        "figures", "key", descending=[True, False]
+    )
+    columns = (
+        ("key", "Source"),
+        ("publisher", "Publisher"),
+        ("title", "Title"),
+        ("date", "Date"),
+        ("address", "Address"),
+    )
+    specs = [Spec(name, header) for name, header in columns if not rows[name].is_null().all()]
+    specs += [Spec("figures", "Figures", "number"), Spec("tables", "used in")]
     return Details(
-        "All sources, and where each is used",
-        (frame_grid(per_source, "Sources", specs, context.money, where="sources", limit=400),),
+        f"All {rows.height} sources, and where each is used",
+        (frame_grid(rows, "Sources", specs, context.money, where="sources", limit=400),),
     )
 
 

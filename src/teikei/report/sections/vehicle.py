@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from teikei.report import charts
@@ -27,8 +29,10 @@ def section(context: Context) -> Section:
 def _per_car(rows: pl.DataFrame, year: int | None) -> dict[str, float]:
     """Programme -> variable cost per car in a year: parts added up, companies and plants weighted by units."""
     own = rows.filter((pl.col("year").eq(pl.lit(year, pl.Int64))) & pl.col("variable_cost").is_not_null())
-    units = own.group_by("programme", "company").agg(pl.col("units").max(), pl.col("variable_cost").sum())
-    weighted = units.group_by("programme").agg(
+    units = own.group_by("programme", "company", maintain_order=True).agg(
+        pl.col("units").max(), pl.col("variable_cost").sum()
+    )
+    weighted = units.group_by("programme", maintain_order=True).agg(
         ((pl.col("variable_cost") * pl.col("units")).sum() / pl.col("units").sum()).alias("cost")
     )
     return {name: cost for name, cost in weighted.drop_nulls().iter_rows() if is_number(cost)}
@@ -130,17 +134,28 @@ def _rival(context: Context) -> list[Block]:
     return blocks
 
 
-def is_total(step: str | None) -> bool:
-    """Whether a step of the walk is a level rather than a difference."""
-    return (step or "").split(" ")[0].lower() in TOTAL_STEPS
+def levels(rows: Sequence[tuple[str | None, float]]) -> list[bool]:
+    """Which of the (step, value) of a walk are levels rather than differences.
+
+    The first is; one whose step says so is; the last is where it equals the sum of those before it.
+    """
+    found: list[bool] = []
+    level = 0.0
+    for index, (step, value) in enumerate(rows):
+        named = (step or "").split(" ")[0].lower() in TOTAL_STEPS
+        closes = index == len(rows) - 1 and index > 0 and abs(value - level) <= 1e-6 * max(abs(level), 1.0)
+        found.append(index == 0 or named or closes)
+        level = value if found[-1] else level + value
+    return found
 
 
 def _walk(context: Context, rows: pl.DataFrame, programme: str, name: str) -> Chart:
     values = [float(value) for value in rows["value"].to_list()]
     scale, unit = _unit(context, [abs(value) for value in values])
+    totals_at = levels(list(rows.select("step", "value").iter_rows()))
     entries = [
-        (row["item"] or row["step"] or "", row["value"] / scale, is_total(row["step"]))
-        for row in rows.iter_rows(named=True)
+        (row["item"] or row["step"] or "", row["value"] / scale, total)
+        for row, total in zip(rows.iter_rows(named=True), totals_at, strict=True)
     ]
     labels: list[str] = []
     for label, _, _ in entries:  # a category axis joins equal names: make each its own
