@@ -181,11 +181,15 @@ def sources(study: Study) -> pl.DataFrame:
         figures = [column.name for column in columns.values() if column.kind in ("number", "integer")]
         if name == "sources" or table.is_empty() or not figures:
             continue
-        keys = [column.name for column in columns.values() if column.key]
+        keys = [
+            pl.col(column.name).list.join("+") if column.kind == "list" else pl.col(column.name).cast(pl.String)
+            for column in columns.values()
+            if column.key
+        ]
         long = (
             table.select(
                 pl.lit(name).alias("table"),
-                pl.concat_str([pl.col(key).cast(pl.String).fill_null("") for key in keys], separator="/").alias("row"),
+                pl.concat_str([key.fill_null("") for key in keys], separator="/").alias("row"),
                 pl.col("source"),
                 pl.col("confidence"),
                 pl.col("assumed_columns"),
@@ -194,17 +198,17 @@ def sources(study: Study) -> pl.DataFrame:
             .unpivot(
                 on=figures,
                 index=["table", "row", "source", "confidence", "assumed_columns"],
-                variable_name="column",
-                value_name="value",
+                variable_name="column_name",
+                value_name="figure",
             )
-            .filter(pl.col("value").is_not_null())
+            .filter(pl.col("figure").is_not_null())
         )
-        assumed = pl.col("assumed_columns").list.contains(pl.col("column")).fill_null(False)
+        assumed = pl.col("assumed_columns").list.contains(pl.col("column_name")).fill_null(False)
         parts.append(
             long.select(
                 "table",
                 "row",
-                "column",
+                pl.col("column_name").alias("column"),
                 "source",
                 pl.when(assumed).then(pl.lit("assumption")).otherwise(pl.col("confidence")).alias("confidence"),
             )
@@ -219,7 +223,7 @@ def evidence(study: Study, awards: pl.DataFrame, cost_breakdown: pl.DataFrame) -
     Purchases take the confidence of the offer or contract they are priced by; all other items that of the families
     table, where development, tooling and application costs stand.
     """
-    alone = cost_breakdown.filter(pl.col("rung") == "alone") if "rung" in cost_breakdown.columns else cost_breakdown
+    alone = _stand_alone(study, cost_breakdown)
     schema = {"item": pl.String, "confidence": pl.String, "value": pl.Float64}
     if alone.is_empty():
         return pl.DataFrame(schema=schema)
@@ -233,6 +237,14 @@ def evidence(study: Study, awards: pl.DataFrame, cost_breakdown: pl.DataFrame) -
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def _stand_alone(study: Study, table: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the lowest rung, each company counted once: the table may also hold all companies side by side."""
+    lowest = table.filter(pl.col("rung") == study.rung_names[0])
+    everyone = study.coalition_name(study.companies)
+    separate = lowest.filter(pl.col("coalition") != everyone)
+    return separate if len(separate) else lowest
+
+
 def _shares_of(table: pl.DataFrame, weight: str) -> dict[str, float]:
     grouped = table.group_by("confidence").agg(pl.col(weight).sum().alias("w")).sort("confidence")
     total = float(grouped["w"].sum())
@@ -240,7 +252,7 @@ def _shares_of(table: pl.DataFrame, weight: str) -> dict[str, float]:
 
 
 def _purchase_confidence(study: Study, awards: pl.DataFrame) -> dict[str, float]:
-    alone = awards.filter(pl.col("rung") == "alone") if "rung" in awards.columns else awards
+    alone = _stand_alone(study, awards)
     if alone.is_empty():
         return {"assumption": 1.0}
     of_offer = dict(study["offers"].select("offer", "confidence").iter_rows())

@@ -1,4 +1,4 @@
-"""Every table that turns a split into something to negotiate: flows, stress, lamps, business case, mandate, switching."""
+"""Every table that turns a split into something to negotiate: flows, stress, lamps, business case, mandate."""
 
 from __future__ import annotations
 
