@@ -29,14 +29,13 @@ CYCLES = ("udds", "hwfet")
 
 def percent(values: np.ndarray) -> str:
     finite = values[np.isfinite(values)]
-    return f"{100 * np.abs(finite).mean():5.2f} %  (median {100 * np.median(np.abs(finite)):.2f}, bias {100 * np.median(finite):+.2f})"
+    mean, middle, bias = np.abs(finite).mean(), np.median(np.abs(finite)), np.median(finite)
+    return f"{100 * mean:5.2f} %  (median {100 * middle:.2f}, bias {100 * bias:+.2f})"
 
 
 def epa_tests() -> None:
     vehicles = read_vehicles(DATA / "epa_bev_tests.csv")
-    measured = {
-        name: np.array([float(text) for text in vehicles.columns[f"{name}_wall_wh_per_km"]]) for name in CYCLES
-    }
+    measured = {name: np.array([float(text) for text in vehicles.columns[f"{name}_wall_wh_per_km"]]) for name in CYCLES}
     left = leave_out(vehicles.cars, vehicles.makers, measured)
     makers = np.array(vehicles.makers)
     several = np.array([(makers == maker).sum() > 1 for maker in makers])
@@ -53,12 +52,14 @@ def epa_tests() -> None:
     print("by maker, one vehicle left out (UDDS, HWFET):")
     for maker in sorted(set(makers), key=lambda name: -(makers == name).sum()):
         use = makers == maker
-        errors = [100 * np.abs(left.one_vehicle[use, i] / measured[name][use] - 1).mean() for i, name in enumerate(CYCLES)]
+        errors = [
+            100 * np.abs(left.one_vehicle[use, i] / measured[name][use] - 1).mean() for i, name in enumerate(CYCLES)
+        ]
         print(f"  {maker:20s} n={use.sum():3d} {errors[0]:6.2f} {errors[1]:6.2f}")
 
 
 def labels() -> None:
-    """Label from measured tests (checks factor and rule), and from the simulation with a calibration without that row's car."""
+    """Labels and ranges from the simulation, calibrated without the row's car or without its maker."""
     with (DATA / "epa_bev_labels.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     vehicles = read_vehicles(DATA / "epa_bev_labels.csv")
@@ -79,8 +80,10 @@ def labels() -> None:
     ranges = np.array([float(row["label_range_km"]) for row in rows])
     for title, factor in (("default factor 0.7", np.full(len(rows), 0.7)), ("label's own factor as input", own)):
         predicted_range = 1000 * 0.94 * known / combined * factor
-        print(f"range where capacity is in the name ({use.sum()} rows, 0.94 of it usable), {title}: "
-              f"{percent((predicted_range / ranges - 1)[use])}")
+        print(
+            f"range where capacity is in the name ({use.sum()} rows, 0.94 of it usable), {title}: "
+            f"{percent((predicted_range / ranges - 1)[use])}"
+        )
 
 
 def fastsim() -> None:
@@ -93,7 +96,8 @@ def fastsim() -> None:
             record["battery_efficiency"] = {"constant": 0.985}
             note = " (battery efficiency varies with temperature there: 0.985 taken)"
         ours = plain(fleet_of(record), cycle(record["cycle"]))[0]
-        print(f"  {record['vehicle']:28s} {record['cycle']:6s} {100 * (ours[7] / record['battery_energy_j'] - 1):+6.2f} %{note}")
+        difference = 100 * (ours[7] / record["battery_energy_j"] - 1)
+        print(f"  {record['vehicle']:28s} {record['cycle']:6s} {difference:+6.2f} %{note}")
 
 
 def time_step() -> None:

@@ -1,7 +1,9 @@
 """Runs in an environment of its own with fastsim 3.1 (it pins other versions): energies and speed of its bundled BEVs.
 
-    python -m venv .venv-oracle && .venv-oracle/bin/pip install fastsim==3.1.0
-    .venv-oracle/bin/python benchmarks/fastsim_reference.py [--speed SECONDS] > tests/simulate/data/fastsim_3_1_reference.json
+python -m venv .venv-oracle && .venv-oracle/bin/pip install fastsim==3.1.0
+.venv-oracle/bin/python benchmarks/fastsim_reference.py > fastsim_3_1_reference.json   (kept in tests/simulate/data)
+
+With ``--speed SECONDS``: UDDS simulations per CPU second instead.
 """
 
 from __future__ import annotations

@@ -56,9 +56,9 @@ PM_MOTOR = LossCoefficients(
     speed_squared=0.0006,
     torque=0.0,
     torque_speed=0.008,
-    torque_squared=0.018,
+    torque_squared=0.022,
     torque_squared_speed=0.011,
-    flux_weakening=0.0005,
+    flux_weakening=0.0010,
     source="level fitted to 158 EPA tests, copper and frequency terms assumed between the fits of data/motors",
 )
 

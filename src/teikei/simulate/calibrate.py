@@ -19,12 +19,19 @@ from teikei.modules.types import Array
 from teikei.simulate.cycles import cycle
 from teikei.simulate.generic import KnownCars, LossParameters, wall_wh_per_km
 
-NAMES: Final = ("loss_scale", "regen_share", "auxiliary_w", "charger_efficiency", "efficiency_per_year")
+NAMES: Final = (
+    "loss_scale",
+    "regen_share",
+    "auxiliary_w",
+    "charger_efficiency",
+    "efficiency_per_year",
+    "power_exponent",
+)
 PRIOR: Final = LossParameters()
-PRIOR_SPREAD: Final = (0.02, 0.005, 10.0, 0.004, 0.0005)
-MAKER_SPREAD: Final = (0.5, 0.08, 120.0, 0.026, 0.010)
-STEPS: Final = (0.1, -0.05, 50.0, 0.01, 0.005)
-BOUNDS: Final = ((0.3, 3.0), (0.3, 1.0), (0.0, 1500.0), (0.7, 0.96), (-0.03, 0.03))
+PRIOR_SPREAD: Final = (0.02, 0.005, 10.0, 0.004, 0.0005, 0.02)
+MAKER_SPREAD: Final = (0.5, 0.08, 120.0, 0.026, 0.005, 1.0)
+STEPS: Final = (0.1, -0.05, 50.0, 0.01, 0.005, 0.1)
+BOUNDS: Final = ((0.3, 3.0), (0.3, 1.0), (0.0, 1500.0), (0.7, 0.96), (-0.03, 0.03), (-1.5, 2.0))
 ERROR_SPREAD: Final = {"udds": 0.05}
 OTHER_ERROR_SPREAD: Final = 0.035
 DEGREES_OF_FREEDOM: Final = 3.0

@@ -22,7 +22,6 @@ BASE_SPEED_MPS: Final = 13.0  # vehicle speed at which a typical drive reaches i
 TOP_SPEED_MPS: Final = 55.0
 GEAR_LOAD_EFFICIENCY: Final = 0.98  # load-dependent part only; gear drag is in the coastdown coefficients
 DEFAULT_POWER_W_PER_KG: Final = 85.0
-POWER_EXPONENT: Final = 0.25  # loss-relevant power goes with rated power to this exponent, see drive_power_w
 REFERENCE_YEAR: Final = 2021.0
 DEFAULT_ENERGY_KWH: Final = 70.0
 ROTATING_SHARE: Final = 0.015  # of test mass, 40 CFR 1066: rotating axle components of the driven wheels
@@ -37,6 +36,7 @@ class LossParameters:
     loss_scale: multiplies all losses of motor, inverter and gear. regen_share: part of the braking force
     that the motors take. auxiliary_w: electrical load besides traction. charger_efficiency: AC wall to cells, of a car
     of 2021; efficiency_per_year: its relative change with the model year (chargers and the rest of the electronics).
+    power_exponent: how the losses grow with the rated power, see ``drive_power_w``.
     """
 
     loss_scale: float = 1.0
@@ -44,6 +44,7 @@ class LossParameters:
     auxiliary_w: float = 250.0
     charger_efficiency: float = 0.87
     efficiency_per_year: float = 0.0
+    power_exponent: float = 0.25
 
     def efficiency(self, model_year: float) -> float:
         """Charger efficiency of a model year, kept within 0.6 to 0.97."""
@@ -90,15 +91,15 @@ _ARRAYS: Final = (
 )
 
 
-def drive_power_w(cars: KnownCars) -> Array:
-    """Power of the equivalent machine, W: P0 (P / P0)^0.25 with P0 = 85 W per kg of test mass.
+def drive_power_w(cars: KnownCars, exponent: Array | float) -> Array:
+    """Power of the equivalent machine, W: P0 (P / P0)^exponent with P0 = 85 W per kg of test mass.
 
     The reported rating is a peak for some makers and a continuous rating for others, and strong cars rest one axle at
-    part load: within makers losses rise far slower than rated power (158 EPA tests), hence the small exponent.
+    part load: over all makers losses rise far slower than rated power (158 EPA tests), hence the small exponent.
     """
     usual = DEFAULT_POWER_W_PER_KG * cars.test_mass_kg
     ratio = np.where(np.isnan(cars.power_w) | (cars.power_w <= 0), 1.0, cars.power_w / usual)
-    return np.asarray(usual * ratio**POWER_EXPONENT, dtype=float)
+    return np.asarray(usual * ratio**exponent, dtype=float)
 
 
 def unit_loss_tables(motor_types: Sequence[str], inverter_switch: str = "si") -> dict[str, Array]:
@@ -119,7 +120,7 @@ def run_cycle(cars: KnownCars, trace: Cycle, parameters: LossParameters | Sequen
 
     count = len(cars)
     sets = [parameters] * count if isinstance(parameters, LossParameters) else list(parameters)
-    power = drive_power_w(cars)
+    power = drive_power_w(cars, np.array([p.power_exponent for p in sets]))
     limit = power / BASE_SPEED_MPS
     scale = np.array([p.loss_scale for p in sets]) * power
     units = unit_loss_tables(cars.motor_types)
