@@ -12,7 +12,8 @@ from teikei.plan.award.relax import Blocks, Lagrangean, Relaxation
 from teikei.plan.award.search import Choice, Search
 from teikei.plan.award.types import Flags
 
-ITERATIONS = 60
+ITERATIONS = 30
+MOVES_RANKED = 30
 TRIED_PER_ROUND = 8
 WORTH_PAIRS = 2e-3  # a start worse than the best plan by more than this is left after single moves
 GAIN = 1e-7
@@ -29,6 +30,11 @@ class SupplierSets:
         self.workers = max(1, min(workers, 2))
         self.lagrangeans = [Lagrangean(blocks, ~switchable) for _ in range(self.workers)]
         self.known: dict[bytes, float] = {}
+        self.owner = np.repeat(blocks.supplier, np.diff(blocks.start))
+        last = blocks.high[np.arange(len(blocks.count)), blocks.count - 1]
+        self.capacity = np.zeros((len(switchable), blocks.years))  # what each supplier can deliver in each year
+        np.add.at(self.capacity, (blocks.supplier, blocks.year), last)
+        self.wanted = blocks.demand.reshape(-1, blocks.years).sum(axis=0)
 
     def first(self) -> Flags:
         """The best set found by adding, dropping and swapping single suppliers, judged by bounds alone."""
@@ -37,6 +43,10 @@ class SupplierSets:
         if on.sum() > self.most_on:
             on = np.zeros_like(on)
             on[np.argsort(-weight, kind="stable")[: self.most_on]] = True
+        for s in np.argsort(-weight, kind="stable"):
+            if self.covers(on) or on.sum() >= self.most_on:
+                break
+            on[s] = True
         value = self.bounds([on])[0]
         while time.perf_counter() < self.deadline:
             flips = self._neighbours(on, swaps=False)
@@ -68,7 +78,15 @@ class SupplierSets:
                 self.known[on.tobytes()] = value
         return [self.known[on.tobytes()] for on in sets]
 
+    def covers(self, on: Flags) -> bool:
+        """Whether a set of suppliers can deliver every item by itself, and every year as a whole."""
+        supply = np.bincount(self.blocks.cell, self.blocks.upper * on[self.owner], len(self.blocks.demand))
+        enough = (supply >= self.blocks.demand * (1 - 1e-9)).all()
+        return bool(enough and (self.capacity[on].sum(axis=0) >= self.wanted * (1 - 1e-9)).all())
+
     def _bound(self, on: Flags, lagrangean: Lagrangean) -> float:
+        if not self.covers(on):
+            return np.inf
         lagrangean.state = on.astype(np.int64)
         guess = self.root.bound * 1.003
         found = lagrangean.ascend(
@@ -104,7 +122,7 @@ def improve_suppliers(search: Search, choice: Choice, sets: SupplierSets, keep: 
     while improved and not search.stop():
         improved = False
         moves = []
-        for _, off, on in search.flips(choice)[:60]:
+        for _, off, on in search.flips(choice)[:MOVES_RANKED]:
             flags = choice.on.copy()
             if off >= 0:
                 flags[off] = False
