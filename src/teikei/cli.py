@@ -127,12 +127,20 @@ def award(
     gap: Annotated[float, typer.Option(help="Relative gap at which to stop")] = 1e-4,
 ) -> None:
     """Award a tender: whom to buy what from, at least cost, under your rules."""
+    from time import perf_counter
+
+    started = perf_counter()
     from teikei.plan.award import award as solve_tender
     from teikei.terminal import progress_bar
 
     with progress_bar() as progress:
-        result = solve_tender(tender, out, time_limit_s=time_limit, gap=gap, progress=progress)
-    typer.echo(result.summary_text())
+        result = solve_tender(tender, out, time_limit_s=time_limit, gap=gap, progress=progress, started=started)
+    for warning in result.warnings:
+        typer.echo(str(warning), err=True)
+    typer.echo(
+        f"Cost {result.objective:,.6g}, at least {result.bound:,.6g} is proven (gap {result.gap:.4%}); "
+        f"{len(result.suppliers_used)} suppliers; {result.status} after {result.seconds:.1f} s"
+    )
     typer.echo(f"Written: {out}")
 
 
