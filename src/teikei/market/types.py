@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 Array = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class MarketOutcome:
     """Outcome of every case.
 
-    outcome: CONTRACT table ``market_outcome`` (coalition, rung, scenario, year, region, product, company, price,
-    units, share, lower, upper); cases are the baseline (coalition and rung ``alone``), each evaluated rung of the grand
-    coalition, and the contrast ``merger`` (scenario column says which).
-    summary: case (coalition, rung, scenario, year, region): ev_share, ev_share_lower, ev_share_upper, alliance_ev_units,
-    rival_ev_units, pass_through, consumer_surplus_change.
-    moments: moment, target, model, deviation, weight. elasticities: product, own_price, powertrain group figures.
-    convergence: case, residual, iterations, converged.
-    history: region, year, ev_share.
+    Cases: the baseline (coalition and rung ``alone``), each evaluated rung of the grand coalition, and the contrast
+    ``merger`` (column scenario) at the highest rung and, with rung ``alone``, without any saving. ``lower`` and
+    ``upper`` are 10 % and 90 % of the draws; the plain figure is the most likely parameters without shocks.
+
+    outcome: CONTRACT table ``market_outcome`` (coalition, rung, scenario, year, region, product, company, price
+    with VAT in study currency, units, share of new cars, lower and upper of the share), and the change to the baseline.
+    summary: coalition, rung, scenario, year, region: ev_share, ev_share_lower, ev_share_upper, ev_share_change against
+    the baseline with _lower and _upper (far narrower: both cases share the draw), alliance_ev_units, rival_ev_units,
+    alliance_profit_change with _lower and _upper (variable profit on all its cars in the market, million a year),
+    pass_through, consumer_surplus_change (million a year, Marshallian), new_car_sales.
+    moments: moment, target, low, high, model, lower, upper, deviation, weight, note. elasticities: product, company,
+    powertrain, own_price with _lower and _upper, margin. convergence: case, residual, iterations, converged.
+    history: region, year, ev_share. walk: rung, step, value (million in the report year: variable profit on the
+    alliance's plug-ins from before to after, steps add up). diversion: rung, scenario, company, powertrain,
+    units_change. levers: what moves the EV share of the report year, one at a time. policy_step: product,
+    subsidy_change, price_change, buyer_part, units_change with bands, for the first change of subsidies after the
+    calibration year.
     """
 
     outcome: pl.DataFrame
@@ -32,3 +42,7 @@ class MarketOutcome:
     convergence: pl.DataFrame
     history: pl.DataFrame
     messages: tuple[str, ...] = ()
+    walk: pl.DataFrame = field(default_factory=pl.DataFrame)
+    diversion: pl.DataFrame = field(default_factory=pl.DataFrame)
+    levers: pl.DataFrame = field(default_factory=pl.DataFrame)
+    policy_step: pl.DataFrame = field(default_factory=pl.DataFrame)

@@ -1,5 +1,25 @@
-"""What do the companies tell us? Every table, typed and checked, every problem reported with its place."""
+"""What do the companies tell us? Every table, typed and checked, every problem reported with its place.
 
+``load`` reads a folder (study.yaml and one CSV file per table) or an Excel workbook into a ``Study``; ``check`` lists
+every problem; ``apply_scenario`` makes a named set of changes; ``new`` starts a study from a template.
+"""
+
+from teikei.study.load import check, load
+from teikei.study.messages import format_problems_json, format_problems_text
+from teikei.study.new import new
+from teikei.study.scenarios import apply_scenario
 from teikei.study.types import Settings, Study
+from teikei.study.write import write_folder, write_workbook
 
-__all__ = ["Settings", "Study"]
+__all__ = [
+    "Settings",
+    "Study",
+    "apply_scenario",
+    "check",
+    "format_problems_json",
+    "format_problems_text",
+    "load",
+    "new",
+    "write_folder",
+    "write_workbook",
+]

@@ -18,17 +18,17 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1]
-    name: str
-    title: str = ""
-    label: str = ""
-    currency: str = Field(default="JPY", pattern=r"^[A-Z]{3}$")
-    price_year: int = Field(ge=1990, le=2100)
+    format: Literal[1] = Field(description="Version of the layout of a study")
+    name: str = Field(min_length=1, description="Short name of the study, used in file names and tables")
+    title: str = Field(default="", description="Title of the reports")
+    label: str = Field(default="", description="What the study is and is not, printed on every report")
+    currency: str = Field(default="JPY", pattern=r"^[A-Z]{3}$", description="Currency of all money; ISO code")
+    price_year: int = Field(ge=1990, le=2100, description="Year whose money the figures are in")
     base_year: int = Field(ge=1990, le=2100, description="Year to which values are discounted")
-    first_year: int = Field(ge=1990, le=2100)
-    last_year: int = Field(ge=1990, le=2100)
+    first_year: int = Field(ge=1990, le=2100, description="First planning year")
+    last_year: int = Field(ge=1990, le=2100, description="Last planning year")
     discount_rate: float = Field(default=0.06, ge=0, le=0.5, description="One rate for every coalition value")
-    volume_scenario: Literal["base", "low", "high"] = "base"
+    volume_scenario: Literal["base", "low", "high"] = Field(default="base", description="Volume case to plan for")
     residual_rule: Literal["straight_line", "life_volume"] = Field(
         default="straight_line", description="How investment that outlives the horizon is credited"
     )
@@ -37,14 +37,16 @@ class Settings(BaseModel):
     )
     cost_curve: str = Field(default="epa_frm", description="Named cost curve for designs without an offer")
     inventory_rate: float = Field(default=0.07, ge=0, le=1, description="A year, on lead time + safety_weeks of value")
-    safety_weeks: float = Field(default=1.0, ge=0)
+    safety_weeks: float = Field(default=1.0, ge=0, description="Weeks of parts kept in stock")
     engineering_rate_per_hour: float = Field(default=10_000.0, gt=0, description="One rate for coalition values")
-    engineer_hours_per_year: float = Field(default=1_760.0, gt=0)
-    alliance_one_off: float = Field(default=0.0, ge=0, description="Million, once per alliance above the first pooling rung")
-    home_market: str = "JP"
+    engineer_hours_per_year: float = Field(default=1_760.0, gt=0, description="Hours of one engineer")
+    alliance_one_off: float = Field(
+        default=0.0, ge=0, description="Million, once per alliance above the first pooling rung"
+    )
+    home_market: str = Field(default="JP", description="Country whose car market is predicted")
     market_year: int = Field(default=2025, description="Year of the product table the market is calibrated on")
     report_year: int = Field(default=2030, description="Year in which unit costs, prices and sales are compared")
-    incumbent_bloc_note: str = ""
+    incumbent_bloc_note: str = Field(default="", description="What companies of one bloc share today")
 
     @model_validator(mode="after")
     def _order_of_years(self) -> Settings:

@@ -1,0 +1,203 @@
+"""The command line. Stages are imported inside the commands, so that help answers at once."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from teikei.errors import StudyError, TeikeiError
+
+app = typer.Typer(
+    name="teikei",
+    help="What should rival carmakers share and buy together, what does it save, who gets what?",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+
+StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder with study.yaml and tables, or a workbook")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and stop")] = False) -> None:
+    if version:
+        from teikei import __version__
+
+        typer.echo(f"teikei {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def new(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make, or workbook with --excel")],
+    template: Annotated[str, typer.Option(help="blank or nissan-honda")] = "blank",
+    excel: Annotated[bool, typer.Option("--excel", help="One workbook instead of a folder of tables")] = False,
+) -> None:
+    """Start a study: a blank one, or a copy of the shipped one."""
+    from teikei.study import new as start
+
+    typer.echo(f"Written: {start(directory, template=template, excel=excel)}")
+
+
+@app.command()
+def check(
+    study: StudyPath,
+    output: Annotated[str, typer.Option("--format", help="text or json")] = "text",
+) -> None:
+    """Print every problem of a study with its place; exit 2 if there is an error."""
+    from teikei.study import check as find_problems
+    from teikei.study import format_problems_json, format_problems_text
+
+    if output not in ("text", "json"):
+        raise StudyError(f"--format is {output!r}; expected text or json")
+    problems = find_problems(study)
+    typer.echo(format_problems_json(problems) if output == "json" else format_problems_text(problems))
+    if any(not problem.warning for problem in problems):
+        raise typer.Exit(StudyError.exit_code)
+
+
+@app.command()
+def run(
+    study: StudyPath,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run (default: the next free under runs/)")] = None,
+    scenario: Annotated[str | None, typer.Option(help="Name of a scenario of the study")] = None,
+    rungs: Annotated[str | None, typer.Option(help="Rungs to solve, separated by commas (default: all)")] = None,
+) -> None:
+    """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
+    from teikei.flow import run as run_line
+    from teikei.report import headline
+    from teikei.study import load
+    from teikei.terminal import console, progress_bar
+
+    chosen = [name.strip() for name in rungs.split(",") if name.strip()] if rungs else None
+    with progress_bar() as progress:
+        finished = run_line(load(study), out=out, scenario=scenario, rungs=chosen, progress=progress)
+    console().print(headline(finished.tables, finished.meta))
+    typer.echo(f"Report: {finished.report_path}")
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="CSV to write")],
+    study: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="A study: its programmes' candidates")] = None,
+    vehicles: Annotated[Path | None, typer.Option(help="CSV of measured or planned vehicles with road loads")] = None,
+    cycles: Annotated[str, typer.Option(help="Cycles, separated by commas")] = "udds,hwfet",
+    calibration: Annotated[Path | None, typer.Option(help="JSON from `teikei calibrate`")] = None,
+    without_maker: Annotated[bool, typer.Option("--without-maker", help="Use the population's parameters")] = False,
+) -> None:
+    """Energy use and range of a study's candidates, or of vehicles given by their road load."""
+    from teikei.simulate import simulate_study, simulate_vehicles
+
+    if (study is None) == (vehicles is None):
+        raise StudyError("give either a STUDY or --vehicles CSV")
+    names = [name.strip() for name in cycles.split(",") if name.strip()]
+    if vehicles is not None:
+        simulate_vehicles(vehicles, names, out, calibration=calibration, without_maker=without_maker)
+    else:
+        assert study is not None  # noqa: S101 - the test above leaves no other case
+        from teikei.study import load
+
+        simulate_study(load(study), out)
+    typer.echo(f"Written: {out}")
+
+
+@app.command()
+def calibrate(
+    measured: Annotated[Path, typer.Option(help="CSV of measured vehicles")],
+    out: Annotated[Path, typer.Option(help="JSON to write")],
+) -> None:
+    """Fit a maker's loss parameters to its measured vehicles and print the leave-one-out error."""
+    from teikei.simulate import calibrate_vehicles
+
+    typer.echo(calibrate_vehicles(measured, out))
+    typer.echo(f"Written: {out}")
+
+
+@app.command()
+def award(
+    tender: Annotated[Path, typer.Argument(metavar="TENDER", help="Folder of tender tables, or a workbook")],
+    out: Annotated[Path, typer.Option(help="Folder to write")] = Path("award"),
+    time_limit: Annotated[float, typer.Option(help="Seconds for the whole command")] = 60.0,
+    gap: Annotated[float, typer.Option(help="Relative gap at which to stop")] = 1e-4,
+) -> None:
+    """Award a tender: whom to buy what from, at least cost, under your rules."""
+    from time import perf_counter
+
+    started = perf_counter()
+    from teikei.plan.award import award as solve_tender
+    from teikei.terminal import progress_bar
+
+    with progress_bar() as progress:
+        result = solve_tender(tender, out, time_limit_s=time_limit, gap=gap, progress=progress, started=started)
+    for warning in result.warnings:
+        typer.echo(str(warning), err=True)
+    typer.echo(
+        f"Cost {result.objective:,.6g}, at least {result.bound:,.6g} is proven (gap {result.gap:.4%}); "
+        f"{len(result.suppliers_used)} suppliers; {result.status} after {result.seconds:.1f} s"
+    )
+    typer.echo(f"Written: {out}")
+
+
+@app.command()
+def split(
+    game: Annotated[Path, typer.Argument(metavar="GAME.json", help="Players and the value of every coalition")],
+    out: Annotated[Path, typer.Option(help="JSON to write")] = Path("split.json"),
+) -> None:
+    """Split a cost or a profit by every rule, test the core, and name who would leave."""
+    from teikei.split import split_file
+
+    split_file(game, out)
+    typer.echo(f"Written: {out}")
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs; the first is the reference")
+    ],
+) -> None:
+    """What changed in the inputs between runs, and what it did to the results."""
+    from teikei.runs.compare import compare_text
+
+    typer.echo(compare_text(runs))
+
+
+@app.command()
+def report(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run")],
+) -> None:
+    """Write the page and the workbook of a stored run again."""
+    from teikei.report import write
+    from teikei.runs import read
+
+    stored = read(run_folder)
+    typer.echo(f"Report: {write(stored.tables, stored.meta, run_folder)}")
+
+
+def main() -> None:
+    """Entry point of the ``teikei`` command: exit codes as errors.py says, never a traceback."""
+    try:
+        app()
+    except TeikeiError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Nothing half done was left behind.", err=True)
+        sys.exit(130)
+    except Exception as error:  # the last line of defence: whatever is left is a bug of ours
+        typer.echo(f"A fault in teikei ({type(error).__name__}). The trace is in {_write_trace(error)}.", err=True)
+        sys.exit(1)
+
+
+def _write_trace(error: Exception) -> str:
+    """Keep the frames of a fault in a file; values stay out, since they may be private figures."""
+    frames = "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)))
+    with tempfile.NamedTemporaryFile("w", prefix="teikei-", suffix="-run.log", delete=False, encoding="utf-8") as file:
+        file.write(f"{type(error).__name__}\n{frames}")
+    return file.name

@@ -1,0 +1,182 @@
+"""Why the share moves, who gains and who loses: tables and sentences around the cases of a forecast."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from teikei.market.calibrate import Calibrated
+from teikei.market.cases import Case
+from teikei.market.home import MILLION, NOT_CONSIDERED
+from teikei.market.respond import Response, base_scene, price_and_sell
+from teikei.market.scene import Scene, dynamic_draws
+from teikei.market.types import Array
+from teikei.study.types import Study
+
+
+def _band(values: Array) -> tuple[float, float]:
+    sample = values[1:] if len(values) > 1 else values
+    low, high = np.quantile(sample, [0.1, 0.9])
+    return float(low), float(high)
+
+
+def elasticities(calibrated: Calibrated) -> pl.DataFrame:
+    """Own-price elasticity and margin of every product, and of each powertrain to its own price level."""
+    home = calibrated.home
+    found = price_and_sell(calibrated)
+    matrix = found.equilibrium.elasticities()
+    own = np.diagonal(matrix, axis1=1, axis2=2)
+    margin = found.equilibrium.markup / found.equilibrium.price
+    rows = []
+    for j, product in enumerate(home.product):
+        low, high = _band(own[:, j])
+        rows.append((product, home.maker[j], home.powertrain[j], float(own[0, j]), low, high, float(margin[0, j])))
+    for kind in dict.fromkeys(home.powertrain):
+        group = np.array([float(name == kind) for name in home.powertrain])
+        share = found.units * group / (found.units @ group)[:, None]
+        value = np.einsum("dj,djk,k->d", share, matrix, group)
+        low, high = _band(value)
+        rows.append((f"all {kind}", "", kind, float(value[0]), low, high, float(share[0] @ margin[0])))
+    names = ["product", "company", "powertrain", "own_price", "own_price_lower", "own_price_upper", "margin"]
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def walk(study: Study, cases: list[tuple[Case, Response]]) -> pl.DataFrame:
+    """Variable profit on the companies' plug-ins from before to after, million in the report year; steps add up.
+
+    saving: at old sales and prices; price cut: given to buyers at old sales; volume: more sales at the new margin.
+    """
+    base, rows = cases[0][1], []
+    home = base.scene.home
+    ours = np.array([maker in study.companies for maker in home.maker]) & (home.plug_in > 0)
+    factory = 1 + home.vat
+    for case, one in cases[1:]:
+        if case.merged:
+            continue
+        units, more = base.units[0, ours], (one.units - base.units)[0, ours]
+        steps = {
+            "before": float(base.profit[0, ours].sum()),
+            "cost saving": float(-units @ (one.cost - base.cost)[0, ours]),
+            "price cut": float(units @ (one.price - base.price)[0, ours]) / factory,
+            "volume": float(more @ (one.price[0] / factory - one.cost[0])[ours]),
+            "after": float(one.profit[0, ours].sum()),
+        }
+        rows += [(case.rung, step, value) for step, value in steps.items()]
+    return pl.DataFrame(rows, schema={"rung": pl.String, "step": pl.String, "value": pl.Float64}, orient="row")
+
+
+def diversion(cases: list[tuple[Case, Response]]) -> pl.DataFrame:
+    """Who gains and who loses: change of sales by maker and powertrain in the report year, cars."""
+    base, rows = cases[0][1], []
+    home = base.scene.home
+    for case, one in cases[1:]:
+        change: dict[tuple[str, str], float] = {}
+        for j, key in enumerate(zip(home.maker, home.powertrain, strict=True)):
+            change[key] = change.get(key, 0.0) + float(one.units[0, j] - base.units[0, j])
+        rows += [(case.rung, case.scenario, *key, value) for key, value in change.items()]
+    schema = {"rung": pl.String, "scenario": pl.String, "company": pl.String, "powertrain": pl.String}
+    return pl.DataFrame(rows, schema={**schema, "units_change": pl.Float64}, orient="row")
+
+
+def policy_step(calibrated: Calibrated) -> pl.DataFrame:
+    """The next change of subsidies after the calibration year, alone: prices, units, who keeps it.
+
+    buyer_part: share of the change of the subsidy that reaches the buyer, 1 - d(list price)/d(subsidy).
+    """
+    home = calibrated.home
+    later = [year for year in sorted(home.subsidy) if year > home.year]
+    names = ["product", "company", "powertrain", "year", "subsidy_change", "price_change", "buyer_part"]
+    names += ["units_change", "units_change_lower", "units_change_upper"]
+    if not later:
+        return pl.DataFrame(schema=names)
+    scene = base_scene(calibrated)
+    before, after = price_and_sell(scene), price_and_sell(replace(scene, year=later[0]))
+    step = home.wedge(home.year) - home.wedge(later[0])
+    ratio = after.units / before.units - 1
+    rows: list[tuple[object, ...]] = []
+    for j in np.flatnonzero(home.plug_in):
+        low, high = _band(ratio[:, j])
+        price = float(after.price[0, j] - before.price[0, j])
+        buyer = 1 - price / step[j] if step[j] else None
+        key = (home.product[j], home.maker[j], home.powertrain[j], later[0])
+        rows.append((*key, step[j] * MILLION, price * MILLION, buyer, float(ratio[0, j]), low, high))
+    change = after.ev_share / before.ev_share - 1
+    rows.append(("EV share", "", "", later[0], None, None, None, float(change[0]), *_band(change)))
+    return pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
+
+
+def _shifted(scene: Scene, shift: Array) -> Scene:
+    return replace(scene, demand=replace(scene.demand, mean=scene.demand.mean + shift))
+
+
+def levers(study: Study, scene: Scene, base: Response) -> tuple[pl.DataFrame, list[str]]:
+    """What would move the EV share of this year's market, one lever at a time, with bands; and the list in words."""
+    home, demand = scene.home, scene.demand
+    ours = np.array([maker in study.companies for maker in home.maker]) & (home.battery_electric > 0)
+    cost = demand.cost * MILLION
+    by_product = dict(zip(home.product, cost[0], strict=True))
+    plug_in = np.flatnonzero(home.plug_in)
+
+    def cut(rows: npt.NDArray[np.intp], share: float) -> dict[str, float]:
+        return {home.product[j]: -share * by_product[home.product[j]] for j in rows}
+
+    electric = home.battery_electric
+    considering = _everyone_considers(scene)
+    chargers = np.log(3.0) * dynamic_draws(len(cost))["charging_elasticity"] / _response(scene, base)
+    more = {year: value + 0.3 * electric for year, value in home.subsidy.items()} or {scene.year: 0.3 * electric}
+    tax = home.tax or {scene.year: np.zeros(len(home.product))}
+    twins = np.log(2.0) * (1 - demand.nest_parameter) * electric
+    tried: list[tuple[str, Response]] = [
+        ("the companies' electric cars cost 10 % less", price_and_sell(scene, cut(np.flatnonzero(ours), 0.10))),
+        ("every maker's plug-ins cost 10 % less", price_and_sell(scene, cut(plug_in, 0.10))),
+        (
+            "subsidy for electric cars up by 0.3 million",
+            price_and_sell(replace(scene, home=replace(home, subsidy=more, tax=tax))),
+        ),
+        ("three times as many fast chargers", price_and_sell(_shifted(scene, chargers[:, None] * home.plug_in))),
+        ("twice as many electric models on sale, alike", price_and_sell(_shifted(scene, twins))),
+        ("every buyer considers a plug-in", price_and_sell(considering)),
+    ]
+    rows = []
+    for name, one in tried:
+        change = one.ev_share - base.ev_share
+        rows.append((name, float(one.ev_share[0]), float(change[0]), *_band(change)))
+    names = ["lever", "ev_share", "change", "change_lower", "change_upper"]
+    table = pl.DataFrame(rows, schema=names, orient="row")
+    listed = "; ".join(
+        f"{row[0]}: {100 * row[2]:+.2f} points ({100 * row[3]:+.2f} to {100 * row[4]:+.2f})" for row in rows
+    )
+    start = f"what moves the EV share of {scene.year} ({100 * base.ev_share[0]:.2f} %), one at a time: {listed}"
+    return table, [start]
+
+
+def _response(scene: Scene, base: Response) -> Array:
+    """d ln(plug-in units) / d(utility of plug-ins) at fixed prices (D,), from the average purchase probabilities."""
+    moved = price_and_sell(_shifted(scene, 0.05 * scene.home.plug_in), start=base.equilibrium.price)
+    ratio = (moved.units @ scene.home.plug_in) / (base.units @ scene.home.plug_in)
+    return np.asarray(np.log(ratio) / 0.05, dtype=np.float64)
+
+
+def _everyone_considers(scene: Scene) -> Scene:
+    """The scene in which buyers who did not consider plug-ins see them like the average of those who do."""
+    taste = scene.demand.taste
+    return replace(scene, demand=replace(scene.demand, taste=np.where(taste <= NOT_CONSIDERED / 2, 0.0, taste)))
+
+
+def words(summary: pl.DataFrame, year: int) -> list[str]:
+    """The answer in sentences: what the highest rung does to the share, and how sure that is."""
+    rows = summary.filter((pl.col("year") == year) & (pl.col("scenario") != "merger"))
+    if rows.height < 2:
+        return ["market: no plan of all companies together was evaluated; only the baseline is shown"]
+    row, first = rows.row(rows.height - 1, named=True), rows.row(0, named=True)
+    change, low, high = (100 * row[f"ev_share_change{end}"] for end in ("", "_lower", "_upper"))
+    little = "little" if abs(change) < 0.25 else "a part"
+    return [
+        f"at rung {row['rung']} the EV share of {year} moves by {change:+.3f} points ({low:+.3f} to {high:+.3f}), "
+        f"from {100 * first['ev_share']:.2f} % to {100 * row['ev_share']:.2f} %: cheaper shared parts explain {little} "
+        "of adoption; the companies' own sales move by "
+        f"{100 * (row['alliance_ev_units'] / max(first['alliance_ev_units'], 1e-9) - 1):+.1f} %"
+    ]

@@ -1,0 +1,183 @@
+"""The home market as the study tells it: products on sale, what buyers pay, who sets prices, who buys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import polars as pl
+
+from teikei.errors import Problem, StudyError
+from teikei.market.reference import vat_rate
+from teikei.market.types import Array, IntArray
+from teikei.study.types import Study
+
+MILLION = 1e6
+PLUG_IN = ("bev", "phev")
+RANGE_KM = 200.0  # where the value of range is stated
+NOT_CONSIDERED = -60.0  # utility of a plug-in to a buyer who does not consider one: no purchase in practice
+
+
+@dataclass(frozen=True)
+class HomeMarket:
+    """Products of one country and year. Money in million of the study's currency, consumer prices with VAT.
+
+    price, units, range_km, battery_kwh (J,), NaN where the study gives none; subsidy and tax by year: {year: (J,)},
+    years between and after take the last one before. nest (J,): segment and plug-in or not. model (J,): a single
+    model, not an aggregate of a maker's models (it has a range). programme: the study's programme or "".
+    """
+
+    country: str
+    year: int
+    vat: float
+    product: tuple[str, ...]
+    maker: tuple[str, ...]
+    programme: tuple[str, ...]
+    powertrain: tuple[str, ...]
+    price: Array
+    units: Array
+    range_km: Array
+    battery_kwh: Array
+    kei: Array
+    subsidy: dict[int, Array]
+    tax: dict[int, Array]
+    messages: tuple[str, ...] = ()
+
+    @property
+    def plug_in(self) -> Array:
+        """1 for plug-in products (J,)."""
+        return np.array([float(kind in PLUG_IN) for kind in self.powertrain])
+
+    @property
+    def battery_electric(self) -> Array:
+        """1 for battery-electric products (J,)."""
+        return np.array([float(kind == "bev") for kind in self.powertrain])
+
+    @property
+    def nest(self) -> IntArray:
+        """kei or registered, combustion and hybrid or plug-in (J,)."""
+        return (2 * self.kei + self.plug_in).astype(np.int64)
+
+    @property
+    def model(self) -> Array:
+        """1 where the row is a single model (J,)."""
+        return np.asarray(~np.isnan(self.range_km), dtype=np.float64)
+
+    def ownership(self, merged: tuple[str, ...] = ()) -> Array:
+        """1 where two products have the same maker (J, J); makers in ``merged`` set prices together."""
+        owner = np.array(["+".join(merged) if maker in merged else maker for maker in self.maker])
+        return np.asarray(owner[:, None] == owner, dtype=np.float64)
+
+    def wedge(self, year: int) -> Array:
+        """Tax minus subsidy (J,) that the buyer of ``year`` pays on top of the list price."""
+        known = [at for at in sorted(self.tax) if at <= year] or sorted(self.tax)[:1]
+        if not known:
+            return np.zeros(len(self.product))
+        tax, subsidy = self.tax[known[-1]], self.subsidy[known[-1]]
+        return np.asarray(tax - subsidy, dtype=np.float64)
+
+
+def home_market(study: Study, country: str | None = None) -> HomeMarket:
+    """The market of ``country`` (default: the study's home market) in ``settings.market_year``.
+
+    Raises StudyError where there are no products, where a price or units are not above 0, or a VAT rate is missing.
+    """
+    country = country or study.settings.home_market
+    year = study.settings.market_year
+    table = study["products"]
+    if table.height:
+        table = table.with_row_index("row").filter((pl.col("country") == country) & (pl.col("year") == year))
+    if not table.height:
+        raise StudyError(
+            f"products: no row for country {country} and year {year}; the market stage has nothing to work on"
+        )
+    places = study.row_places.get("products", ())
+    problems = []
+    for row in table.iter_rows(named=True):
+        for column in ("price", "units"):
+            if row[column] is None or not row[column] > 0:
+                place = places[row["row"]] if row["row"] < len(places) else f"products:{row['product']}"
+                problems.append(Problem(f"{place}:{column}", f"found {row[column]}; expected a number above 0"))
+    if problems:
+        raise StudyError(problems)
+    products = tuple(table["product"].to_list())
+    subsidy, tax, messages = _policy(study, country, products)
+    number = {name: table[name].cast(pl.Float64).fill_null(np.nan).to_numpy().copy() for name in _NUMBERS}
+    return HomeMarket(
+        country=country,
+        year=year,
+        vat=vat_rate(country),
+        product=products,
+        maker=tuple(table["maker"].to_list()),
+        programme=tuple(name or "" for name in table["programme"].to_list()),
+        powertrain=tuple(table["powertrain"].to_list()),
+        price=number["price"] / MILLION,
+        units=number["units"],
+        range_km=number["range_km"],
+        battery_kwh=number["battery_kwh"],
+        kei=(table["segment"] == "kei").cast(pl.Float64).to_numpy().copy(),
+        subsidy=subsidy,
+        tax=tax,
+        messages=messages,
+    )
+
+
+_NUMBERS = ("price", "units", "range_km", "battery_kwh")
+
+
+def _policy(
+    study: Study, country: str, products: tuple[str, ...]
+) -> tuple[dict[int, Array], dict[int, Array], tuple[str, ...]]:
+    """Subsidy and tax (J,) by year in which the table says anything; a product keeps its last figure."""
+    table = study["policy"].filter(pl.col("country") == country).sort("year", maintain_order=True)
+    index = {name: j for j, name in enumerate(products)}
+    subsidy, tax = np.zeros(len(products)), np.zeros(len(products))
+    by_subsidy: dict[int, Array] = {}
+    by_tax: dict[int, Array] = {}
+    for row in table.iter_rows(named=True):
+        if row["product"] not in index:
+            continue
+        j = index[row["product"]]
+        subsidy[j], tax[j] = (row["subsidy"] or 0.0) / MILLION, (row["purchase_tax"] or 0.0) / MILLION
+        by_subsidy[row["year"]], by_tax[row["year"]] = subsidy.copy(), tax.copy()
+    if not by_subsidy:
+        return by_subsidy, by_tax, (f"policy: no row for {country}: no subsidy and no purchase tax is counted",)
+    last = max(by_subsidy)
+    return by_subsidy, by_tax, (f"policy: after {last} the subsidies and taxes of {last} are carried on",)
+
+
+@dataclass(frozen=True)
+class Buyers:
+    """Consumer types as standard normal nodes with weights that add up to one: Gauss-Hermite products.
+
+    price_node, electric_node, kei_node (I,), weight (I,); considers (I,): 0 for types that do not consider plug-ins,
+    whose weights add up to one among themselves.
+    """
+
+    price_node: Array
+    electric_node: Array
+    kei_node: Array
+    weight: Array
+    considers: Array
+
+
+@cache
+def buyers(electric_nodes: int = 15, other_nodes: int = 3) -> Buyers:
+    """Buyers on a product rule: taste for electric cars needs the fine one, since a few enthusiasts buy most."""
+    fine, fine_weight = np.polynomial.hermite_e.hermegauss(electric_nodes)
+    rough, rough_weight = np.polynomial.hermite_e.hermegauss(other_nodes)
+    fine_weight, rough_weight = fine_weight / fine_weight.sum(), rough_weight / rough_weight.sum()
+    rows: list[tuple[float, ...]] = [
+        (a, b, c, wa * wb * wc, 1.0)
+        for a, wa in zip(rough, rough_weight, strict=True)
+        for b, wb in zip(fine, fine_weight, strict=True)
+        for c, wc in zip(rough, rough_weight, strict=True)
+    ]
+    rows += [
+        (a, 0.0, c, wa * wc, 0.0)
+        for a, wa in zip(rough, rough_weight, strict=True)
+        for c, wc in zip(rough, rough_weight, strict=True)
+    ]
+    table = np.array(rows).T
+    return Buyers(table[0], table[1], table[2], table[3], table[4])

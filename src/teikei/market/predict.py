@@ -1,0 +1,225 @@
+"""The market forecast of a study: prices, sales and EV share of every case and year, with bands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from teikei.market import explain
+from teikei.market.cases import (
+    Case,
+    Reprice,
+    alone_costs,
+    build_cases,
+    close_loop,
+    grand_plans,
+)
+from teikei.market.fit import calibrate
+from teikei.market.home import MILLION
+from teikei.market.reference import ev_history
+from teikei.market.respond import Response, price_and_sell
+from teikei.market.scene import Scene, scenes
+from teikei.market.types import Array, MarketOutcome
+from teikei.plan.types import Plans
+from teikei.study.types import Study
+
+Progress = Callable[[str, float], None]
+
+
+def predict(
+    study: Study,
+    plans: Plans | None,
+    *,
+    reprice: Reprice | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    draws: int = 64,
+) -> MarketOutcome:
+    """What do the plans' savings do to prices, sales, profit, rivals and the EV share of the home market?
+
+    plans: None gives the baseline alone. reprice(plan, volumes) prices the plan's designs and awards at other volumes
+    (``volumes``: the study's table with home-market units moved) and closes the loop back from sales to cost; without
+    it costs stay as planned. Only variable cost reaches prices. executor: years are solved side by side; results do not
+    depend on it. draws: posterior draws behind the bands.
+
+    Raises StudyError where the market's tables cannot be right. Equilibria that did not converge are listed in
+    ``convergence`` and named in ``messages``.
+    """
+    tell = progress or (lambda _text, _fraction: None)
+    tell("calibrating demand", 0.0)
+    calibrated = calibrate(study, draws=draws)
+    line, messages = scenes(study, calibrated)
+    name = study.scenario or "base"
+    cases = build_cases(study, plans, name)
+    convergence: list[dict[str, object]] = []
+    if reprice is not None and plans is not None:
+        tell("closing the loop from sales to costs", 0.2)
+        cases, loops = _with_loop(study, plans, cases, line, reprice)
+        convergence += loops
+        messages += [str(row["note"]) for row in loops if row["note"]]
+    tell("solving the market of each year", 0.3)
+    work = [(scene, cases) for scene in line]
+    solved = list(executor.map(_solve_year, work)) if executor is not None else [_solve_year(one) for one in work]
+    by_case = [[year[k] for year in solved] for k in range(len(cases))]
+    tell("telling what happened", 0.8)
+    convergence += [_convergence(case, responses) for case, responses in zip(cases, by_case, strict=True)]
+    open_cases = [str(row["case"]) for row in convergence if not row["converged"]]
+    if open_cases:
+        messages.append(f"not converged, do not quote: {', '.join(open_cases)}")
+    report = _report_index(study, line)
+    outcome = pl.concat([_outcome(case, rows, by_case[0]) for case, rows in zip(cases, by_case, strict=True)])
+    summary = pl.concat([_summary(study, case, rows, by_case[0]) for case, rows in zip(cases, by_case, strict=True)])
+    at_report = [(case, rows[report]) for case, rows in zip(cases, by_case, strict=True)]
+    levers, sentences = explain.levers(study, line[report], by_case[0][report])
+    tell("done", 1.0)
+    return MarketOutcome(
+        outcome=outcome,
+        summary=summary,
+        moments=calibrated.moments,
+        elasticities=explain.elasticities(calibrated),
+        convergence=pl.DataFrame(convergence, infer_schema_length=None).drop("note"),
+        history=ev_history(calibrated.home.country),
+        messages=(*calibrated.messages, *messages, *explain.words(summary, line[report].year), *sentences),
+        walk=explain.walk(study, at_report),
+        diversion=explain.diversion(at_report),
+        levers=levers,
+        policy_step=explain.policy_step(calibrated),
+    )
+
+
+def _solve_year(work: tuple[Scene, list[Case]]) -> list[Response]:
+    """Every case in one year; a case without any cost change and merger is the baseline itself."""
+    scene, cases = work
+    base = price_and_sell(scene)
+    start = base.equilibrium.price
+    found = []
+    for case in cases:
+        change = case.change.get(scene.year, {})
+        if not change and not case.merged:
+            found.append(base)
+        else:
+            found.append(price_and_sell(scene, change, merged=case.merged, start=start))
+    return found
+
+
+def _with_loop(
+    study: Study, plans: Plans, cases: list[Case], line: list[Scene], reprice: Reprice
+) -> tuple[list[Case], list[dict[str, object]]]:
+    """Cases with costs after the loop through volumes, and one row of convergence for each rung."""
+    before = alone_costs(study, plans)
+    baseline = {scene.year: price_and_sell(scene, draws=slice(0, 1)) for scene in line}
+    changed, rows = {}, []
+    for plan in grand_plans(study, plans):
+        result = close_loop(study, plan, before, line, baseline, reprice)
+        changed[plan.rung] = result.change
+        note = ""
+        if result.cycle:
+            note = f"{plan.rung}: volumes and tier prices cycle with length {result.cycle}; the last round is shown"
+        elif not result.converged:
+            note = f"{plan.rung}: after {result.rounds} rounds costs still move by {result.residual:,.0f} per car"
+        rows.append(
+            {
+                "case": f"{plan.rung}: loop through volumes",
+                "residual": result.residual,
+                "iterations": result.rounds,
+                "converged": result.converged,
+                "note": note,
+            }
+        )
+    return [replace(case, change=changed.get(case.rung, case.change)) for case in cases], rows
+
+
+def _convergence(case: Case, responses: list[Response]) -> dict[str, object]:
+    label = case.rung if not case.merged else f"{case.rung}, merger"
+    return {
+        "case": label,
+        "residual": max(float(one.equilibrium.residual.max()) for one in responses),
+        "iterations": max(int(one.equilibrium.iterations.max()) for one in responses),
+        "converged": all(bool(one.equilibrium.converged.all()) for one in responses),
+        "note": "",
+    }
+
+
+def _report_index(study: Study, line: list[Scene]) -> int:
+    years = [scene.year for scene in line]
+    return years.index(study.settings.report_year) if study.settings.report_year in years else len(years) - 1
+
+
+def band(values: Array) -> tuple[float, float]:
+    """10 % and 90 % of the draws (first row: the most likely parameters, left out where there are others)."""
+    sample = values[1:] if len(values) > 1 else values
+    low, high = np.quantile(sample, [0.1, 0.9])
+    return float(low), float(high)
+
+
+def _keys(case: Case, year: int, region: str) -> dict[str, object]:
+    return {
+        "coalition": case.coalition,
+        "rung": case.rung,
+        "scenario": case.scenario,
+        "year": year,
+        "region": region,
+    }
+
+
+def _outcome(case: Case, responses: list[Response], baseline: list[Response]) -> pl.DataFrame:
+    """CONTRACT table market_outcome of one case; years in which nothing differs from the baseline are told as well."""
+    rows = []
+    for one, base in zip(responses, baseline, strict=True):
+        home = one.scene.home
+        share = one.units / one.units.sum(axis=1, keepdims=True)
+        for j, product in enumerate(home.product):
+            low, high = band(share[:, j])
+            rows.append(
+                {
+                    **_keys(case, one.scene.year, home.country),
+                    "product": product,
+                    "company": home.maker[j],
+                    "powertrain": home.powertrain[j],
+                    "price": float(one.price[0, j]) * MILLION,
+                    "price_change": float(one.price[0, j] - base.price[0, j]) * MILLION,
+                    "units": float(one.units[0, j]),
+                    "units_change": float(one.units[0, j] - base.units[0, j]),
+                    "share": float(share[0, j]),
+                    "lower": low,
+                    "upper": high,
+                }
+            )
+    return pl.DataFrame(rows)
+
+
+def _summary(study: Study, case: Case, responses: list[Response], baseline: list[Response]) -> pl.DataFrame:
+    rows = []
+    for one, base in zip(responses, baseline, strict=True):
+        home = one.scene.home
+        ours = np.array([float(maker in study.companies) for maker in home.maker])
+        share, change = one.ev_share, one.ev_share - base.ev_share
+        gain = (one.profit - base.profit) @ ours
+        surplus = -0.5 * ((one.units + base.units) * (one.price - base.price)).sum(axis=1)
+        cut = (base.cost - one.cost)[0]
+        weight = base.units[0] * (cut != 0)
+        passed = (base.price - one.price)[0] / (1 + home.vat)
+        rows.append(
+            {
+                **_keys(case, one.scene.year, home.country),
+                "ev_share": float(share[0]),
+                "ev_share_lower": band(share)[0],
+                "ev_share_upper": band(share)[1],
+                "ev_share_change": float(change[0]),
+                "ev_share_change_lower": band(change)[0],
+                "ev_share_change_upper": band(change)[1],
+                "alliance_ev_units": float(one.units[0] @ (ours * home.plug_in)),
+                "rival_ev_units": float(one.units[0] @ ((1 - ours) * home.plug_in)),
+                "alliance_profit_change": float(gain[0]),
+                "alliance_profit_change_lower": band(gain)[0],
+                "alliance_profit_change_upper": band(gain)[1],
+                "pass_through": float(weight @ passed / (weight @ cut)) if weight @ cut and not case.merged else None,
+                "consumer_surplus_change": float(surplus[0]),
+                "new_car_sales": float(one.units[0].sum()),
+            }
+        )
+    return pl.DataFrame(rows, schema_overrides={"pass_through": pl.Float64})

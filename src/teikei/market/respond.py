@@ -1,0 +1,93 @@
+"""What a change of variable cost does to prices and sales in one year's market."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from teikei.market.calibrate import Calibrated
+from teikei.market.equilibrium import Equilibrium, equilibrium
+from teikei.market.home import MILLION
+from teikei.market.scene import Scene
+from teikei.market.types import Array
+
+
+@dataclass(frozen=True)
+class Response:
+    """Prices and sales of one market at D draws, the most likely first.
+
+    price (D, J): consumer list price with VAT, million; units (D, J); cost (D, J): marginal cost before VAT, million;
+    profit (D, J): variable profit, million; surplus (D,): consumer surplus per potential buyer, million, up to a
+    constant.
+    """
+
+    scene: Scene
+    price: Array
+    units: Array
+    cost: Array
+    profit: Array
+    surplus: Array
+    equilibrium: Equilibrium
+
+    @property
+    def ev_share(self) -> Array:
+        """Plug-in share of sales (D,)."""
+        return np.asarray((self.units @ self.scene.home.plug_in) / self.units.sum(axis=1), dtype=np.float64)
+
+
+def base_scene(calibrated: Calibrated) -> Scene:
+    """The calibration year itself."""
+    home = calibrated.home
+    return Scene(home.year, home, calibrated.draws, calibrated.draws.scale(home.price))
+
+
+def price_and_sell(
+    market: Calibrated | Scene,
+    cost_change: Mapping[str, float] | None = None,
+    *,
+    merged: tuple[str, ...] = (),
+    draws: slice | None = None,
+    start: Array | None = None,
+) -> Response:
+    """Equilibrium prices and sales after a change of variable cost.
+
+    market: a calibrated market (its own year) or the scene of a year · cost_change: study currency per car before VAT,
+    by programme or by product, negative for a saving (development cost never belongs here) · merged: makers that set
+    prices together (the contrast; joint procurement changes cost, not ownership) · draws: which draws, default all ·
+    start: producer prices (D, J) to start from.
+
+    Costs are kept above a tenth of a percent of their old value. Raises MarketInputError where inputs cannot be right.
+    """
+    scene = base_scene(market) if isinstance(market, Calibrated) else market
+    home, rows = scene.home, draws or slice(None)
+    demand = scene.demand.part(rows)
+    change = np.array(
+        [
+            (cost_change or {}).get(programme or name, (cost_change or {}).get(name, 0.0)) / MILLION
+            for name, programme in zip(home.product, home.programme, strict=True)
+        ]
+    )
+    cost = np.maximum(demand.cost + change, 1e-3 * np.abs(demand.cost))
+    found = equilibrium(
+        cost,
+        scene.utility[rows],
+        demand.slope * (1 + home.vat),
+        demand.weight,
+        home.ownership(merged),
+        nest=home.nest,
+        nest_parameter=demand.nest_parameter,
+        price_scale=scene.scale[rows],
+        start=np.broadcast_to(home.price / (1 + home.vat), cost.shape) if start is None else start,
+    )
+    units = found.share * demand.buyers_total[:, None]
+    return Response(
+        scene=scene,
+        price=found.price * (1 + home.vat),
+        units=units,
+        cost=cost,
+        profit=units * found.markup,
+        surplus=found.consumer_surplus(),
+        equilibrium=found,
+    )

@@ -1,0 +1,310 @@
+"""The market of each year to come: who is on sale, at which cost, what buyers get and pay, for every draw.
+
+A year differs from the calibration year by policy, battery cost, chargers, consideration of plug-ins, models that
+enter, change or leave with the study's programmes, and by a random walk in the appeal of plug-ins whose size is
+history's. Volume has no second learning term here: scale effects belong to the plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from teikei.market.calibrate import DEMAND, Calibrated, Demand, price_scale, types_of
+from teikei.market.demand import derive
+from teikei.market.home import MILLION, RANGE_KM, HomeMarket
+from teikei.market.inputs import check_market
+from teikei.market.reference import ev_history, parameters
+from teikei.market.types import Array, IntArray
+from teikei.study.types import Study
+
+_SEED: Final = (2026, 8)
+_DYNAMIC: Final = (
+    "word_of_mouth",
+    "outside_push",
+    "charging_elasticity",
+    "charger_growth",
+    "pack_price",
+    "pack_price_fall",
+    "entrant_spread",
+)
+_NOT_PASSENGER: Final = ("light van",)  # registered as commercial vehicles: not in the passenger-car figures
+_SAME_RANGE: Final = 0.15  # a product whose range differs more from its programme's is the predecessor
+_HISTORY_YEARS: Final = 10
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One year's market at D draws. home: products on sale; demand: as calibrated, moved to the year; scale (D, J)."""
+
+    year: int
+    home: HomeMarket
+    demand: Demand
+    scale: Array
+
+    @property
+    def utility(self) -> Array:
+        """Utility (D, J, I) before the list price, subsidy and tax of the year included."""
+        wedge = self.scale * self.home.wedge(self.year)
+        return self.demand.mean[..., None] + self.demand.taste - self.demand.slope[:, None, :] * wedge[:, :, None]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A programme that enters the market, or a product that changes: year, share of that year, and what moves."""
+
+    product: str
+    programme: str
+    maker: str
+    kei: float
+    sop_year: int
+    fraction: float
+    range_km: float
+    reference: int
+
+
+def _first_sop(study: Study) -> dict[str, tuple[int, float]]:
+    """Programme -> year of its first start of production and the part of that year on sale."""
+    first: dict[str, tuple[int, float]] = {}
+    for programme, sop in study["generations"].select("programme", "sop").sort("sop").iter_rows():
+        year, month = (int(part) for part in sop.split("-")[:2])
+        first.setdefault(programme, (year, (13 - month) / 12))
+    return first
+
+
+def _required_range(study: Study, programme: str) -> float | None:
+    """Range the programme must reach (km), averaged over versions by share; the home procedure first."""
+    table = study["requirements"].filter((pl.col("programme") == programme) & (pl.col("requirement") == "range"))
+    if not table.height:
+        return None
+    japan = table.filter(pl.col("procedure") == "wltc_japan")
+    table = japan if japan.height else table
+    weights = dict(study["versions"].filter(pl.col("programme") == programme).select("version", "share").iter_rows())
+    pairs = [(weights.get(version, 1.0), value) for version, value in table.select("version", "value").iter_rows()]
+    return float(sum(w * v for w, v in pairs) / sum(w for w, _ in pairs))
+
+
+def _entrants(study: Study, home: HomeMarket) -> tuple[list[_Change], list[str]]:
+    """Programmes with home-market volumes and no product yet, each with the product its cost and appeal start from."""
+    sop, messages = _first_sop(study), []
+    sold = set(
+        study["volumes"].filter((pl.col("region") == home.country) & (pl.col("units") > 0))["programme"].to_list()
+    )
+    found = []
+    for row in study["programmes"].filter(pl.col("in_scope")).iter_rows(named=True):
+        name = row["programme"]
+        if name not in sold or name in home.programme or name not in sop:
+            continue
+        if row["segment"] in _NOT_PASSENGER:
+            messages.append(f"{name} {row['title']}: not a passenger car, left out of the market")
+            continue
+        kei = float(row["segment"] == "kei")
+        target = _required_range(study, name)
+        pool = [
+            j
+            for j in range(len(home.product))
+            if home.battery_electric[j] and home.kei[j] == kei and not np.isnan(home.range_km[j])
+        ]
+        if not pool or target is None:
+            messages.append(f"{name} {row['title']}: no comparable product or no range: left out of the market")
+            continue
+        own = [j for j in pool if home.maker[j] == row["company"]] or pool
+        reference = min(own, key=lambda j: abs(np.log(home.range_km[j] / target)))
+        year, fraction = sop[name]
+        title = row["title"] or name
+        found.append(_Change(title, name, row["company"], kei, year, fraction, target, reference))
+        messages.append(
+            f"{name} {title}: enters in {year} with cost and appeal of {home.product[reference]}, moved to "
+            f"{target:.0f} km range"
+        )
+    return found, messages
+
+
+def _with_entrants(calibrated: Calibrated, entrants: list[_Change]) -> Calibrated:
+    """Products of the study's programmes appended to the market; cost and mean utility follow in ``_moved``."""
+    home, demand = calibrated.home, calibrated.draws
+    ref = [change.reference for change in entrants]
+    wide = replace(
+        home,
+        product=home.product + tuple(change.product for change in entrants),
+        maker=home.maker + tuple(change.maker for change in entrants),
+        programme=home.programme + tuple(change.programme for change in entrants),
+        powertrain=home.powertrain + ("bev",) * len(entrants),
+        price=np.concatenate([home.price, home.price[ref]]),
+        units=np.concatenate([home.units, np.zeros(len(ref))]),
+        range_km=np.concatenate([home.range_km, home.range_km[ref]]),
+        battery_kwh=np.concatenate([home.battery_kwh, home.battery_kwh[ref]]),
+        kei=np.concatenate([home.kei, home.kei[ref]]),
+        subsidy={year: np.concatenate([value, value[ref]]) for year, value in home.subsidy.items()},
+        tax={year: np.concatenate([value, value[ref]]) for year, value in home.tax.items()},
+    )
+    slope, weight, taste = types_of(demand.theta, wide)
+    more = Demand(
+        demand.theta,
+        slope,
+        weight,
+        taste,
+        np.concatenate([demand.mean, demand.mean[:, ref]], axis=1),
+        np.concatenate([demand.cost, demand.cost[:, ref]], axis=1),
+        demand.buyers_total,
+    )
+    return replace(calibrated, home=wide, draws=more)
+
+
+def plug_in_response(calibrated: Calibrated) -> Array:
+    """d ln(plug-in units) / d(utility of all plug-ins) (D,): turns changes of log sales into utility."""
+    home, demand = calibrated.home, calibrated.draws
+    price = np.broadcast_to(home.price / (1 + home.vat), demand.mean.shape).copy()
+    sales = []
+    for shift in (-0.05, 0.05):
+        market = check_market(
+            demand.net_utility(home, home.year) + shift * home.plug_in[:, None],
+            demand.slope * (1 + home.vat),
+            demand.weight,
+            home.nest,
+            demand.nest_parameter,
+            (),
+            price_scale=demand.scale(home.price),
+        )
+        sales.append(derive(market, price, slopes=False)[0] @ home.plug_in)
+    return np.asarray(np.log(sales[1] / sales[0]) / 0.1, dtype=np.float64)
+
+
+def history_spread(country: str, last_year: int | None = None) -> float:
+    """Standard deviation of the yearly change of ln(EV share) around its mean, over the last ten years known."""
+    table = ev_history(country).filter(pl.col("year") <= (last_year or 9999)).sort("year")
+    change = np.diff(np.log(table["ev_share"].to_numpy()))[-_HISTORY_YEARS:]
+    return float(np.std(change, ddof=1)) if len(change) > 2 else 0.5
+
+
+def dynamic_draws(count: int) -> dict[str, Array]:
+    """Parameters of the years (count,) each: the central value first, then draws from their ranges."""
+    generator = np.random.default_rng(_SEED)
+    known = parameters()
+    drawn = {}
+    for name in _DYNAMIC:
+        noise = generator.standard_normal(count)
+        noise[0] = 0.0
+        drawn[name] = known[name].bounded(known[name].unbounded(known[name].central) + known[name].spread * noise)
+    return drawn
+
+
+def consideration_path(start: Array, push: Array, mouth: Array, years: int) -> Array:
+    """Share of buyers who consider plug-ins (years + 1, D): d theta/dt = (p + q theta)(1 - theta).
+
+    Struben and Sterman (2008); every model on sale is open to them.
+    """
+    path = [start]
+    for _ in range(years):
+        path.append(1 - (1 - path[-1]) * np.exp(-(push + mouth * path[-1])))  # a year of it; never above 1
+    return np.stack(path)
+
+
+def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None) -> tuple[list[Scene], list[str]]:
+    """The markets from the calibration year to ``last_year`` (default: the study's), and what was assumed."""
+    base = calibrated.home
+    entrants, messages = _entrants(study, base)
+    wide = _with_entrants(calibrated, entrants)
+    home, demand = wide.home, wide.draws
+    count, products = demand.mean.shape
+    end = max(last_year or study.settings.last_year, home.year)
+    drawn = dynamic_draws(count)
+    generator = np.random.default_rng((*_SEED, 1))
+    walk = history_spread(home.country) * generator.standard_normal((end - home.year + 1, count)).cumsum(axis=0)
+    walk -= walk[0]
+    walk[:, 0] = 0.0
+    newcomer = generator.standard_normal((count, products))
+    newcomer[0] = 0.0
+    response = plug_in_response(calibrated)
+    column = {name: demand.theta[:, k] for k, name in enumerate(DEMAND)}
+    consider = consideration_path(
+        column["consideration_share"], drawn["outside_push"], drawn["word_of_mouth"], end - home.year
+    )
+    scale = price_scale(demand.theta, home.price)
+    known_kwh = np.where(np.isnan(home.battery_kwh), _missing_kwh(home), home.battery_kwh)
+    result = []
+    for step, year in enumerate(range(home.year, end + 1)):
+        mean, cost, on_sale = demand.mean.copy(), demand.cost.copy(), np.ones(products, dtype=bool)
+        appeal = (drawn["charging_elasticity"] * drawn["charger_growth"] * step + walk[step]) / response
+        mean += appeal[:, None] * home.plug_in
+        fall = drawn["pack_price"] / MILLION * ((1 - drawn["pack_price_fall"]) ** step - 1)
+        cost += fall[:, None] * known_kwh * home.plug_in
+        for j in range(products):
+            entrant = entrants[j - len(base.product)] if j >= len(base.product) else None
+            on_sale[j] = _move(
+                study, home, j, entrant, year, mean[:, j], cost[:, j], column, scale[:, j], drawn, newcomer[:, j]
+            )
+        slope, weight, taste = types_of(demand.theta, home, consideration=consider[step])
+        keep = np.flatnonzero(on_sale).astype(np.int64)
+        moved = Demand(demand.theta, slope, weight, taste[:, keep], mean[:, keep], cost[:, keep], demand.buyers_total)
+        result.append(Scene(year, _only(home, keep), moved, scale[:, keep]))
+    return result, messages
+
+
+def _missing_kwh(home: HomeMarket) -> Array:
+    """Energy of plug-ins whose pack is not in the table (J,): median of battery-electric ones; 0 for hybrids."""
+    known = home.battery_kwh[(home.battery_electric > 0) & ~np.isnan(home.battery_kwh)]
+    return home.battery_electric * (float(np.median(known)) if len(known) else 0.0)
+
+
+def _move(  # noqa: PLR0917
+    study: Study,
+    home: HomeMarket,
+    j: int,
+    entrant: _Change | None,
+    year: int,
+    mean: Array,
+    cost: Array,
+    column: dict[str, Array],
+    scale: Array,
+    drawn: dict[str, Array],
+    noise: Array,
+) -> bool:
+    """Move mean utility and cost (D,) of product j in place to ``year``; returns whether it is on sale."""
+    programme = home.programme[j]
+    if not programme:
+        return True
+    keep = 1 - column["nest_parameter"]
+    ends = study["generations"].filter(pl.col("programme") == programme)["eop_year"].to_list()
+    if ends and year > max(ends):
+        return False
+    target = entrant.range_km if entrant else _required_range(study, programme)
+    changed = target is not None and abs(np.log(target / home.range_km[j])) > np.log(1 + _SAME_RANGE)
+    first, fraction = _first_sop(study).get(programme, (0, 1.0))
+    if entrant:
+        if year < first:
+            return False
+        mean += keep * (drawn["entrant_spread"] * noise + (np.log(fraction) if year == first else 0.0))
+        sister = _first_sop(study).get(home.programme[entrant.reference], (0, 1.0))
+        if sister[0] == home.year and not np.isnan(home.range_km[entrant.reference]):
+            mean -= keep * np.log(sister[1])  # the model it is compared with was itself on sale for part of the year
+    elif year > home.year and first == home.year and not changed:
+        mean -= keep * np.log(fraction)  # on sale for a part of the calibration year only
+    if target is not None and (entrant or (changed and year > home.year and year >= first)):
+        step = np.log(target / home.range_km[j])
+        mean += column["price_slope"] * scale * column["range_value"] / MILLION * RANGE_KM * step
+        per_km = home.battery_kwh[j] / home.range_km[j]
+        cost += drawn["pack_price"] / MILLION * per_km * (target - home.range_km[j])
+    return True
+
+
+def _only(home: HomeMarket, keep: IntArray) -> HomeMarket:
+    """The market with some of its products."""
+    names = [int(j) for j in keep]
+    return replace(
+        home,
+        product=tuple(home.product[j] for j in names),
+        maker=tuple(home.maker[j] for j in names),
+        programme=tuple(home.programme[j] for j in names),
+        powertrain=tuple(home.powertrain[j] for j in names),
+        price=home.price[names],
+        units=home.units[names],
+        range_km=home.range_km[names],
+        battery_kwh=home.battery_kwh[names],
+        kei=home.kei[names],
+        subsidy={year: value[names] for year, value in home.subsidy.items()},
+        tax={year: value[names] for year, value in home.tax.items()},
+    )

@@ -1,0 +1,143 @@
+"""A mixed-integer program as growing arrays, handed to HiGHS column-wise in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import highspy
+import numpy as np
+import numpy.typing as npt
+
+INFINITY = float("inf")
+
+
+@dataclass
+class Program:
+    """minimise offset + cost.x, row_lower <= A x <= row_upper, lower <= x <= upper, some x integer.
+
+    Built once by ``build``; ``names`` and ``row_names`` keep the field's words for explanations.
+    """
+
+    cost: list[float] = field(default_factory=list)
+    lower: list[float] = field(default_factory=list)
+    upper: list[float] = field(default_factory=list)
+    integer: list[bool] = field(default_factory=list)
+    names: list[Any] = field(default_factory=list)
+    row_lower: list[float] = field(default_factory=list)
+    row_upper: list[float] = field(default_factory=list)
+    row_names: list[Any] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    columns: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    offset: float = 0.0
+
+    def column(
+        self, name: Any, cost: float = 0.0, lower: float = 0.0, upper: float = 1.0, integer: bool = False
+    ) -> int:
+        """Adds a variable and returns its index."""
+        self.cost.append(cost)
+        self.lower.append(lower)
+        self.upper.append(upper)
+        self.integer.append(integer)
+        self.names.append(name)
+        return len(self.cost) - 1
+
+    def row(
+        self,
+        name: Any,
+        terms: Iterable[tuple[int, float]] | Mapping[int, float],
+        lower: float = -INFINITY,
+        upper: float = INFINITY,
+    ) -> int:
+        """Adds a constraint and returns its index; repeated columns add up."""
+        merged: dict[int, float] = {}
+        for column, value in terms.items() if isinstance(terms, Mapping) else terms:
+            merged[column] = merged.get(column, 0.0) + value
+        index = len(self.row_lower)
+        for column, value in merged.items():
+            if value:
+                self.rows.append(index)
+                self.columns.append(column)
+                self.values.append(value)
+        self.row_lower.append(lower)
+        self.row_upper.append(upper)
+        self.row_names.append(name)
+        return index
+
+    def matrix(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+        """Column-compressed (start, index, value)."""
+        columns = np.asarray(self.columns, dtype=np.int64)
+        order = np.argsort(columns, kind="stable")
+        start = np.zeros(len(self.cost) + 1, dtype=np.int32)
+        np.cumsum(np.bincount(columns, minlength=len(self.cost)), out=start[1:])
+        return start, np.asarray(self.rows, dtype=np.int32)[order], np.asarray(self.values)[order]
+
+    def to_highs(self) -> highspy.HighsLp:
+        """The program as a HiGHS model."""
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = len(self.cost), len(self.row_lower)
+        lp.col_cost_, lp.col_lower_, lp.col_upper_ = (np.asarray(v) for v in (self.cost, self.lower, self.upper))
+        lp.row_lower_, lp.row_upper_ = np.asarray(self.row_lower), np.asarray(self.row_upper)
+        lp.offset_ = self.offset
+        start, index, value = self.matrix()
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = start, index, value
+        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+        lp.integrality_ = [kinds[flag] for flag in self.integer]
+        return lp
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What HiGHS found: x is None where there is no plan."""
+
+    x: npt.NDArray[np.float64] | None
+    objective: float
+    bound: float
+    status: str
+    nodes: int
+
+
+def minimise(
+    program: Program,
+    *,
+    gap_absolute: float,
+    gap_relative: float = 1e-9,
+    time_limit_s: float = INFINITY,
+    node_limit: int | None = None,
+    start: npt.NDArray[np.float64] | None = None,
+    relaxed: bool = False,
+) -> Solution:
+    """Solves a program with one thread; stops by gap, nodes or (not reproducible) time."""
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("threads", 1)
+    highs.setOptionValue("random_seed", 1)
+    highs.setOptionValue("mip_abs_gap", gap_absolute)
+    highs.setOptionValue("mip_rel_gap", gap_relative)
+    highs.setOptionValue("mip_feasibility_tolerance", 1e-7)
+    if time_limit_s < INFINITY:
+        highs.setOptionValue("time_limit", float(time_limit_s))
+    if node_limit is not None:
+        highs.setOptionValue("mip_max_nodes", int(node_limit))
+    if relaxed:
+        highs.setOptionValue("solve_relaxation", True)
+    highs.passModel(program.to_highs())
+    if start is not None:
+        solution = highspy.HighsSolution()
+        solution.col_value = list(start)
+        highs.setSolution(solution)
+    highs.run()
+    info, status = highs.getInfo(), highs.getModelStatus()
+    text = {
+        highspy.HighsModelStatus.kOptimal: "optimal",
+        highspy.HighsModelStatus.kInfeasible: "infeasible",
+        highspy.HighsModelStatus.kTimeLimit: "time limit",
+        highspy.HighsModelStatus.kSolutionLimit: "node limit",
+    }.get(status, highs.modelStatusToString(status))
+    found = info.primal_solution_status == 2
+    x = np.asarray(highs.getSolution().col_value) if found else None
+    bound = info.objective_function_value if relaxed else info.mip_dual_bound
+    return Solution(x, info.objective_function_value if found else INFINITY, bound, text, max(0, info.mip_node_count))

@@ -1,0 +1,119 @@
+"""``teikei award``: from a tender on disk to awards on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from teikei.errors import NoPlanError, Problem
+from teikei.plan.award.explain import conflict
+from teikei.plan.award.price import objective, reprice, to_awards, violations
+from teikei.plan.award.read import read_tender
+from teikei.plan.award.reasons import reasons
+from teikei.plan.award.solve import solve
+from teikei.plan.award.types import AwardResult, Tender
+from teikei.plan.award.write import write_files, write_summary
+
+Progress = Callable[[str, float], None]
+PROVEN = 1e-6  # a gap that counts as none
+
+
+def award(
+    tender_path: str | Path,
+    out_dir: str | Path | None = None,
+    *,
+    time_limit_s: float = 60.0,
+    gap: float = 1e-4,
+    workers: int = 2,
+    progress: Progress | None = None,
+    started: float | None = None,
+) -> AwardResult:
+    """Whom to buy what from, year by year, at least cost: the tender of a folder or workbook, solved and written out.
+
+    tender_path: folder of CSV files or workbook (CONTRACT, ``teikei award``). out_dir: where awards.csv, summary.json
+    and awards.xlsx go; None writes nothing. time_limit_s: wall time of the whole command, reading and writing included.
+    gap: relative gap at which it stops. workers: processors to use. started: ``time.perf_counter()`` at the start of
+    the command, so that imports count; the call itself by default.
+    Raises StudyError (every problem of the input with its place), NoPlanError (what is in conflict).
+    """
+    begin = time.perf_counter() if started is None else started
+    spent = time.thread_time()
+    reading = time.perf_counter()
+    tender = read_tender(tender_path)
+    # A busy machine is slow in writing as it is in reading: keep time for the files in that proportion.
+    slowness = max(1.0, (time.perf_counter() - reading) / max(time.thread_time() - spent, 1e-3))
+    result = award_tender(
+        tender,
+        time_limit_s=time_limit_s - slowness * _time_to_write(tender) - (time.perf_counter() - begin),
+        gap=gap,
+        workers=workers,
+        progress=progress,
+    )
+    folder = Path(out_dir) if out_dir is not None else None
+    if folder is not None:
+        write_files(result, folder)
+    final = _with_seconds(result, time.perf_counter() - begin, folder)
+    if folder is not None:
+        write_summary(final, folder)
+    return final
+
+
+def award_tender(
+    tender: Tender,
+    *,
+    time_limit_s: float = 60.0,
+    gap: float = 1e-4,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> AwardResult:
+    """The same for a tender in memory; nothing is written. Raises NoPlanError."""
+    begin = time.perf_counter()
+    solved = solve(tender, deadline=begin + time_limit_s, gap=gap, workers=workers, progress=progress)
+    if solved.infeasible:
+        raise NoPlanError("no award satisfies the tender; these cannot hold together:\n" + "\n".join(conflict(tender)))
+    if solved.quantity is None:
+        raise NoPlanError(
+            f"no award was found in {time_limit_s:.0f} s (none is proven impossible either); allow more time, or "
+            "loosen rules, capacities or least quantities"
+        )
+    broken = violations(tender, solved.quantity)
+    if broken:
+        raise AssertionError("the plan breaks its own promises: " + "; ".join(broken[:5]))
+    lines = to_awards(tender, solved.quantity, reasons(tender, solved.quantity))
+    value, repriced = objective(tender, solved.quantity), reprice(tender, lines)
+    if abs(value - repriced) > 1e-9 * max(1.0, abs(value)):
+        raise AssertionError(f"the plan costs {value!r}, its awards {repriced!r}")
+    bound = min(solved.bound, repriced)
+    reached = (repriced - bound) / repriced if repriced > 0 else 0.0
+    status = "optimal" if reached <= PROVEN else "gap" if reached <= gap else "time limit"
+    used = np.unique(tender.offer_supplier[solved.quantity > 0])
+    return AwardResult(
+        awards=lines,
+        objective=repriced,
+        bound=bound,
+        gap=reached,
+        seconds=time.perf_counter() - begin,
+        repriced=repriced,
+        status=status,
+        suppliers_used=tuple(tender.suppliers[s] for s in used),
+        tender=tender,
+        warnings=tender.warnings,
+        details=solved.details,
+    )
+
+
+def _time_to_write(tender: Tender) -> float:
+    """CPU seconds that reasons and files take, by the size of the tender (2,400 demands: 0.7 s)."""
+    return 0.15 + 2.5e-4 * int((tender.demand > 0).sum())
+
+
+def _with_seconds(result: AwardResult, seconds: float, folder: Path | None) -> AwardResult:
+    from dataclasses import replace
+
+    return replace(result, seconds=seconds, folder=folder)
+
+
+__all__ = ["Problem", "award", "award_tender"]

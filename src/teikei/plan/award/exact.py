@@ -1,0 +1,199 @@
+"""Branch and bound by HiGHS on the compact program, with links added in rounds and a polished last plan."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import highspy
+import numpy as np
+
+from teikei.plan.award.model import INF, CompactModel, quiet_solver
+from teikei.plan.award.price import objective, tidy
+from teikei.plan.award.types import Array
+
+LINK_TOLERANCE = 1e-6
+CUT_ROUNDS = 6
+INFEASIBLE = (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """quantity (P,) in units of the tender, None where no plan is known; bound in its money; finished: nothing left
+    to search within the gap asked for; infeasible: proven to have no plan."""
+
+    quantity: Array | None
+    bound: float
+    finished: bool
+    infeasible: bool = False
+
+
+def branch_and_bound(
+    model: CompactModel, *, deadline: float, gap: float, start: Array | None = None, bound: float = -np.inf
+) -> Solved:
+    """The compact program solved by HiGHS until ``gap`` (relative) or ``deadline`` (time.perf_counter seconds).
+
+    start: awards (P,) of a known plan. bound: a lower bound known from elsewhere.
+    """
+    solver = model.solver()
+    if any(model.integer):
+        _cut_rounds(model, solver, deadline)
+    remaining = deadline - time.perf_counter()
+    if remaining <= 0.05:
+        return Solved(start, bound, finished=False)
+    solver.setOptionValue("time_limit", solver.getRunTime() + remaining)
+    solver.setOptionValue("mip_rel_gap", gap)
+    solver.setOptionValue("mip_abs_gap", 1e-9)
+    solver.setOptionValue("mip_feasibility_tolerance", 1e-7)
+    if start is not None and model.integer.any():
+        solver.setSolution(_solution(columns_of(model, start)))
+    solver.run()
+    status = solver.getModelStatus()
+    if status in INFEASIBLE:
+        return Solved(None, np.inf, finished=True, infeasible=True)
+    info = solver.getInfo()
+    scale = model.frame.money_unit
+    if not model.integer.any():
+        values = np.array(solver.getSolution().col_value)
+        done = status == highspy.HighsModelStatus.kOptimal
+        found = finish(model, values[model.award], None) if done else start
+        return Solved(found, info.objective_function_value * scale if done else bound, finished=done)
+    bound = max(bound, info.mip_dual_bound * scale)
+    done = status == highspy.HighsModelStatus.kOptimal
+    if info.primal_solution_status != 2:
+        return Solved(start, bound, finished=False)
+    values = np.array(solver.getSolution().col_value)
+    return Solved(_polish(model, solver, values), bound, finished=done)
+
+
+def demand_duals(model: CompactModel, *, deadline: float) -> Array | None:
+    """What one more unit of each demand costs in the relaxation (K · T,), scaled; None if it has no solution at all."""
+    relaxed = replace(model, integer=np.zeros_like(model.integer))
+    solver = relaxed.solver()
+    solver.setOptionValue("time_limit", max(1.0, deadline - time.perf_counter()))
+    solver.run()
+    tender = model.frame.tender
+    result = np.zeros(tender.demand.size)
+    if solver.getModelStatus() in INFEASIBLE:
+        return None
+    if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
+        duals = np.array(solver.getSolution().row_dual)
+        for row, label in enumerate(model.rows.label):
+            if label[0] == "demand":
+                result[label[1] * len(tender.years) + label[2]] = duals[row]
+    return result
+
+
+def restricted(model: CompactModel, quantity: Array, *, deadline: float, gap: float) -> Array | None:
+    """The best plan that keeps the tiers and suppliers of ``quantity`` (P,) but meets every rule; None without one.
+
+    The search over tiers knows nothing of least quantities and of the number of suppliers per item; this puts it right.
+    """
+    solver = model.solver()
+    values = columns_of(model, quantity)
+    fixed = [model.supplier_on] + [choice for choice in model.tier_choice if len(choice)]
+    columns = np.concatenate(fixed)
+    solver.changeColsBounds(len(columns), columns.astype(np.int32), values[columns], values[columns])
+    solver.setOptionValue("time_limit", max(0.5, deadline - time.perf_counter()))
+    solver.setOptionValue("mip_rel_gap", gap)
+    solver.setOptionValue("mip_feasibility_tolerance", 1e-7)
+    solver.run()
+    if solver.getInfo().primal_solution_status != 2:
+        return None
+    return finish(model, np.array(solver.getSolution().col_value)[model.award], None)
+
+
+def finish(model: CompactModel, scaled: Array, fallback: Array | None) -> Array:
+    """Awards in the tender's units from scaled solver values, tidied; the cheaper of it and ``fallback``."""
+    frame = model.frame
+    quantity = tidy(frame.tender, scaled * frame.quantity_unit, frame.limits.lower, frame.limits.upper)
+    if fallback is not None and objective(frame.tender, fallback) <= objective(frame.tender, quantity):
+        return fallback
+    return quantity
+
+
+def columns_of(model: CompactModel, quantity: Array) -> Array:
+    """All columns of the scaled program for awards (P,) given in the tender's units."""
+    frame = model.frame
+    tender = frame.tender
+    values = np.zeros(len(model.cost))
+    scaled = quantity / frame.quantity_unit
+    values[model.award] = scaled
+    used = np.bincount(tender.offer_supplier, quantity, len(tender.suppliers)) > 0
+    values[model.supplier_on] = np.where(frame.switchable, used, 1.0)
+    price = tender.unit_price * frame.quantity_unit / frame.money_unit
+    for group, choice in zip(frame.groups, model.tier_choice, strict=True):
+        count = len(choice)
+        if count == 0 or values[model.supplier_on[group.supplier]] < 0.5:
+            continue
+        awards = slice(group.first, group.last)
+        total = float(scaled[awards].sum())
+        tier = int(np.flatnonzero(total * frame.quantity_unit >= group.low * (1 - 1e-9) - 1e-9)[-1])
+        values[choice[tier]] = 1.0
+        values[choice[tier] - 2 * count] = total
+        values[choice[tier] - count] = float((price[awards] * scaled[awards]).sum())
+    on = model.offer_on >= 0
+    limits = frame.limits
+    values[model.offer_on[on]] = np.where(
+        limits.switched[on], quantity[on] > 0, quantity[on] >= limits.counts[on] * (1 - 1e-9)
+    )
+    for rule, columns in model.scope_on:
+        inside = rule.items[tender.offer_item] & rule.years[tender.offer_year] & rule.suppliers[tender.offer_supplier]
+        values[columns] = np.bincount(tender.offer_supplier[inside], quantity[inside], len(columns)) > 0
+    return values
+
+
+def _solution(values: Array) -> highspy.HighsSolution:
+    solution = highspy.HighsSolution()
+    solution.col_value = list(values)
+    return solution
+
+
+def _cut_rounds(model: CompactModel, solver: highspy.Highs, deadline: float) -> None:
+    """Links x ≤ upper · on that the relaxation breaks, added in rounds; leaves integrality as it was."""
+    frame = model.frame
+    tender = frame.tender
+    linked = frame.switchable[tender.offer_supplier] & (frame.limits.upper > 0)
+    if any(label[0] == "link" for label in model.rows.label[:]) or not linked.any():
+        return
+    integers = np.flatnonzero(model.integer).astype(np.int32)
+    continuous = [highspy.HighsVarType.kContinuous] * len(integers)
+    solver.changeColsIntegrality(len(integers), integers, np.array(continuous))
+    on = model.supplier_on[tender.offer_supplier]
+    for _ in range(CUT_ROUNDS):
+        if time.perf_counter() > deadline:
+            break
+        solver.setOptionValue("time_limit", solver.getRunTime() + max(0.1, deadline - time.perf_counter()))
+        solver.run()
+        if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            break
+        values = np.array(solver.getSolution().col_value)
+        limit = model.upper[model.award] * values[on]
+        broken = np.flatnonzero(linked & (values[model.award] > limit + LINK_TOLERANCE * model.upper[model.award]))
+        if len(broken) == 0:
+            break
+        count = len(broken)
+        columns = np.column_stack([broken, on[broken]]).ravel().astype(np.int32)
+        factors = np.column_stack([np.ones(count), -model.upper[broken]]).ravel()
+        starts = np.arange(0, 2 * count, 2, dtype=np.int32)
+        solver.addRows(count, np.full(count, -INF), np.zeros(count), 2 * count, starts, columns, factors)
+    integer = [highspy.HighsVarType.kInteger] * len(integers)
+    solver.changeColsIntegrality(len(integers), integers, np.array(integer))
+
+
+def _polish(model: CompactModel, solver: highspy.Highs, values: Array) -> Array:
+    """The best awards for the yes/no decisions of a solution: they are fixed and the rest is solved again."""
+    integers = np.flatnonzero(model.integer)
+    fixed = np.round(values[integers])
+    lp = solver.getLp()
+    lp.integrality_ = []
+    lower, upper = np.array(lp.col_lower_), np.array(lp.col_upper_)
+    lower[integers] = upper[integers] = fixed
+    lp.col_lower_, lp.col_upper_ = lower, upper
+    fresh = quiet_solver()
+    fresh.passModel(lp)
+    fresh.run()
+    plain = finish(model, values[model.award], None)
+    if fresh.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return plain
+    return finish(model, np.array(fresh.getSolution().col_value)[model.award], plain)

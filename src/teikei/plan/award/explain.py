@@ -1,0 +1,112 @@
+"""Why a tender has no plan: an irreducible set of demands, capacities and rules that cannot hold together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import highspy
+import numpy as np
+
+from teikei.plan.award.model import build, frame_of
+from teikei.plan.award.types import Tender
+
+Element = tuple[str, int, int]
+
+
+def conflict(tender: Tender, *, seconds: float = 10.0) -> list[str]:
+    """Sentences that name the demands, capacities and rules in conflict.
+
+    Deletion filter: each element (a demand, a capacity, a rule, all least quantities) is left out in turn; where the
+    rest still has no plan it stays out, so that what remains conflicts, and each part of it is needed for the conflict.
+    Ends early after ``seconds``; the last sentence then says so. The tender given must have no plan.
+    """
+    deadline = time.perf_counter() + seconds
+    kept = _elements(tender)
+    complete = True
+    for t in range(len(tender.years)):  # most conflicts lie within one year: look there first
+        within = [element for element in kept if element[0] in ("rule", "least") or element[2] == t]
+        if _infeasible(tender, within, deadline):
+            kept = within
+            break
+    size = max(1, len(kept) // 8)
+    blocks = [kept[i : i + size] for i in range(0, len(kept), size)]
+    while blocks:
+        if time.perf_counter() > deadline:
+            complete = False
+            break
+        block = blocks.pop()
+        out = set(block)
+        rest = [element for element in kept if element not in out]
+        if _infeasible(tender, rest, deadline):
+            kept = rest
+        elif len(block) > 1:
+            blocks += [block[: len(block) // 2], block[len(block) // 2 :]]
+    return _sentences(tender, kept) + ([] if complete else ["(stopped by time: the list may be longer than needed)"])
+
+
+def _elements(tender: Tender) -> list[Element]:
+    """Everything a buyer can change; the demands last, so that they are tried first."""
+    elements: list[Element] = [("rule", i, 0) for i, rule in enumerate(tender.rules) if rule.name != "incumbent"]
+    if (tender.minimum > 0).any():
+        elements.append(("least", 0, 0))
+    elements += [("capacity", int(s), int(t)) for s, t in np.argwhere(np.isfinite(tender.capacity))]
+    elements += [("demand", int(k), int(t)) for k, t in np.argwhere(tender.demand > 0)]
+    return elements
+
+
+def _infeasible(tender: Tender, kept: Sequence[Element], deadline: float) -> bool:
+    """Whether the tender with nothing but these elements is proven to have no plan."""
+    demand, capacity = np.zeros_like(tender.demand), np.full_like(tender.capacity, np.inf)
+    minimum, rules = np.zeros_like(tender.minimum), []
+    for kind, first, second in kept:
+        if kind == "demand":
+            demand[first, second] = tender.demand[first, second]
+        elif kind == "capacity":
+            capacity[first, second] = tender.capacity[first, second]
+        elif kind == "least":
+            minimum = tender.minimum
+        else:
+            rules.append(tender.rules[first])
+    use = demand[tender.offer_item, tender.offer_year] > 0
+    reduced = replace(
+        tender,
+        demand=demand,
+        capacity=capacity,
+        rules=tuple(rules),
+        offer_supplier=tender.offer_supplier[use],
+        offer_item=tender.offer_item[use],
+        offer_year=tender.offer_year[use],
+        unit_price=np.zeros(int(use.sum())),
+        maximum=tender.maximum[use],
+        minimum=minimum[use],
+        tier_from=np.zeros((*tender.capacity.shape, 1)),
+        tier_discount=np.zeros((*tender.capacity.shape, 1)),
+    )
+    if not use.any():
+        return False
+    solver = build(frame_of(reduced)).solver()
+    solver.setOptionValue("time_limit", max(0.5, deadline - time.perf_counter()))
+    solver.setOptionValue("mip_max_improving_sols", 1)
+    solver.run()
+    return bool(solver.getModelStatus() == highspy.HighsModelStatus.kInfeasible)
+
+
+def _sentences(tender: Tender, kept: Sequence[Element]) -> list[str]:
+    text = []
+    wanted: dict[int, list[str]] = {}
+    for kind, k, t in kept:
+        if kind == "demand":
+            wanted.setdefault(t, []).append(f"{tender.items[k]} ({tender.demand[k, t]:g})")
+    for t, names in sorted(wanted.items()):
+        shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+        text.append(f"demand in {tender.years[t]}: {shown}")
+    for kind, first, t in kept:
+        if kind == "capacity":
+            text.append(f"capacity of {tender.suppliers[first]} in {tender.years[t]}: {tender.capacity[first, t]:g}")
+        elif kind == "rule":
+            text.append(f"rule '{tender.rules[first]}' ({tender.rules[first].place})")
+        elif kind == "least":
+            text.append("the min_quantity of the offers")
+    return text

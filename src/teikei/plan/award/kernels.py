@@ -1,0 +1,152 @@
+"""The compiled loops of the Lagrangean relaxation; relax.py gives them their arrays and says what they mean."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from teikei.plan.award.types import Array, Flags, Ints
+
+UNREACHABLE = 1e30  # value of a tier that cannot be reached
+
+
+@njit(cache=True, nogil=True)
+def tier_values(  # noqa: PLR0917
+    multiplier: Array,
+    cell: Ints,
+    price: Array,
+    lower: Array,
+    upper: Array,
+    start: Ints,
+    low: Array,
+    high: Array,
+    factor: Array,
+    count: Ints,
+    order: Ints,
+    value: Array,
+) -> None:
+    """Reduced cost of each group at each tier (G, R), filled into ``value``; ``order`` (R, P) is kept sorted."""
+    reduced = np.empty(price.shape[0])
+    for g in range(len(start) - 1):
+        a, b = start[g], start[g + 1]
+        for r in range(count[g]):
+            o = order[r]
+            total, cost = 0.0, 0.0
+            for i in range(a, b):
+                reduced[i] = factor[g, r] * price[i] - multiplier[cell[i]]
+                total += lower[i]
+                cost += lower[i] * reduced[i]
+            for i in range(a + 1, b):
+                j = o[i]
+                key = reduced[j]
+                q = i - 1
+                while q >= a and reduced[o[q]] > key:
+                    o[q + 1] = o[q]
+                    q -= 1
+                o[q + 1] = j
+            if total > high[g, r] * (1 + 1e-9):
+                value[g, r] = UNREACHABLE
+                continue
+            for i in range(a, b):
+                j = o[i]
+                room = (high[g, r] if reduced[j] < 0 else low[g, r]) - total
+                if room <= 0:
+                    break
+                taken = min(upper[j] - lower[j], room)
+                total += taken
+                cost += taken * reduced[j]
+            value[g, r] = cost if total >= low[g, r] * (1 - 1e-9) else UNREACHABLE
+
+
+@njit(cache=True, nogil=True)
+def fill(  # noqa: PLR0917
+    g: int,
+    r: int,
+    multiplier: Array,
+    cell: Ints,
+    price: Array,
+    lower: Array,
+    upper: Array,
+    start: Ints,
+    low: Array,
+    high: Array,
+    factor: Array,
+    order: Ints,
+    award: Array,
+) -> None:
+    """The awards of one group at one tier, filled into ``award`` (P,)."""
+    o = order[r]
+    total = 0.0
+    for i in range(start[g], start[g + 1]):
+        award[i] = lower[i]
+        total += lower[i]
+    for i in range(start[g], start[g + 1]):
+        j = o[i]
+        negative = factor[g, r] * price[j] - multiplier[cell[j]] < 0
+        room = (high[g, r] if negative else low[g, r]) - total
+        if room <= 0:
+            break
+        taken = min(upper[j] - lower[j], room)
+        award[j] += taken
+        total += taken
+
+
+@njit(cache=True, nogil=True)
+def bound(  # noqa: PLR0917
+    multiplier: Array,
+    cell: Ints,
+    price: Array,
+    lower: Array,
+    upper: Array,
+    start: Ints,
+    first: Ints,
+    low: Array,
+    high: Array,
+    factor: Array,
+    count: Ints,
+    demand: Array,
+    activation: Array,
+    state: Ints,
+    allowed: Flags,
+    most_on: int,
+    order: Ints,
+    value: Array,
+    award: Array,
+    tier: Ints,
+    on: Ints,
+) -> float:
+    """Lagrangean bound at the multipliers; fills tier values (G, R), awards (P,), best tier (G,), supplier on (S,).
+
+    state (S,): -1 free, 0 off, 1 on; allowed (G, R): tiers that may be used; most_on: most suppliers with awards.
+    """
+    tier_values(multiplier, cell, price, lower, upper, start, low, high, factor, count, order, value)
+    total = 0.0
+    for i in range(len(demand)):
+        total += multiplier[i] * demand[i]
+    award[:] = 0.0
+    whole = np.zeros(len(activation))
+    used = 0
+    for s in range(len(activation)):
+        cost = activation[s]
+        for g in range(first[s], first[s + 1]):
+            best, at = UNREACHABLE, 0
+            for r in range(count[g]):
+                if allowed[g, r] and value[g, r] < best:
+                    best, at = value[g, r], r
+            tier[g] = at
+            cost += best
+        whole[s] = cost
+        on[s] = 1 if state[s] == 1 else 0
+        used += on[s]
+    for s in np.argsort(whole):
+        if whole[s] >= 0 or used >= most_on:
+            break
+        if state[s] == -1:
+            on[s] = 1
+            used += 1
+    for s in range(len(activation)):
+        if on[s] == 1:
+            total += whole[s]
+            for g in range(first[s], first[s + 1]):
+                fill(g, tier[g], multiplier, cell, price, lower, upper, start, low, high, factor, order, award)
+    return float(total)

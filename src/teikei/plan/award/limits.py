@@ -1,0 +1,93 @@
+"""What offers and rules allow, in numbers: bounds of each award, and the rows that tie awards together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from teikei.plan.award.rules import COUNTED_SHARE
+from teikei.plan.award.types import Array, Flags, Ints, Rule, Tender
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of each offer (P,), after every rule that speaks of single offers.
+
+    upper: the most that may be awarded; lower: what must be awarded (rule ``force``); least: the least quantity of an
+    award that is made at all (0: none); counts: quantity from which an award counts as a source;
+    switched: offers that need a yes/no decision of their own (``least`` or a limit on suppliers per item).
+    """
+
+    upper: Array
+    lower: Array
+    least: Array
+    counts: Array
+    switched: Flags
+    counted: Flags
+
+
+@dataclass(frozen=True)
+class ShareRow:
+    """low ≤ Σ awards of ``offers`` ≤ high: a supplier's share of a year's quantity."""
+
+    offers: Ints
+    low: float
+    high: float
+    rule: Rule
+
+
+def in_scope(tender: Tender, rule: Rule) -> Flags:
+    """Offers (P,) that a rule speaks of."""
+    result: Flags = (
+        rule.items[tender.offer_item] & rule.years[tender.offer_year] & rule.suppliers[tender.offer_supplier]
+    )
+    return result
+
+
+def offer_limits(tender: Tender) -> Limits:
+    """Bounds of every offer from its own limits, the demand, the capacity and the rules on single offers."""
+    demand = tender.offer_demand
+    capacity = tender.capacity[tender.offer_supplier, tender.offer_year]
+    upper = np.minimum(np.minimum(tender.maximum, demand), capacity)
+    lower, least = np.zeros_like(upper), tender.minimum.copy()
+    share = np.zeros_like(upper)
+    limited, counted = np.zeros(len(upper), dtype=np.bool_), np.zeros(len(upper), dtype=np.bool_)
+    for rule in tender.rules:
+        inside = in_scope(tender, rule)
+        if rule.name == "max_share_per_item":
+            upper[inside] = np.minimum(upper[inside], rule.value * demand[inside])
+        elif rule.name == "exclude":
+            upper[inside] = 0.0
+        elif rule.name == "force":
+            lower[inside] = np.maximum(lower[inside], rule.value * demand[inside])
+        elif rule.name == "min_share_per_item":
+            share[inside] = np.maximum(share[inside], rule.value)
+        elif rule.name == "max_suppliers_per_item":
+            limited |= inside
+        elif rule.name == "min_suppliers_per_item":
+            counted |= inside
+    least = np.maximum(least, share * demand)
+    upper = np.where(least > upper * (1 + 1e-12), 0.0, upper)
+    least = np.where(upper > 0, np.minimum(least, upper), 0.0)
+    counts = np.maximum(np.where(share > 0, share, COUNTED_SHARE) * demand, least)
+    return Limits(upper, lower, least, counts, ((least > 0) | limited) & (upper > 0), counted & (upper > 0))
+
+
+def share_rows(tender: Tender) -> list[ShareRow]:
+    """Rows of ``max_share_per_supplier`` and ``min_share_per_supplier``: one per supplier and year in the scope."""
+    rows = []
+    for rule in tender.rules:
+        if rule.name not in ("max_share_per_supplier", "min_share_per_supplier"):
+            continue
+        total = tender.demand[rule.items].sum(axis=0)
+        inside = in_scope(tender, rule)
+        group = tender.offer_group
+        for s in np.flatnonzero(rule.suppliers):
+            for t in np.flatnonzero(rule.years & (total > 0)):
+                offers = np.flatnonzero(inside & (group == s * len(tender.years) + t)).astype(np.int64)
+                limit = rule.value * float(total[t])
+                most = rule.name == "max_share_per_supplier"
+                if len(offers) or not most:
+                    rows.append(ShareRow(offers, -np.inf if most else limit, limit if most else np.inf, rule))
+    return rows

@@ -1,0 +1,164 @@
+"""Exact pricing of awards outside the solver: tiers, spend, activation, and the refusal of phantom units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from teikei.plan.award.limits import offer_limits, share_rows
+from teikei.plan.award.types import Array, Award, Tender
+
+RELATIVE_TOLERANCE = 1e-6
+
+
+def reached_tier(tender: Tender, supplier: int, year: int, total: float) -> int:
+    """Highest tier whose ``from_quantity`` the total reaches, within max(1e-6, 1e-6 · from_quantity)."""
+    start = tender.tier_from[supplier, year]
+    finite = np.isfinite(start)
+    reached = finite & (total >= start - np.maximum(1e-6, 1e-6 * np.where(finite, start, 0.0)))
+    reached[0] = True
+    return int(np.flatnonzero(reached)[-1])
+
+
+def group_totals(tender: Tender, quantity: Array) -> Array:
+    """Total quantity per supplier and year (S, T) of awards (P,)."""
+    shape = (len(tender.suppliers), len(tender.years))
+    return np.bincount(tender.offer_group, quantity, shape[0] * shape[1]).reshape(shape).astype(np.float64)
+
+
+def objective(tender: Tender, quantity: Array) -> float:
+    """All spend after discounts plus activation costs of awards (P,), in the money of the tender."""
+    totals = group_totals(tender, quantity)
+    factor = np.ones_like(totals)
+    for s, t in np.argwhere(totals > 0):
+        factor[s, t] = 1.0 - tender.tier_discount[s, t, reached_tier(tender, s, t, totals[s, t])]
+    spend = float(np.sum(tender.unit_price * quantity * factor[tender.offer_supplier, tender.offer_year]))
+    return spend + float(tender.activation_cost[totals.sum(axis=1) > 0].sum())
+
+
+def to_awards(tender: Tender, quantity: Array, reasons: Sequence[str] | None = None) -> tuple[Award, ...]:
+    """The lines of the award for quantities (P,) > 0, priced at the tier that each supplier's total reaches."""
+    totals = group_totals(tender, quantity)
+    discount = np.zeros_like(totals)
+    for s, t in np.argwhere(totals > 0):
+        discount[s, t] = tender.tier_discount[s, t, reached_tier(tender, s, t, totals[s, t])]
+    lines = []
+    for p in (int(p) for p in np.flatnonzero(quantity > 0)):
+        s, k, t = int(tender.offer_supplier[p]), int(tender.offer_item[p]), int(tender.offer_year[p])
+        amount, price, rebate = float(quantity[p]), float(tender.unit_price[p]), float(discount[s, t])
+        lines.append(
+            Award(
+                tender.suppliers[s],
+                tender.items[k],
+                tender.years[t],
+                amount,
+                price,
+                rebate,
+                amount * price * (1.0 - rebate),
+                reasons[p] if reasons is not None else "",
+            )
+        )
+    return tuple(lines)
+
+
+def reprice(tender: Tender, awards: Sequence[Award]) -> float:
+    """The objective from the lines of the award alone, in exact rational arithmetic.
+
+    Nothing of the solver is used: totals are added, tiers looked up, spend and activation summed as fractions.
+    """
+    supplier_at = {name: s for s, name in enumerate(tender.suppliers)}
+    year_at = {year: t for t, year in enumerate(tender.years)}
+    prices = {
+        (int(s), int(k), int(t)): float(price)
+        for s, k, t, price in zip(
+            tender.offer_supplier, tender.offer_item, tender.offer_year, tender.unit_price, strict=True
+        )
+    }
+    item_at = {name: k for k, name in enumerate(tender.items)}
+    totals: dict[tuple[int, int], Fraction] = {}
+    spend: dict[tuple[int, int], Fraction] = {}
+    for award in awards:
+        s, k, t = supplier_at[award.supplier], item_at[award.item], year_at[award.year]
+        amount = Fraction(award.quantity)
+        totals[s, t] = totals.get((s, t), Fraction(0)) + amount
+        spend[s, t] = spend.get((s, t), Fraction(0)) + amount * Fraction(prices[s, k, t])
+    result = Fraction(0)
+    for (s, t), total in totals.items():
+        discount = Fraction(float(tender.tier_discount[s, t, reached_tier(tender, s, t, float(total))]))
+        result += spend[s, t] * (1 - discount)
+    for s in {s for (s, _), total in totals.items() if total > 0}:
+        result += Fraction(float(tender.activation_cost[s]))
+    return float(result)
+
+
+def tidy(tender: Tender, quantity: Array, lower: Array, upper: Array) -> Array:
+    """Solver quantities turned into awards: crumbs removed, limits kept exactly, demand met to the last digit.
+
+    quantity, lower, upper (P,). What rounding leaves over goes to the award of the item with the most room.
+    """
+    cell = tender.offer_item * len(tender.years) + tender.offer_year
+    wanted = tender.demand.ravel()
+    crumb = 1e-7 * wanted[cell]
+    result = np.where(quantity < np.maximum(crumb, 0.0), 0.0, np.clip(quantity, lower, upper))
+    result = np.maximum(result, lower)
+    for _ in range(3):
+        missing = wanted - np.bincount(cell, result, len(wanted))
+        off = np.flatnonzero(np.abs(missing) > 0)
+        if len(off) == 0:
+            break
+        need = missing[cell]
+        room = np.where(result > 0, np.where(need > 0, upper - result, result - lower), 0.0)
+        order = np.lexsort((-room, cell))
+        best = order[np.append(True, np.diff(cell[order]) != 0)]
+        result[best] = np.clip(result[best] + missing[cell[best]], lower[best], upper[best])
+    return result
+
+
+def violations(tender: Tender, quantity: Array) -> list[str]:
+    """Every promise that awards (P,) break, in the buyer's words; empty for a plan that may be handed out."""
+    limits = offer_limits(tender)
+    found = []
+    totals = group_totals(tender, quantity)
+    over = np.argwhere(totals > tender.capacity * (1 + RELATIVE_TOLERANCE) + 1e-9)
+    found += [f"{tender.suppliers[s]} gets more than its capacity in {tender.years[t]}" for s, t in over]
+    bought = np.zeros_like(tender.demand)
+    np.add.at(bought, (tender.offer_item, tender.offer_year), quantity)
+    off = np.argwhere(np.abs(bought - tender.demand) > 1e-9 * np.maximum(tender.demand, 1.0))
+    found += [
+        f"{tender.items[k]} in {tender.years[t]}: {bought[k, t]!r} bought, {tender.demand[k, t]!r} asked for"
+        for k, t in off
+    ]
+    slack = RELATIVE_TOLERANCE * np.maximum(limits.upper, 1e-6)
+    bad = (quantity > limits.upper + slack) | (quantity < limits.lower - slack) | (quantity < 0)
+    bad |= limits.switched & (quantity > 0) & (quantity < limits.least - slack)
+    for p in np.flatnonzero(bad):
+        name = f"{tender.suppliers[tender.offer_supplier[p]]}, {tender.items[tender.offer_item[p]]}"
+        found.append(f"the award of {name} breaks a limit of its offer or a rule: {quantity[p]!r}")
+    for share in share_rows(tender):
+        total = float(quantity[share.offers].sum())
+        if not share.low * (1 - 1e-6) - 1e-9 <= total <= share.high * (1 + 1e-6) + 1e-9:
+            found.append(f"the rule '{share.rule}' is broken: {total!r}")
+    return found + _count_violations(tender, quantity, limits.counts)
+
+
+def _count_violations(tender: Tender, quantity: Array, counts: Array) -> list[str]:
+    found = []
+    cell = tender.offer_item * len(tender.years) + tender.offer_year
+    for rule in tender.rules:
+        inside = rule.items[tender.offer_item] & rule.years[tender.offer_year] & rule.suppliers[tender.offer_supplier]
+        if rule.name == "max_suppliers":
+            used = np.unique(tender.offer_supplier[inside & (quantity > 0)])
+            bad = len(used) > rule.value
+        elif rule.name == "max_suppliers_per_item":
+            bad = bool((np.bincount(cell[inside & (quantity > 0)], minlength=1) > rule.value).any())
+        elif rule.name == "min_suppliers_per_item":
+            enough = inside & (quantity >= counts * (1 - 1e-6))
+            number = np.bincount(cell[enough], minlength=tender.demand.size)
+            bad = bool((number[np.unique(cell[inside])] < rule.value).any())
+        else:
+            continue
+        if bad:
+            found.append(f"the rule '{rule}' is broken")
+    return found

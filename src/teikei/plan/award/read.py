@@ -1,0 +1,288 @@
+"""From the sheets of a tender to checked arrays: every problem at once, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from teikei.errors import Problem, StudyError
+from teikei.plan.award.limits import offer_limits
+from teikei.plan.award.rules import read_rules
+from teikei.plan.award.tables import RawTable, closest, number_column, read_tables, year_column
+from teikei.plan.award.types import Array, Ints, Tender
+
+
+def read_tender(path: str | Path) -> Tender:
+    """The checked tender of a folder or workbook (formats: CONTRACT, ``teikei award``).
+
+    Raises StudyError with all problems at once: cells that are no numbers or negative, unknown suppliers and items,
+    rows that stand there twice, tiers that overlap or fall with volume, a minimum order above a capacity or above the
+    largest quantity of its offer, rules that name nothing, and demand that no offers can meet.
+    """
+    tables, problems = read_tables(Path(path))
+    _stop_on_errors(problems)
+    items, years, demand = _read_items(tables["items"], problems)
+    suppliers, activation = _read_suppliers(tables["suppliers"], problems)
+    capacity = np.full((len(suppliers), len(years)), np.inf)
+    if "capacity" in tables:
+        _read_capacity(tables["capacity"], suppliers, years, capacity, problems)
+    tier_from, tier_discount = _read_tiers(tables.get("tiers"), suppliers, years, capacity, problems)
+    offers = _read_offers(
+        tables["offers"],
+        suppliers=suppliers,
+        items=items,
+        years=years,
+        demand=demand,
+        capacity=capacity,
+        problems=problems,
+    )
+    rules = read_rules(tables["rules"], suppliers, items, years, problems) if "rules" in tables else ()
+    supplier, item, year, price, maximum, minimum = offers
+    tender = Tender(
+        items=items,
+        suppliers=suppliers,
+        years=years,
+        demand=demand,
+        activation_cost=activation,
+        capacity=capacity,
+        offer_supplier=supplier,
+        offer_item=item,
+        offer_year=year,
+        unit_price=price,
+        maximum=maximum,
+        minimum=minimum,
+        tier_from=tier_from,
+        tier_discount=tier_discount,
+        rules=rules,
+    )
+    if not any(not problem.warning for problem in problems):
+        problems.extend(_demand_problems(tender, tables["items"]))
+        problems.extend(_rule_problems(tender))
+    _stop_on_errors(problems)
+    return replace(tender, warnings=tuple(problems))
+
+
+def _stop_on_errors(problems: Sequence[Problem]) -> None:
+    if any(not problem.warning for problem in problems):
+        raise StudyError(problems)
+
+
+def _names(table: RawTable, column: str, known: dict[str, int] | None, problems: list[Problem]) -> list[int | None]:
+    """Index of each cell's name in ``known``; None where unknown (a problem)."""
+    result: list[int | None] = []
+    for row, name in enumerate(table.texts(column)):
+        if name == "":
+            problems.append(Problem(table.place(row, column), f"{column} is empty"))
+            result.append(None)
+        elif known is not None and name not in known:
+            message = f"unknown {column} '{name}'{closest(name, known)}"
+            problems.append(Problem(table.place(row, column), message))
+            result.append(None)
+        else:
+            result.append(known[name] if known is not None else 0)
+    return result
+
+
+def _read_items(table: RawTable, problems: list[Problem]) -> tuple[tuple[str, ...], tuple[int, ...], Array]:
+    _names(table, "item", None, problems)
+    names, year_cells = table.texts("item"), year_column(table, problems)
+    quantity = number_column(table, "quantity", problems)
+    if not names:
+        problems.append(Problem(table.header_place("item"), "the table has no rows: nothing is asked for"))
+    items = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    years = sorted({year for year in year_cells if year is not None})
+    place = {year: index for index, year in enumerate(years)}
+    demand = np.zeros((len(items), len(years)))
+    seen: dict[tuple[str, int], int] = {}
+    for row, (name, year) in enumerate(zip(names, year_cells, strict=True)):
+        if year is None:
+            continue
+        if (name, year) in seen:
+            message = f"item {name}, year {year} stands there twice, first on line {table.lines[seen[name, year]]}"
+            problems.append(Problem(table.place(row, "item"), message))
+        seen.setdefault((name, year), row)
+        demand[items[name], place[year]] = quantity[row]
+    return tuple(items), tuple(years), demand
+
+
+def _read_suppliers(table: RawTable, problems: list[Problem]) -> tuple[tuple[str, ...], Array]:
+    _names(table, "supplier", None, problems)
+    names = table.texts("supplier")
+    cost = number_column(table, "activation_cost", problems, empty=0.0)
+    seen: dict[str, int] = {}
+    for row, name in enumerate(names):
+        if name in seen:
+            message = f"supplier {name} stands there twice, first on line {table.lines[seen[name]]}"
+            problems.append(Problem(table.place(row, "supplier"), message))
+        seen.setdefault(name, row)
+    return tuple(seen), np.array([cost[row] for row in seen.values()], dtype=np.float64)
+
+
+def _year_index(table: RawTable, years: Sequence[int], problems: list[Problem]) -> list[int | None]:
+    """Index of each row's year; a year without any demand is a note, and the row is left out."""
+    place = {year: index for index, year in enumerate(years)}
+    result: list[int | None] = []
+    unknown: dict[int, int] = {}
+    for row, year in enumerate(year_column(table, problems)):
+        result.append(place.get(year) if year is not None else None)
+        if year is not None and year not in place:
+            unknown.setdefault(year, row)
+    for year, row in unknown.items():
+        message = f"nothing is asked for in year {year}; rows of that year are not used"
+        problems.append(Problem(table.place(row, "year"), message, warning=True))
+    return result
+
+
+def _read_capacity(
+    table: RawTable, suppliers: Sequence[str], years: Sequence[int], capacity: Array, problems: list[Problem]
+) -> None:
+    supplier_at = _names(table, "supplier", {name: i for i, name in enumerate(suppliers)}, problems)
+    year_at = _year_index(table, years, problems)
+    value = number_column(table, "capacity", problems)
+    seen: set[tuple[int, int]] = set()
+    for row, (s, t) in enumerate(zip(supplier_at, year_at, strict=True)):
+        if s is None or t is None:
+            continue
+        if (s, t) in seen:
+            message = f"the capacity of {suppliers[s]} in {years[t]} stands there twice"
+            problems.append(Problem(table.place(row, "supplier"), message))
+        seen.add((s, t))
+        capacity[s, t] = value[row]
+
+
+def _read_tiers(
+    table: RawTable | None,
+    suppliers: Sequence[str],
+    years: Sequence[int],
+    capacity: Array,
+    problems: list[Problem],
+) -> tuple[Array, Array]:
+    """Tiers of each supplier and year in ascending order, a first one from 0 added where the file has none."""
+    found: dict[tuple[int, int], list[tuple[float, float, int]]] = {}
+    if table is not None:
+        supplier_at = _names(table, "supplier", {name: i for i, name in enumerate(suppliers)}, problems)
+        year_at = _year_index(table, years, problems)
+        start, discount = number_column(table, "from_quantity", problems), number_column(table, "discount", problems)
+        for row, (s, t) in enumerate(zip(supplier_at, year_at, strict=True)):
+            if discount[row] >= 1:
+                message = f"discount is {discount[row]:g}, a fraction below 1 is expected (0.05 is five per cent)"
+                problems.append(Problem(table.place(row, "discount"), message))
+            elif s is not None and t is not None and not np.isnan(start[row] + discount[row]):
+                found.setdefault((s, t), []).append((float(start[row]), float(discount[row]), row))
+        for (s, t), tiers in found.items():
+            tiers.sort()
+            who = f"{suppliers[s]} in {years[t]}"
+            for (low, less, _), (high, more, row) in pairwise(tiers):
+                if high == low:
+                    message = f"tiers of {who} overlap: two start from {high:g}"
+                    problems.append(Problem(table.place(row, "from_quantity"), message))
+                elif more < less:
+                    message = (
+                        f"the discount of {who} falls with volume: {less:g} from {low:g}, only {more:g} from {high:g}"
+                    )
+                    problems.append(Problem(table.place(row, "discount"), message))
+            if tiers[-1][0] > capacity[s, t] * (1 + 1e-9):
+                message = f"this tier of {who} starts above the capacity {capacity[s, t]:g}; it cannot be reached"
+                problems.append(Problem(table.place(tiers[-1][2], "from_quantity"), message, warning=True))
+    for tiers in found.values():
+        if tiers[0][0] > 0:
+            tiers.insert(0, (0.0, 0.0, -1))
+    count = max((len(tiers) for tiers in found.values()), default=1)
+    tier_from = np.full((len(suppliers), len(years), count), np.inf)
+    tier_discount = np.zeros_like(tier_from)
+    tier_from[:, :, 0] = 0.0
+    for (s, t), tiers in found.items():
+        for r, (start_quantity, fraction, _) in enumerate(tiers):
+            tier_from[s, t, r], tier_discount[s, t, r] = start_quantity, fraction
+    return tier_from, tier_discount
+
+
+def _read_offers(
+    table: RawTable,
+    *,
+    suppliers: Sequence[str],
+    items: Sequence[str],
+    years: Sequence[int],
+    demand: Array,
+    capacity: Array,
+    problems: list[Problem],
+) -> tuple[Ints, Ints, Ints, Array, Array, Array]:
+    supplier_at = _names(table, "supplier", {name: i for i, name in enumerate(suppliers)}, problems)
+    item_at = _names(table, "item", {name: i for i, name in enumerate(items)}, problems)
+    year_at = _year_index(table, years, problems)
+    price = number_column(table, "unit_price", problems)
+    maximum = number_column(table, "max_quantity", problems, empty=np.inf)
+    minimum = number_column(table, "min_quantity", problems, empty=0.0)
+    seen: dict[tuple[int, int, int], int] = {}
+    for row, (s, k, t) in enumerate(zip(supplier_at, item_at, year_at, strict=True)):
+        if s is None or k is None or t is None:
+            continue
+        if (s, k, t) in seen:
+            message = (
+                f"{suppliers[s]} offers {items[k]} in {years[t]} twice, first on line {table.lines[seen[s, k, t]]}"
+            )
+            problems.append(Problem(table.place(row, "supplier"), message))
+            continue
+        seen[s, k, t] = row
+        if minimum[row] == 0.0:
+            continue
+        if minimum[row] > maximum[row]:
+            message = f"min_quantity {minimum[row]:g} is above max_quantity {maximum[row]:g}"
+            problems.append(Problem(table.place(row, "min_quantity"), message))
+        if minimum[row] > capacity[s, t]:
+            message = f"min_quantity {minimum[row]:g} is above the capacity {capacity[s, t]:g} of {suppliers[s]}"
+            problems.append(Problem(table.place(row, "min_quantity"), message))
+        elif minimum[row] > demand[k, t]:
+            message = (
+                f"min_quantity {minimum[row]:g} is above what is asked for, {demand[k, t]:g}; the offer cannot be used"
+            )
+            problems.append(Problem(table.place(row, "min_quantity"), message, warning=True))
+    keys = np.array(list(seen), dtype=np.int64).reshape(-1, 3)
+    rows = np.fromiter(seen.values(), dtype=np.int64, count=len(seen))
+    order = np.lexsort((keys[:, 1], keys[:, 2], keys[:, 0]))
+    keys, rows = keys[order], rows[order]
+    wanted = demand[keys[:, 1], keys[:, 2]] > 0 if len(keys) else np.zeros(0, dtype=np.bool_)
+    keys, rows = keys[wanted], rows[wanted]
+    return keys[:, 0], keys[:, 1], keys[:, 2], price[rows], maximum[rows], minimum[rows]
+
+
+def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:
+    """Items and years whose offers, each taken at its most, do not add up to what is asked for."""
+    limits = offer_limits(tender)
+    supply = np.zeros_like(tender.demand)
+    np.add.at(supply, (tender.offer_item, tender.offer_year), limits.upper)
+    offered = np.zeros_like(tender.demand)
+    np.add.at(offered, (tender.offer_item, tender.offer_year), 1.0)
+    short = supply < tender.demand * (1 - 1e-9)
+    if not short.any():
+        return []
+    place = {(k, str(t)): row for row, (k, t) in enumerate(zip(table.texts("item"), table.texts("year"), strict=True))}
+    problems = []
+    for k, t in np.argwhere(short):
+        name, year = tender.items[k], tender.years[t]
+        if offered[k, t] == 0:
+            message = f"no supplier offers {name} in {year}, {tender.demand[k, t]:g} are asked for"
+        else:
+            message = (
+                f"the {offered[k, t]:g} offers for {name} in {year} can supply at most {supply[k, t]:g} within their "
+                f"limits, capacities and share rules; {tender.demand[k, t]:g} are asked for"
+            )
+        problems.append(Problem(table.place(place[name, str(year)], "quantity"), message))
+    return problems
+
+
+def _rule_problems(tender: Tender) -> list[Problem]:
+    """Rules whose scope holds no offer at all."""
+    problems = []
+    for rule in tender.rules:
+        inside = rule.items[tender.offer_item] & rule.years[tender.offer_year] & rule.suppliers[tender.offer_supplier]
+        if rule.name == "incumbent":
+            inside = rule.items[tender.offer_item]
+        if not inside.any():
+            message = f"the rule {rule.name} names nothing: no offer lies in its scope '{rule.scope}'"
+            problems.append(Problem(rule.place, message))
+    return problems

@@ -1,0 +1,35 @@
+"""What a plan decides, and nothing else: everything that follows from it is computed by ``price``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from teikei.plan.scope import Item, Option
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """modules[(slot, position)]: the drawing it carries. candidate[slot]: number of the configuration.
+
+    awards[(item, source, year)]: pieces. plants: (owner, plant, size in GWh, first year of delivery).
+    """
+
+    modules: Mapping[tuple[str, str], Option]
+    candidate: Mapping[str, int]
+    awards: Mapping[tuple[Item, str, int], float]
+    plants: tuple[tuple[str, str, float, int], ...] = field(default=())
+
+
+def union(parts: list[Decisions]) -> Decisions:
+    """The plans of disjoint coalitions carried out side by side."""
+    modules: dict[tuple[str, str], Option] = {}
+    candidate: dict[str, int] = {}
+    awards: dict[tuple[Item, str, int], float] = {}
+    plants: list[tuple[str, str, float, int]] = []
+    for part in parts:
+        modules.update(part.modules)
+        candidate.update(part.candidate)
+        awards.update(part.awards)
+        plants += part.plants
+    return Decisions(modules, candidate, awards, tuple(plants))

@@ -1,0 +1,252 @@
+"""The study read once into plain frozen facts: what every coalition at every rung has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from teikei.study.types import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFact:
+    """A car that needs a configuration (docs/decisions/0001); years lie inside the horizon."""
+
+    name: str
+    programme: str
+    generation: str
+    version: str
+    phase: int
+    first_year: int
+    last_year: int
+    share: float
+    lead: str
+    eop_year: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsFact:
+    """Cars of a slot: owner, country of the car plant, sales region, year, units."""
+
+    company: str
+    country: str
+    region: str
+    year: int
+    units: float
+
+
+@dataclass(frozen=True, slots=True)
+class ContractFact:
+    """A row of ``existing``: module and source in force for a programme and generation."""
+
+    key: str
+    programme: str
+    generation: str
+    class_name: str
+    module: str
+    supplier: str
+    site: str
+    country: str
+    contract_end: float
+    unit_price: float
+    cancellation_cost: float
+    revalidation_cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFact:
+    """A row of ``classes``; ``part`` is its row name in the trade table; ``priced`` is False where no module of the
+    class has an offer or a curve (its unit cost is the same at every rung and is left out)."""
+
+    name: str
+    part: str
+    in_kwh: bool
+    k_bloc: float
+    k_same_bloc: float
+    coordination_one_off: float
+    coordination_engineers: float
+    divergence_rate: float
+    divergence_offset_factor: float
+    switching_cost: float
+    switching_months: float
+    warranty_share: float
+    priced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyFact:
+    """A row of ``families``."""
+
+    name: str
+    class_name: str
+    nre: float
+    tooling: float
+    application_nre: float
+    application_tooling: float
+    sunk_for: frozenset[str]
+    life_years: float
+    earliest_year: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFact:
+    """A row of ``modules`` with the catalogue's curve price; ``energy_kwh`` is gross energy (packs)."""
+
+    name: str
+    class_name: str
+    family: str
+    nre: float
+    tooling: float
+    sunk_for: frozenset[str]
+    available_to: frozenset[str]
+    earliest_year: int
+    energy_kwh: float
+    curve_price: float | None
+    tooling_in_price: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OfferFact:
+    """An offer with tiers in the class's unit (pieces, GWh) and prices in study currency per piece by year.
+
+    buyers: companies the offer is made to (empty = any; several = only together). sources: companies that may buy at
+    the site (empty = any). price[year][tier].
+    """
+
+    name: str
+    supplier: str
+    site: str
+    country: str
+    module: str
+    class_name: str
+    buyers: frozenset[str]
+    sources: frozenset[str]
+    from_quantity: tuple[float, ...]
+    price: Mapping[int, tuple[float, ...]]
+    minimum_quantity: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlantFact:
+    """A make option of one size."""
+
+    name: str
+    step_gwh: float
+    class_name: str
+    family: str
+    country: str
+    investment: float
+    fixed_cost: float
+    variable_cost_per_kwh: float
+    variable_cost_per_pack: float
+    lead_years: float
+    ramp: tuple[float, ...]
+    life_years: float
+    building_share: float
+    building_life_years: float
+    path: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFact:
+    """Capacity of a site that outsiders leave, in ``unit`` (pieces, gwh), by year."""
+
+    name: str
+    unit: str
+    free: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TradeFact:
+    """Duty (share of value), freight (study currency per piece or kWh), lead time."""
+
+    duty: float
+    freight: float
+    lead_weeks: float
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRule:
+    """A row of ``local_content`` for a part the plan decides (pack, e-axle)."""
+
+    origins: frozenset[str]
+    plant_country: str
+    region: str
+    part: str
+    from_year: int
+    minimum: float
+    penalty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A row of ``rules`` that is in force, its scope split into kinds."""
+
+    kind: str
+    text: str
+    value: str
+    class_name: str
+    module: str
+    supplier: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class RungRule:
+    """What a rung permits for one class."""
+
+    procurement: str
+    development_shared: bool
+    joint_plants: bool
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything the plan needs of a study, a catalogue and a performance.
+
+    choices[slot]: feasible configurations as (candidate number, {position: module}). existing[(slot, position)]: the
+    contract of the incumbent module. units[slot]: cars. classes_of[position] follows from the module.
+    """
+
+    settings: Settings
+    companies: tuple[str, ...]
+    bloc_of: Mapping[str, str]
+    rungs: Mapping[str, Mapping[str, RungRule]]
+    rung_order: tuple[str, ...]
+    slots: Mapping[str, SlotFact]
+    units: Mapping[str, tuple[UnitsFact, ...]]
+    choices: Mapping[str, tuple[tuple[int, Mapping[str, str]], ...]]
+    existing: Mapping[tuple[str, str], ContractFact]
+    classes: Mapping[str, ClassFact]
+    families: Mapping[str, FamilyFact]
+    modules: Mapping[str, ModuleFact]
+    offers: Mapping[str, OfferFact]
+    offers_of: Mapping[str, tuple[str, ...]]
+    plants: tuple[PlantFact, ...]
+    sites: Mapping[str, SiteFact]
+    trade: Mapping[tuple[str, str, str], TradeFact]
+    local_rules: tuple[LocalRule, ...]
+    rules: tuple[Rule, ...]
+    rebates: Mapping[str, tuple[tuple[float, float], ...]]
+    equity: Mapping[tuple[str, str], float]
+    margin: Mapping[str, float]
+    activation: Mapping[str, float]
+    car_value: Mapping[str, float]
+    volume_by_year: Mapping[int, float]
+    messages: tuple[str, ...]
+
+    def landed(self, class_name: str, origin: str, destination: str, energy_kwh: float) -> tuple[float, float]:
+        """Landed-cost law of a part: (factor on price, freight in study currency per piece).
+
+        factor = 1 + duty + inventory rate x (lead weeks + safety weeks) / 52; freight per kWh counts gross energy.
+        """
+        part = self.classes[class_name].part
+        row = self.trade.get((origin, destination, part)) or TradeFact(0.0, 0.0, 0.0)
+        weeks = row.lead_weeks + self.settings.safety_weeks
+        freight = row.freight * (energy_kwh if part == "pack" else 1.0)
+        return 1.0 + row.duty + self.settings.inventory_rate * weeks / 52.0, freight
+
+    def tier_units(self, module: str, pieces: float) -> float:
+        """Pieces in the unit of the class's tiers and capacities (GWh for classes counted in kWh)."""
+        fact = self.modules[module]
+        return pieces * fact.energy_kwh / 1e6 if self.classes[fact.class_name].in_kwh else pieces

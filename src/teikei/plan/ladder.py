@@ -1,0 +1,301 @@
+"""Every coalition at every rung: the baseline plan of all blocs, reservations, starts, rungs in order."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from teikei.errors import NoPlanError, StudyError
+from teikei.modules.types import Catalogue
+from teikei.plan.decisions import Decisions, union
+from teikei.plan.facts import Facts
+from teikei.plan.parts import Memory
+from teikei.plan.price import price
+from teikei.plan.read import read_facts
+from teikei.plan.scope import CONTRACT, Scope
+from teikei.plan.solve_one import Solved, solve_scope
+from teikei.plan.tables import empty_tables, make_tables
+from teikei.plan.types import Plan, Plans
+from teikei.simulate.types import Performance
+from teikei.study.types import Study
+
+Progress = Callable[[str, float], None]
+ALONE_GAP = 1e-4  # of the baseline's cost, before a saving is known to judge the gap by
+NODE_LIMIT = 2_000
+
+
+@dataclass(frozen=True)
+class Game:
+    """The blocs that play, their baseline plans and what each is reserved at the sites."""
+
+    facts: Facts
+    blocs: tuple[str, ...]
+    baseline: Solved
+    alone: Mapping[str, Decisions]
+    reserved: Mapping[str, Mapping[tuple[str, int], float]]
+
+    def scope(self, blocs: Sequence[str], rung: str) -> Scope:
+        """The scope of a union of blocs at a rung."""
+        companies = {company for bloc in blocs for company in bloc.split("+")}
+        members = tuple(company for company in self.facts.companies if company in companies)
+        reserved: dict[tuple[str, int], float] = {}
+        for bloc in blocs:
+            for key, amount in self.reserved[bloc].items():
+                reserved[key] = reserved.get(key, 0.0) + amount
+        everyone = len(blocs) == len(self.blocs)
+        return Scope(self.facts, "+".join(members), rung, members, None if everyone else reserved)
+
+
+def split_members(facts: Facts, coalition: str) -> tuple[str, ...]:
+    """Companies of a coalition's name, in the study's order."""
+    named = set(coalition.split("+"))
+    return tuple(company for company in facts.companies if company in named)
+
+
+def split_decisions(decisions: Decisions, scope: Scope, bloc: str) -> Decisions:
+    """The part of a baseline plan that is one bloc's own."""
+    modules = {key: option for key, option in decisions.modules.items() if scope.bloc_of_slot(key[0]) == bloc}
+    candidate = {slot: number for slot, number in decisions.candidate.items() if scope.bloc_of_slot(slot) == bloc}
+    awards = {key: pieces for key, pieces in decisions.awards.items() if scope.item_bloc(key[0]) == bloc}
+    plants = tuple(plant for plant in decisions.plants if plant[0] == bloc)
+    return Decisions(modules, candidate, awards, plants)
+
+
+def site_use(facts: Facts, decisions: Decisions, scope: Scope) -> dict[tuple[str, int], float]:
+    """(site, year) -> what a plan takes there, contracts included, in the site's unit."""
+    use: dict[tuple[str, int], float] = {}
+    for (item, source, year), pieces in decisions.awards.items():
+        site = ""
+        if source.startswith("offer:"):
+            site = facts.offers[source[6:]].site
+        elif source == CONTRACT:
+            site = scope.contracts[item.contract].site
+        if site:
+            use[(site, year)] = use.get((site, year), 0.0) + facts.tier_units(item.module, pieces)
+    return use
+
+
+def play(facts: Facts, memory: Memory, *, gap: float, time_limit_s: float, executor: Executor | None) -> Game:
+    """The baseline: all blocs plan at once, nothing pooled, site capacity shared at least total cost.
+
+    Each bloc is reserved what it takes there and an equal part of what is left, so that stand-alone plans fit side by
+    side and a union can always carry out the plans of its parts.
+    """
+    everyone = tuple(company for company in facts.companies if any(_owns(facts, company)))
+    whole = Scope(facts, "+".join(everyone), facts.rung_order[0], everyone)
+    solved = solve_scope(
+        whole, gap_absolute=gap, time_limit_s=time_limit_s, node_limit=NODE_LIMIT, memory=memory, executor=executor
+    )
+    if solved.decisions is None:
+        raise NoPlanError(f"No plan exists even with every company by itself ({solved.status}).")
+    blocs = whole.bloc_names
+    alone = {bloc: split_decisions(solved.decisions, whole, bloc) for bloc in blocs}
+    used = {bloc: site_use(facts, alone[bloc], whole) for bloc in blocs}
+    reserved: dict[str, dict[tuple[str, int], float]] = {bloc: {} for bloc in blocs}
+    for site in facts.sites.values():
+        for year, free in site.free.items():
+            key = (site.name, year)
+            left = max(0.0, free - math.fsum(used[bloc].get(key, 0.0) for bloc in blocs))
+            for bloc in blocs:
+                reserved[bloc][key] = used[bloc].get(key, 0.0) + left / len(blocs)
+    return Game(facts, blocs, solved, alone, reserved)
+
+
+def _owns(facts: Facts, company: str) -> Iterable[bool]:
+    return (row.company == company for cars in facts.units.values() for row in cars)
+
+
+def evaluated(facts: Facts, rung: str) -> bool:
+    """Whether a rung permits something new for a class that has modules; the first rung always is."""
+    order = facts.rung_order
+    at = order.index(rung)
+    if at == 0:
+        return True
+    present = {module.class_name for module in facts.modules.values()}
+    before, now = facts.rungs[order[at - 1]], facts.rungs[rung]
+    return any(now[name] != before.get(name) for name in now if name in present)
+
+
+def solve(
+    study: Study,
+    catalogue: Catalogue,
+    performance: Performance,
+    *,
+    rungs: Sequence[str] | None = None,
+    coalitions: Sequence[str] | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    time_limit_s: float = math.inf,
+    gap: float = 0.01,
+) -> Plans:
+    """What to share, what to buy together and from whom: the plan of every coalition at every rung.
+
+    rungs: names to solve (the first rung is always solved), None = all. coalitions: companies joined by ``+``, None =
+    the blocs and all their unions. executor: rungs may be solved through it; results do not depend on it. progress:
+    called with a text and a fraction. time_limit_s: wall seconds for each program (a plan stopped by it says so);
+    gap: wanted gap of each value as a share of the saving.
+
+    Raises NoPlanError where a coalition has no plan (in the study's words), StudyError for unknown names.
+    """
+    say = progress or (lambda _text, _fraction: None)
+    facts = read_facts(study, catalogue, performance)
+    wanted = _wanted_rungs(facts, rungs)
+    say("plan: every company by itself", 0.0)
+    start_gap = ALONE_GAP * _rough_cost(facts)
+    memory = Memory()
+    game = play(facts, memory, gap=start_gap, time_limit_s=time_limit_s, executor=executor)
+    names = _wanted_coalitions(study, facts, game, coalitions)
+    solved: dict[tuple[str, str], Solved] = {}
+    by_key: dict[tuple[str, str], Plan] = {}
+    total = sum(1 for name in names for _ in wanted)
+    done = 0
+    for blocs in names:
+        scope = game.scope(blocs, facts.rung_order[0])
+        first = _baseline_of(game, blocs)
+        solved[(scope.coalition, scope.rung)] = first
+        by_key[(scope.coalition, scope.rung)] = _plan(first, performance)
+        done += 1
+        if len(blocs) == 1:
+            continue
+        previous: list[Decisions] = [first.decisions] if first.decisions else []
+        for rung in wanted[1:]:
+            done += 1
+            say(f"plan: {scope.coalition} at {rung}", done / total)
+            key = (scope.coalition, rung)
+            if not evaluated(facts, rung):
+                by_key[key] = not_evaluated(scope.coalition, rung)
+                continue
+            found = _solve_rung(game.scope(blocs, rung), first, previous, gap, time_limit_s, memory, executor)
+            solved[key] = found
+            if found.decisions is not None:
+                previous.append(found.decisions)
+            by_key[key] = _plan(found, performance)
+    from teikei.plan.commonality import commonality_table
+    from teikei.plan.levers import LEVER_ORDER, savings_table
+
+    return Plans(
+        by_key=by_key,
+        savings=savings_table(solved),
+        commonality=commonality_table(solved),
+        lever_order=LEVER_ORDER,
+        explanations=tuple(_explanations(game, solved)),
+    )
+
+
+def _rough_cost(facts: Facts) -> float:
+    """Order of magnitude of the baseline's cost, million: cheapest price of each class times cars, discounted."""
+    total = 0.0
+    cheapest: dict[str, float] = {}
+    for offer in facts.offers.values():
+        price_now = min(prices[0] for prices in offer.price.values()) if offer.price else 0.0
+        cheapest[offer.class_name] = min(price_now, cheapest.get(offer.class_name, math.inf))
+    per_car = math.fsum(cheapest.values()) or 1e5
+    for cars in facts.units.values():
+        total += math.fsum(row.units * facts.settings.discount_factor(row.year) for row in cars) * per_car / 1e6
+    return total
+
+
+def _solve_rung(
+    scope: Scope,
+    first: Solved,
+    previous: Sequence[Decisions],
+    gap: float,
+    time_limit_s: float,
+    memory: Memory,
+    executor: Executor | None,
+) -> Solved:
+    starts = tuple(previous)
+    known = min(price(scope, start).value for start in starts) if starts else first.value
+    saving = max(first.value - known, 2e-3 * first.value)
+    return solve_scope(
+        scope, gap_absolute=gap * saving, starts=starts, time_limit_s=time_limit_s, node_limit=NODE_LIMIT,
+        memory=memory, executor=executor,
+    )  # fmt: skip
+
+
+def _baseline_of(game: Game, blocs: Sequence[str]) -> Solved:
+    """The baseline plan of a union of blocs: their stand-alone plans side by side, with the baseline's gap."""
+    scope = game.scope(blocs, game.facts.rung_order[0])
+    decisions = union([game.alone[bloc] for bloc in blocs])
+    priced = price(scope, decisions)
+    base = game.baseline
+    return Solved(scope, decisions, priced, priced.value - base.gap, base.status, base.nodes, base.seconds)
+
+
+def _plan(solved: Solved, performance: Performance | None) -> Plan:
+    scope = solved.scope
+    if solved.decisions is None or solved.priced is None:
+        raise NoPlanError(f"No plan for {scope.coalition} at {scope.rung}: {solved.status}.")
+    return Plan(
+        coalition=scope.coalition,
+        rung=scope.rung,
+        value=solved.value,
+        bound=min(solved.bound, solved.value),
+        gap=solved.gap,
+        status=solved.status,
+        seconds=solved.seconds,
+        tables=make_tables(scope, solved.decisions, solved.priced, performance),
+        decisions={"decisions": solved.decisions, "reserved": scope.reserved},
+        messages=scope.facts.messages,
+    )
+
+
+def not_evaluated(coalition: str, rung: str) -> Plan:
+    """The plan of a rung whose classes have no data."""
+    text = f"Rung {rung} is not evaluated: the study has no modules for the classes it adds."
+    return Plan(coalition, rung, math.nan, math.nan, math.nan, "not evaluated", 0.0, empty_tables(), {}, (text,))
+
+
+def _wanted_rungs(facts: Facts, rungs: Sequence[str] | None) -> list[str]:
+    unknown = [rung for rung in rungs or () if rung not in facts.rung_order]
+    if unknown:
+        raise StudyError(f"Rung {unknown[0]} is not in the rungs table; expected one of {', '.join(facts.rung_order)}.")
+    return [r for i, r in enumerate(facts.rung_order) if i == 0 or rungs is None or r in rungs]
+
+
+def _wanted_coalitions(
+    study: Study, facts: Facts, game: Game, coalitions: Sequence[str] | None
+) -> list[tuple[str, ...]]:
+    """Unions of blocs, small ones first."""
+    every = [tuple(part) for size in range(1, len(game.blocs) + 1) for part in itertools.combinations(game.blocs, size)]
+    if coalitions is None:
+        return every
+    found = []
+    for name in coalitions:
+        members = [member.strip() for member in name.split("+")]
+        unknown = [member for member in members if member not in facts.companies]
+        if unknown:
+            raise StudyError(f"Coalition {name}: {unknown[0]} is not a company of the study.")
+        blocs = tuple(bloc for bloc in game.blocs if set(bloc.split("+")) & set(members))
+        if {company for bloc in blocs for company in bloc.split("+")} != set(members):
+            raise StudyError(f"Coalition {name} takes a bloc apart; set the bloc column of companies to study that.")
+        found.append(blocs)
+    singles = [(bloc,) for bloc in game.blocs]
+    del study
+    return list(dict.fromkeys([*singles, *sorted(found, key=len)]))
+
+
+def _explanations(game: Game, solved: Mapping[tuple[str, str], Solved]) -> list[str]:
+    """Sentences about values that a reader could find odd."""
+    sentences = []
+    for (coalition, rung), found in solved.items():
+        base = solved[(coalition, game.facts.rung_order[0])]
+        if found.value > base.value + 1e-6 and rung != game.facts.rung_order[0]:
+            sentences.append(
+                f"{coalition} at {rung} costs {found.value - base.value:,.0f} million more than its members alone: "
+                "the alliance's one-off is larger than what the rung saves."
+            )
+    return sentences
+
+
+def what_if_facts(facts: Facts) -> Facts:
+    """The same study with every company its own bloc."""
+    return replace(facts, bloc_of={company: company for company in facts.companies})
+
+
+__all__ = ["Game", "pl", "play", "solve"]

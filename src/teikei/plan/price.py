@@ -1,0 +1,325 @@
+"""The exact price of a plan: every cost, by company, programme, year and item, computed outside the solver."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from teikei.errors import NoPlanError
+from teikei.plan.bill import GroupOf, Line, PoolOf, price_lines
+from teikei.plan.decisions import Decisions
+from teikei.plan.develop_cost import Charge, charges
+from teikei.plan.money import END, discount, once, plant_cash
+from teikei.plan.scope import CONTRACT, Item, Scope
+
+
+class Record(NamedTuple):
+    """A piece of the plan's cost: discounted million; class and thing say what it is for."""
+
+    company: str
+    programme: str
+    year: int
+    item: str
+    class_name: str
+    thing: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A priced plan: records add up to value (million, discounted); lines carry the undiscounted award prices."""
+
+    value: float
+    records: tuple[Record, ...]
+    lines: tuple[Line, ...]
+    charges: tuple[Charge, ...]
+
+
+BILL_ITEMS = ("purchase", "rebate", "duty_freight", "warranty", "equity", "shortfall", "local_content")
+
+
+def price(
+    scope: Scope,
+    decisions: Decisions,
+    pool_of: PoolOf | None = None,
+    group_of: GroupOf | None = None,
+    divergence: bool = True,
+) -> Priced:
+    """Present cost of a plan, million; raises NoPlanError where the awards do not add up to the cars' need."""
+    check_quantities(scope, decisions)
+    lines = price_lines(scope, decisions, pool_of, group_of, divergence)
+    found = charges(scope, decisions)
+    records = [
+        *bill_records(scope, decisions, lines),
+        *_charge_records(scope, found),
+        *_plant_records(scope, decisions),
+        *_qualification_records(scope, decisions),
+        *_alliance_records(scope),
+    ]
+    return Priced(math.fsum(record.value for record in records), tuple(records), tuple(lines), tuple(found))
+
+
+def need(scope: Scope, decisions: Decisions) -> dict[tuple[Item, int], float]:
+    """Pieces of every item the cars of a plan need by year."""
+    result: dict[tuple[Item, int], float] = {}
+    for (slot, _), option in decisions.modules.items():
+        for (country, year), cars in scope.demand[slot].items():
+            key = (scope.item(option, country), year)
+            result[key] = result.get(key, 0.0) + cars
+    return result
+
+
+def check_quantities(scope: Scope, decisions: Decisions) -> None:
+    """Refuses phantom units: awards must equal the cars' need within 1e-6 of it, and none may be negative."""
+    bought: dict[tuple[Item, int], float] = {}
+    for (item, _, year), pieces in decisions.awards.items():
+        if pieces < 0:
+            raise NoPlanError(f"An award of {item.module} for {item.programme} in {year} is negative ({pieces:g}).")
+        bought[(item, year)] = bought.get((item, year), 0.0) + pieces
+    needed = need(scope, decisions)
+    for key in needed.keys() | bought.keys():
+        have, want = bought.get(key, 0.0), needed.get(key, 0.0)
+        if abs(have - want) > 1e-6 * max(1.0, want):
+            item, year = key
+            raise NoPlanError(
+                f"Awards of {item.module} for {item.programme} {item.generation} ({item.country}) in {year} are "
+                f"{have:g} pieces, the cars need {want:g}."
+            )
+
+
+def owner_shares(scope: Scope, slots: Iterable[str]) -> dict[tuple[str, str], float]:
+    """(company, programme) -> share of the cars of these slots, by owner of the units, over the horizon."""
+    cars: dict[tuple[str, str], float] = {}
+    for slot in slots:
+        programme = scope.facts.slots[slot].programme
+        for row in scope.facts.units[slot]:
+            if row.company in scope.members:
+                cars[(row.company, programme)] = cars.get((row.company, programme), 0.0) + row.units
+    total = math.fsum(cars.values())
+    return {key: units / total for key, units in cars.items()} if total > 0 else {}
+
+
+def item_owners(scope: Scope, decisions: Decisions) -> dict[tuple[Item, int], dict[str, float]]:
+    """(item, year) -> company -> share of the pieces, by owner of the cars."""
+    cars: dict[tuple[Item, int], dict[str, float]] = {}
+    for (slot, _), option in decisions.modules.items():
+        for row in scope.facts.units[slot]:
+            if row.company in scope.members:
+                by_company = cars.setdefault((scope.item(option, row.country), row.year), {})
+                by_company[row.company] = by_company.get(row.company, 0.0) + row.units
+    return {key: {c: u / math.fsum(by.values()) for c, u in by.items()} for key, by in cars.items()}
+
+
+def bill_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> list[Record]:
+    """Purchase, rebate, duty and freight, warranty, equity, shortfall and local-content records of award lines."""
+    owners = item_owners(scope, decisions)
+    records = []
+    lines = list(lines)
+    for line in lines:
+        class_name = scope.facts.modules[line.item.module].class_name
+        scale = line.pieces / 1e6 * discount(scope.facts, line.year)
+        amounts = (
+            ("purchase", line.unit_price), ("rebate", -line.rebate), ("duty_freight", line.duty_freight),
+            ("warranty", line.warranty), ("equity", -line.equity), ("shortfall", line.shortfall),
+        )  # fmt: skip
+        for company, share in owners[(line.item, line.year)].items():
+            for name, amount in amounts:
+                if amount:
+                    value = amount * scale * share
+                    records.append(
+                        Record(company, line.item.programme, line.year, name, class_name, line.item.module, value)
+                    )
+    for (company, programme, year), amount in local_content(scope, decisions, lines).items():
+        value = amount * discount(scope.facts, year)
+        records.append(Record(company, programme, year, "local_content", "car", "", value))
+    return records
+
+
+def origin_of(scope: Scope, line: Line) -> str:
+    """Country a line comes from; empty where it is not known (curves, contracts without a site)."""
+    if line.source == CONTRACT:
+        return scope.contracts[line.item.contract].country
+    if line.source.startswith("offer:"):
+        return scope.facts.offers[line.source[6:]].country
+    if line.source.startswith("plant:"):
+        return scope.plants_of(line.source[6:].split("@")[0])[0].country
+    return ""
+
+
+def local_content(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> dict[tuple[str, str, int], float]:
+    """(company, programme, year) -> million lost on cars that miss a local-content rule, undiscounted.
+
+    A car misses a rule where its part comes from outside the rule's origins (a part bought from abroad has local share
+    0); a car that misses several parts' rules loses the highest penalty once. Unknown origin counts as local.
+    """
+    if not scope.facts.local_rules:
+        return {}
+    missing: dict[tuple[str, str, str, str, int], dict[str, float]] = {}
+    by_car = _cars_by_region(scope)
+    for line in lines:
+        origin = origin_of(scope, line)
+        class_name = scope.facts.modules[line.item.module].class_name
+        part = scope.facts.classes[class_name].part
+        if not origin:
+            continue
+        for rule in scope.facts.local_rules:
+            hit = rule.part == part and rule.plant_country == line.item.country and line.year >= rule.from_year
+            if not hit or origin in rule.origins or rule.minimum <= 0:
+                continue
+            key = (line.item.programme, line.item.generation, line.item.country, rule.region, line.year)
+            cars, total = by_car.get(key, ({}, 0.0))
+            if not cars:
+                continue
+            lost = line.pieces / total * rule.penalty
+            parts = missing.setdefault(key, {})
+            parts[part] = parts.get(part, 0.0) + lost
+    result: dict[tuple[str, str, int], float] = {}
+    for (programme, generation, country, region, year), parts in missing.items():
+        cars, _ = by_car[(programme, generation, country, region, year)]
+        for company, units in cars.items():
+            key3 = (company, programme, year)
+            lost = max(parts.values()) * units * scope.facts.car_value.get(programme, 0.0) / 1e6
+            result[key3] = result.get(key3, 0.0) + lost
+    return result
+
+
+def _cars_by_region(scope: Scope) -> dict[tuple[str, str, str, str, int], tuple[dict[str, float], float]]:
+    """(programme, generation, country, region, year) -> (cars by company to that region, cars to all regions)."""
+    regional: dict[tuple[str, str, str, str, int], dict[str, float]] = {}
+    total: dict[tuple[str, str, str, int], float] = {}
+    for name in scope.slots:
+        slot = scope.facts.slots[name]
+        for row in scope.facts.units[name]:
+            if row.company in scope.members:
+                key = (slot.programme, slot.generation, row.country, row.region, row.year)
+                by = regional.setdefault(key, {})
+                by[row.company] = by.get(row.company, 0.0) + row.units
+                all_key = (slot.programme, slot.generation, row.country, row.year)
+                total[all_key] = total.get(all_key, 0.0) + row.units
+    return {key: (by, total[(key[0], key[1], key[2], key[4])]) for key, by in regional.items()}
+
+
+def _charge_records(scope: Scope, found: Iterable[Charge]) -> list[Record]:
+    records = []
+    for charge in found:
+        shares = owner_shares(scope, charge.slots)
+        for year, amount in charge.cash:
+            value = amount * discount(scope.facts, year)
+            at = scope.facts.settings.last_year if year == END else year
+            for (company, programme), share in shares.items():
+                records.append(
+                    Record(company, programme, at, charge.item, charge.class_name, charge.thing, value * share)
+                )
+    return records
+
+
+def plants_owned(scope: Scope, decisions: Decisions) -> Mapping[tuple[str, str], dict[tuple[str, str], float]]:
+    """(owner, plant) -> (company, programme) -> share of the pieces the plant delivers; by cars where it stands idle."""
+    owners = item_owners(scope, decisions)
+    pieces: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+    for (item, source, year), amount in decisions.awards.items():
+        if source.startswith("plant:"):
+            name, _, owner = source[6:].partition("@")
+            by = pieces.setdefault((owner, name), {})
+            for company, share in owners[(item, year)].items():
+                by[(company, item.programme)] = by.get((company, item.programme), 0.0) + amount * share
+    result = {}
+    for owner, name, _, _ in decisions.plants:
+        by = pieces.get((owner, name), {})
+        total = math.fsum(by.values())
+        idle = owner_shares(scope, [s for s in scope.slots if scope.company_of[s] in owner.split("+")])
+        result[(owner, name)] = {key: value / total for key, value in by.items()} if total > 0 else idle
+    return result
+
+
+def _plant_records(scope: Scope, decisions: Decisions) -> list[Record]:
+    records = []
+    shares = plants_owned(scope, decisions)
+    for owner, name, step, open_year in decisions.plants:
+        plant = next(p for p in scope.plants_of(name) if p.step_gwh == step)
+        investment, fixed = plant_cash(scope.facts, plant, open_year)
+        for item, cash in (("plant", investment), ("plant_fixed", fixed)):
+            for year, amount in cash:
+                value = amount * discount(scope.facts, year)
+                at = scope.facts.settings.last_year if year == END else year
+                for (company, programme), share in shares[(owner, name)].items():
+                    records.append(Record(company, programme, at, item, plant.class_name, name, value * share))
+    return records
+
+
+def qualifications(scope: Scope, decisions: Decisions) -> dict[tuple[str, str], dict[str, None]]:
+    """(programme, class) -> suppliers it buys from under offers."""
+    used: dict[tuple[str, str], dict[str, None]] = {}
+    for (item, source, _), pieces in decisions.awards.items():
+        if pieces > 0 and source.startswith("offer:"):
+            class_name = scope.facts.modules[item.module].class_name
+            used.setdefault((item.programme, class_name), {})[scope.supplier(source, item)] = None
+    return used
+
+
+def _qualification_records(scope: Scope, decisions: Decisions) -> list[Record]:
+    """Switching cost for every source that is new to a programme, and activation of suppliers new to a company.
+
+    A programme without an incumbent source in the class has its first source's tests inside its application.
+    """
+    facts, records = scope.facts, []
+    activated: dict[tuple[str, str], tuple[int, str]] = {}
+    company_of = {facts.slots[s].programme: scope.company_of[s] for s in scope.slots}
+    known = known_suppliers(scope)
+    for (programme, class_name), suppliers in qualifications(scope, decisions).items():
+        year = scope.qualification_year(programme, class_name)
+        company = company_of[programme]
+        incumbents = scope.incumbent_suppliers.get((programme, class_name))
+        new = [s for s in suppliers if incumbents is None or s not in incumbents]
+        count = len(new) - (1 if incumbents is None else 0)
+        amount = max(0, count) * facts.classes[class_name].switching_cost
+        for paid, cash in once(facts, amount, year - 1):
+            value = cash * discount(facts, paid)
+            records.append(Record(company, programme, paid, "switching", class_name, "qualification", value))
+        for supplier in suppliers:
+            if (company, supplier) not in known:
+                found = activated.get((company, supplier))
+                if found is None or (year, programme) < found:
+                    activated[(company, supplier)] = (year, programme)
+    for (company, supplier), (_, programme) in activated.items():
+        for paid, cash in once(facts, facts.activation.get(supplier, 0.0), facts.settings.first_year - 1):
+            value = cash * discount(facts, paid)
+            records.append(Record(company, programme, paid, "activation", "", supplier, value))
+    return records
+
+
+def known_suppliers(scope: Scope) -> frozenset[tuple[str, str]]:
+    """(company, supplier) pairs that do business today: no activation cost."""
+    lead = {slot.programme: slot.lead for slot in scope.facts.slots.values()}
+    return frozenset(
+        (lead[contract.programme], contract.supplier)
+        for contract in scope.contracts.values()
+        if contract.programme in lead
+    )
+
+
+def alliance_charged(scope: Scope) -> bool:
+    """Whether the alliance's one-off is due: more than one bloc, above the first rung that pools anything."""
+    if not scope.joint:
+        return False
+    order = scope.facts.rung_order
+    pooling = [
+        rung
+        for rung in order
+        if any(r.procurement != "none" or r.development_shared for r in scope.facts.rungs[rung].values())
+    ]
+    return bool(pooling) and order.index(scope.rung) > order.index(pooling[0])
+
+
+def _alliance_records(scope: Scope) -> list[Record]:
+    amount = scope.facts.settings.alliance_one_off
+    if not amount or not alliance_charged(scope):
+        return []
+    year = scope.facts.settings.base_year
+    value = amount * discount(scope.facts, year)
+    return [
+        Record(company, programme, year, "alliance", "", "", value * share)
+        for (company, programme), share in owner_shares(scope, scope.slots).items()
+    ]

@@ -1,0 +1,281 @@
+"""The tables of one plan, for CONTRACT and for the stages to the right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from teikei.plan.bill import Line, flat_price
+from teikei.plan.decisions import Decisions
+from teikei.plan.money import plant_capacity_gwh
+from teikei.plan.price import BILL_ITEMS, Priced, item_owners, local_content, origin_of
+from teikei.plan.scope import CONTRACT, Item, Option, Scope
+from teikei.simulate.types import Performance
+
+SCHEMAS: Mapping[str, Mapping[str, Any]] = {
+    "configurations": {
+        "coalition": pl.String, "rung": pl.String, "programme": pl.String, "generation": pl.String, "class": pl.String,
+        "module": pl.String, "quantity": pl.Float64, "existing": pl.Boolean, "slot": pl.String, "version": pl.String,
+        "phase": pl.Int64, "position": pl.String, "family": pl.String, "developing_group": pl.String,
+        "candidate": pl.Int64,
+    },
+    "awards": {
+        "coalition": pl.String, "rung": pl.String, "supplier": pl.String, "site": pl.String, "item": pl.String,
+        "year": pl.Int64, "quantity": pl.Float64, "unit_price": pl.Float64, "spend": pl.Float64,
+        "price_basis": pl.String, "programme": pl.String, "generation": pl.String, "country": pl.String,
+        "developing_group": pl.String, "drawing_group": pl.String, "tier_from": pl.Float64, "rebate": pl.Float64,
+        "landed_unit_cost": pl.Float64, "spend_undiscounted": pl.Float64,
+    },
+    "cost_breakdown": {
+        "coalition": pl.String, "rung": pl.String, "company": pl.String, "programme": pl.String, "year": pl.Int64,
+        "item": pl.String, "class": pl.String, "value": pl.Float64,
+    },
+    "module_uses": {
+        "coalition": pl.String, "rung": pl.String, "module": pl.String, "programme": pl.String, "axle": pl.String,
+        "driving_requirement": pl.String, "margin": pl.Float64, "overdesign": pl.Float64, "slot": pl.String,
+        "unit": pl.String, "procedure": pl.String,
+    },
+    "unit_costs": {
+        "coalition": pl.String, "rung": pl.String, "company": pl.String, "programme": pl.String, "year": pl.Int64,
+        "item": pl.String, "units": pl.Float64, "variable_cost": pl.Float64,
+    },
+    "development": {
+        "coalition": pl.String, "rung": pl.String, "level": pl.String, "class": pl.String, "object": pl.String,
+        "developing_group": pl.String, "start_year": pl.Int64, "item": pl.String, "value": pl.Float64,
+        "amount": pl.Float64, "programmes": pl.String,
+    },
+    "plants": {
+        "coalition": pl.String, "rung": pl.String, "owner": pl.String, "plant": pl.String, "step": pl.Float64,
+        "year": pl.Int64, "capacity": pl.Float64, "output": pl.Float64, "use": pl.Float64,
+    },
+}  # fmt: skip
+
+
+def empty_tables() -> dict[str, pl.DataFrame]:
+    """Every table of a plan without rows (rungs that are not evaluated)."""
+    return {name: pl.DataFrame(schema=dict(schema)) for name, schema in SCHEMAS.items()}
+
+
+def make_tables(
+    scope: Scope, decisions: Decisions, priced: Priced, performance: Performance | None
+) -> dict[str, pl.DataFrame]:
+    """All tables of a priced plan; module_uses is empty without a performance."""
+    rows = {
+        "configurations": _configurations(scope, decisions),
+        "awards": _awards(scope, priced),
+        "cost_breakdown": _cost_breakdown(priced),
+        "module_uses": _module_uses(scope, decisions, performance),
+        "unit_costs": _unit_costs(scope, decisions, priced),
+        "development": _development(scope, priced),
+        "plants": _plants(scope, decisions),
+    }
+    key = {"coalition": scope.coalition, "rung": scope.rung}
+    return {
+        name: pl.DataFrame([{**key, **row} for row in found], schema=dict(SCHEMAS[name]), orient="row")
+        for name, found in rows.items()
+    }
+
+
+def _configurations(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
+    facts = scope.facts
+    rows = []
+    for (slot_name, position), option in decisions.modules.items():
+        slot, module = facts.slots[slot_name], facts.modules[option.module]
+        rows.append(
+            {
+                "programme": slot.programme, "generation": slot.generation, "class": module.class_name,
+                "module": option.module, "quantity": math.fsum(scope.demand[slot_name].values()),
+                "existing": bool(option.contract), "slot": slot_name, "version": slot.version, "phase": slot.phase,
+                "position": position, "family": module.family, "developing_group": option.group,
+                "candidate": decisions.candidate.get(slot_name, -1),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _award_row(scope: Scope, line: Line) -> dict[str, Any]:
+    facts, supplier, site, tier_from = scope.facts, scope.supplier(line.source, line.item), "", 0.0
+    if line.source.startswith("offer:"):
+        offer = facts.offers[line.source[6:]]
+        site, tier_from = offer.site, offer.from_quantity[line.tier]
+    elif line.source == CONTRACT:
+        site = scope.contracts[line.item.contract].site
+    elif line.source.startswith("plant:"):
+        site, _, supplier = line.source[6:].partition("@")
+    paid = line.pieces * (line.unit_price - line.rebate) / 1e6
+    return {
+        "supplier": supplier, "site": site, "item": line.item.module, "year": line.year, "quantity": line.pieces,
+        "unit_price": line.unit_price, "spend": paid * facts.settings.discount_factor(line.year),
+        "price_basis": line.basis, "programme": line.item.programme, "generation": line.item.generation,
+        "country": line.item.country, "developing_group": line.item.group, "drawing_group": line.pool,
+        "tier_from": tier_from, "rebate": line.rebate, "landed_unit_cost": line.cost, "spend_undiscounted": paid,
+    }  # fmt: skip
+
+
+def _awards(scope: Scope, priced: Priced) -> list[dict[str, Any]]:
+    rows = [_award_row(scope, line) for line in priced.lines]
+    return sorted(rows, key=lambda r: (r["supplier"], r["site"], r["item"], r["year"], r["programme"], r["country"]))
+
+
+def _cost_breakdown(priced: Priced) -> list[dict[str, Any]]:
+    sums: dict[tuple[str, str, int, str, str], list[float]] = {}
+    for record in priced.records:
+        key = (record.company, record.programme, record.year, record.item, record.class_name)
+        sums.setdefault(key, []).append(record.value)
+    return [
+        {"company": company, "programme": programme, "year": year, "item": item, "class": class_name,
+         "value": math.fsum(values)}
+        for (company, programme, year, item, class_name), values in sorted(sums.items())
+    ]  # fmt: skip
+
+
+def reference_cost(scope: Scope, option: Option, country: str, year: int) -> float | None:
+    """Cheapest landed unit cost of a drawing at its offers' first tier (study currency); None where not priced."""
+    facts, item = scope.facts, scope.item(option, country)
+    module = facts.modules[item.module]
+    found = []
+    for source in scope.sources(item, year):
+        if source.startswith("offer:"):
+            offer = facts.offers[source[6:]]
+            price, origin = offer.price[year][0], offer.country
+        elif source == CONTRACT or source.startswith("curve:"):
+            price, origin = flat_price(scope, item, source, year)
+        else:
+            continue
+        factor, freight = facts.landed(module.class_name, origin, country, module.energy_kwh) if origin else (1.0, 0.0)
+        found.append(price * factor + freight)
+    return min(found) if found else None
+
+
+def _module_uses(scope: Scope, decisions: Decisions, performance: Performance | None) -> list[dict[str, Any]]:
+    if performance is None:
+        return []
+    tightest = _tightest(decisions, performance)
+    rows = []
+    for (slot_name, position), option in decisions.modules.items():
+        slot = scope.facts.slots[slot_name]
+        driver = tightest.get(slot_name, {})
+        rows.append(
+            {
+                "module": option.module, "programme": slot.programme, "axle": position,
+                "driving_requirement": driver.get("requirement"), "margin": driver.get("margin"),
+                "unit": driver.get("unit"), "procedure": driver.get("procedure"),
+                "overdesign": _overdesign(scope, slot_name, position, option), "slot": slot_name,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _overdesign(scope: Scope, slot_name: str, position: str, option: Option) -> float | None:
+    """Reference cost of the chosen module minus the cheapest module some feasible configuration puts there."""
+    country, year = next(iter(scope.demand[slot_name]))
+    chosen = reference_cost(scope, option, country, year)
+    others = [
+        cost
+        for other in scope.options[(slot_name, position)]
+        if (cost := reference_cost(scope, other, country, year)) is not None
+    ]
+    return max(0.0, chosen - min(others)) if chosen is not None and others else None
+
+
+def _tightest(decisions: Decisions, performance: Performance) -> dict[str, dict[str, Any]]:
+    """Slot -> the requirement its configuration meets with the smallest relative margin."""
+    chosen = pl.DataFrame(
+        {"slot": list(decisions.candidate.keys()), "candidate": list(decisions.candidate.values())},
+        schema={"slot": pl.String, "candidate": pl.Int64},
+    )
+    results = performance.results.with_columns(pl.col("candidate").cast(pl.Int64))
+    joined = results.join(chosen, on=["slot", "candidate"], how="semi").filter(
+        pl.col("margin").is_not_null() & pl.col("reached").is_not_null()
+    )
+    found: dict[str, dict[str, Any]] = {}
+    for row in joined.iter_rows(named=True):
+        scale = abs(row["effective"] if row["effective"] is not None else row["required"]) or 1.0
+        relative = row["margin"] / scale
+        best = found.get(row["slot"])
+        if best is None or relative < best["relative"]:
+            found[row["slot"]] = {**row, "relative": relative}
+    return found
+
+
+def _unit_costs(scope: Scope, decisions: Decisions, priced: Priced) -> list[dict[str, Any]]:
+    """Variable cost per car by company, programme, year and item: what reaches prices; not discounted."""
+    owners = item_owners(scope, decisions)
+    units: dict[tuple[str, str, int], float] = {}
+    for slot_name in scope.slots:
+        for row in scope.facts.units[slot_name]:
+            if row.company in scope.members:
+                key = (row.company, scope.facts.slots[slot_name].programme, row.year)
+                units[key] = units.get(key, 0.0) + row.units
+    spent: dict[tuple[str, str, int, str], list[float]] = {}
+    for line in priced.lines:
+        name = "plant_variable" if line.source.startswith("plant:") else "purchase"
+        amounts = {
+            name: line.unit_price, "rebate": -line.rebate, "duty_freight": line.duty_freight,
+            "warranty": line.warranty, "equity": -line.equity, "shortfall": line.shortfall,
+        }  # fmt: skip
+        for company, share in owners[(line.item, line.year)].items():
+            for item, amount in amounts.items():
+                if amount:
+                    where = (company, line.item.programme, line.year, item)
+                    spent.setdefault(where, []).append(amount * line.pieces * share)
+    for (company, programme, year), amount in local_content(scope, decisions, priced.lines).items():
+        spent.setdefault((company, programme, year, "local_content"), []).append(amount * 1e6)
+    rows = []
+    for (company, programme, year), cars in sorted(units.items()):
+        for item in (*BILL_ITEMS, "plant_variable"):
+            total = math.fsum(spent.get((company, programme, year, item), ()))
+            if total or item == "purchase":
+                rows.append(
+                    {"company": company, "programme": programme, "year": year, "item": item, "units": cars,
+                     "variable_cost": total / cars}
+                )  # fmt: skip
+    return rows
+
+
+def _development(scope: Scope, priced: Priced) -> list[dict[str, Any]]:
+    rows = []
+    for charge in priced.charges:
+        if charge.item not in ("nre_family", "nre_variant", "nre_application", "tooling"):
+            continue
+        facts = scope.facts
+        level = "family" if charge.thing in facts.families else "module"
+        if level == "family" and not charge.group:
+            level = "application"
+        programmes = sorted({facts.slots[slot].programme for slot in charge.slots})
+        from teikei.plan.money import present_value
+
+        rows.append(
+            {
+                "level": level, "class": charge.class_name, "object": charge.thing, "developing_group": charge.group,
+                "start_year": charge.start_year, "item": charge.item, "value": present_value(facts, charge.cash),
+                "amount": math.fsum(amount for _, amount in charge.cash if amount > 0),
+                "programmes": ";".join(programmes),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _plants(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
+    output: dict[tuple[str, str, int], float] = {}
+    for (item, source, year), pieces in decisions.awards.items():
+        if source.startswith("plant:"):
+            name, _, owner = source[6:].partition("@")
+            gwh = scope.facts.modules[item.module].energy_kwh * pieces / 1e6
+            output[(owner, name, year)] = output.get((owner, name, year), 0.0) + gwh
+    rows = []
+    for owner, name, step, opened in decisions.plants:
+        plant = next(p for p in scope.plants_of(name) if p.step_gwh == step)
+        for year in range(opened, scope.facts.settings.last_year + 1):
+            capacity, made = plant_capacity_gwh(plant, opened, year), output.get((owner, name, year), 0.0)
+            rows.append(
+                {"owner": owner, "plant": name, "step": step, "year": year, "capacity": capacity, "output": made,
+                 "use": made / capacity if capacity else 0.0}
+            )  # fmt: skip
+    return rows
+
+
+__all__ = ["SCHEMAS", "Item", "empty_tables", "make_tables", "origin_of", "reference_cost"]

@@ -1,0 +1,230 @@
+"""The first screen: what each rung saves, why, who gets what, what it does to EV share, and how far to trust it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from teikei.report.blocks import Cell, Grid, grid, region_name, rule_name, words
+from teikei.report.context import Context
+from teikei.report.evidence import Evidence
+from teikei.report.facts import EvShare, Rung
+from teikei.report.formatting import listed, number, percent, points
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Sentences in order of weight, the table of rungs, and short facts as (title, sentence)."""
+
+    sentences: tuple[str, ...]
+    ladder: Grid | None
+    facts: tuple[tuple[str, str], ...]
+
+
+def make_answer(context: Context, evidence: Evidence) -> Answer:
+    """The first screen from ladder and evidence."""
+    ladder = context.ladder
+    if ladder.best is None:
+        reason = ladder.not_evaluated_because or "Savings: not evaluated because no rung of this run has a value."
+        return Answer((reason,), None, _facts(context, evidence))
+    return Answer(
+        (_saving_sentence(context, ladder.best), _why_sentence(context)), _grid(context), _facts(context, evidence)
+    )
+
+
+def _saving_sentence(context: Context, best: Rung) -> str:
+    money, ladder = context.money, context.ladder
+    companies = listed(ladder.companies)
+    saving = best.saving or 0.0
+    if saving <= 0:
+        return (
+            f"No rung of cooperation saves money: at its best ({words(best.name)}) {companies} together would pay "
+            f"{money.full(-saving)} more than the {money.full(ladder.alone)} they pay alone."
+        )
+    proven = "" if best.saving_proven else " The solver has not proven that this is above zero."
+    return (
+        f"Going as far as “{words(best.name)}”, {companies} save {money.full(saving)}, "
+        f"{percent(best.share_of_alone)} of the {money.full(ladder.alone)} they would spend alone.{proven}"
+    )
+
+
+def _why_sentence(context: Context) -> str:
+    ladder, money = context.ladder, context.money
+    best = ladder.best
+    if best is None or not best.levers:
+        return "Why: not evaluated because the table “savings_by_lever” has no rows that lead from alone to this rung."
+    gains = sorted(((value, name) for name, value in best.levers.items() if value > 0), reverse=True)
+    losses = sorted((value, name) for name, value in best.levers.items() if value < 0)
+    decimals = money.decimals([value for value, _ in gains])
+    told = [f"{words(name)} ({money.text(value, decimals)})" for value, name in gains[:3]]
+    sentence = f"It comes from {listed(told)} {money.label}"
+    if len(gains) > 3:
+        sentence += f" and {len(gains) - 3} smaller lever{'s' if len(gains) > 4 else ''}"
+    if losses:
+        taken = money.text(-sum(value for value, _ in losses), decimals)
+        worst = [words(name) for _, name in losses[:2]]
+        sentence += f"; sharing itself costs {taken} {money.label}, mostly {listed(worst)}"
+    return sentence + "."
+
+
+def main_levers(rung: Rung, context: Context, count: int = 2) -> str:
+    """The largest gains and the largest penalty of one step, as a short text."""
+    gains = sorted(((value, name) for name, value in rung.steps.items() if value > 0), reverse=True)[:count]
+    losses = sorted((value, name) for name, value in rung.steps.items() if value < 0)[:1]
+    money = context.money
+    decimals = money.decimals([rung.saving])
+    return "; ".join(f"{words(name)} {money.text(value, decimals, sign=True)}" for value, name in [*gains, *losses])
+
+
+def interval_text(context: Context, rung: Rung, decimals: int) -> str:
+    """The proven interval of a saving, or why there is none."""
+    if rung.lower is None or rung.upper is None:
+        return "no proven bound"
+    return f"{context.money.text(rung.lower, decimals)} to {context.money.text(rung.upper, decimals)}"
+
+
+def stability_text(rung: Rung) -> str:
+    """Whether anybody would leave under the split shown."""
+    if rung.stable is None:
+        return "not evaluated"
+    if rung.stable:
+        return "yes"
+    return f"no: {rung.leaves} leaves" if rung.leaves else "no"
+
+
+def ev_text(ev: EvShare | None) -> str:
+    """EV share with its band, or that there is none."""
+    if ev is None:
+        return "not evaluated"
+    band = "" if ev.lower is None or ev.upper is None else f" ({number(ev.lower * 100, 1)} to {percent(ev.upper)})"
+    return f"{percent(ev.share)}{band}"
+
+
+def _grid(context: Context) -> Grid:
+    ladder, money = context.ladder, context.money
+    savings = [rung.saving for rung in ladder.rungs]
+    decimals = money.decimals(savings)
+    share_decimals = money.decimals([share.value for rung in ladder.rungs for share in rung.shares])
+    largest = max((abs(saving) for saving in savings if saving is not None), default=1.0) or 1.0
+    headers = [
+        "Rung",
+        f"Saves, {money.label}, and proven range",
+        "of cost alone",
+        f"What this step adds, {money.label}",
+    ]
+    headers += [f"{company} gets" for company in ladder.companies]
+    headers += ["Split stable?", _ev_header(context)]
+    rows: list[list[Cell | str]] = []
+    for rung in ladder.rungs:
+        if rung.saving is None:
+            rows.append([words(rung.name), Cell(sentence_of(rung.status), look="absent", span=len(headers) - 1)])
+            continue
+        got = {share.company: share.value for share in rung.shares}
+        width = f"{abs(rung.saving) / largest * 46:.1f}"
+        cells: list[Cell | str] = [
+            words(rung.name),
+            Cell(
+                money.text(rung.saving, decimals),
+                rung.saving,
+                look=f"bar:{width}:{'loss' if rung.saving < 0 else 'gain'}",
+                note=interval_text(context, rung, decimals),
+            ),
+            Cell(percent(rung.share_of_alone), rung.share_of_alone),
+            Cell(main_levers(rung, context), look="why"),
+        ]
+        cells += [Cell(money.text(got.get(company), share_decimals), got.get(company)) for company in ladder.companies]
+        cells += [
+            Cell(stability_text(rung), look="yes" if rung.stable else "no" if rung.stable is False else ""),
+            Cell(change_text(rung.ev), rung.ev.change, look="ev", note=ev_text(rung.ev))
+            if rung.ev
+            else Cell("not evaluated"),
+        ]
+        rows.append(cells)
+    return grid(
+        "What each rung of cooperation saves against going alone", headers, rows, look="answer", note=_basis(context)
+    )
+
+
+def _ev_header(context: Context) -> str:
+    ladder = context.ladder
+    return f"EV share, {region_name(ladder.home_market)} {ladder.report_year or ''}".strip()
+
+
+def _basis(context: Context) -> str:
+    rule = context.ladder.rule
+    split = f" Split shown: {rule_name(rule)}." if rule else ""
+    return (
+        f"Each rung includes the ones above it. Money: {context.basis or 'as the study states it'}. Proven range: "
+        f"what the "
+        f"solver's bounds allow at the study's own figures; it says nothing about wrong inputs.{split}"
+    )
+
+
+def sentence_of(status: str) -> str:
+    """A stored status as a sentence for the reader."""
+    text = status.strip() or "not evaluated"
+    return text[0].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def _facts(context: Context, evidence: Evidence) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Who gets what", _split_fact(context)),
+        (f"EV share in {region_name(context.ladder.home_market) or 'the home market'}", _ev_fact(context)),
+        ("Resting on assumptions", _evidence_fact(context, evidence)),
+    )
+
+
+def _split_fact(context: Context) -> str:
+    ladder, money = context.ladder, context.money
+    best = ladder.best
+    if best is None or not best.shares:
+        return context.absent("shares")
+    decimals = money.decimals([share.value for share in best.shares])
+    told = listed(f"{share.company} {money.text(share.value, decimals)}" for share in best.shares)
+    sentence = f"At {words(best.name)}, by {rule_name(ladder.rule)}: {told} {money.label}. "
+    if best.stable is None:
+        return sentence + "Stability: not evaluated because the table “core” has no row for this split."
+    if best.stable:
+        return sentence + "Stable: no group would do better by leaving."
+    who = best.leaves or "Some group"
+    by = f" by {money.full(best.leaves_by)}" if best.leaves_by is not None else ""
+    return sentence + f"Not stable: {who} would do better{by} by leaving."
+
+
+def _ev_fact(context: Context) -> str:
+    best = context.ladder.best
+    ev = best.ev if best else None
+    if ev is None:
+        return context.absent("market_summary")
+    if ev.alone is None or ev.change is None:
+        return f"In {ev.year}: {ev_text(ev)}. The share without cooperation was not stored."
+    sentence = (
+        f"In {ev.year} {percent(ev.alone)} alone, {percent(ev.share)} with cooperation: {change_text(ev)}"
+        f"{'' if ev.change_lower is None else ' (10–90 %)'}."
+    )
+    if ev.lower is None or ev.upper is None:
+        return sentence + " No band was stored: do not quote it as a forecast."
+    little = " Cheaper shared parts alone hardly move the share." if abs(ev.change) < 0.005 else ""
+    return f"{sentence} The share itself is known only to {number(ev.lower * 100, 1)} to {percent(ev.upper)}.{little}"
+
+
+def change_text(ev: EvShare | None) -> str:
+    """Change of the EV share against alone, with its band where one is stored."""
+    if ev is None:
+        return "not evaluated"
+    low, high = ev.change_lower, ev.change_upper
+    if low is None or high is None:
+        return points(ev.change)
+    return f"{points(ev.change)}, {number(low * 100, 2, sign=True)} to {number(high * 100, 2, sign=True)}"
+
+
+def _evidence_fact(context: Context, evidence: Evidence) -> str:
+    if not evidence.count:
+        return context.absent("sources")
+    sentence = f"{percent(evidence.assumed_share, 0)} of {evidence.count:,} figures are assumptions"
+    if evidence.assumed_cost_share is not None:
+        sentence += f"; they carry {percent(evidence.assumed_cost_share, 0)} of the cost alone"
+    sentence += "."
+    core = [name for name in ("volumes", "requirements") if name in evidence.wholly_assumed]
+    if core:
+        sentence += f" All {listed(core)} are assumed, so every result is a what-if."
+    return sentence

@@ -1,0 +1,84 @@
+"""The headline of a run for the terminal: what each rung saves, by which lever, who gets what, EV share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from teikei.report.answer import ev_text, interval_text, make_answer, sentence_of, stability_text
+from teikei.report.blocks import rule_name, words
+from teikei.report.context import Context, make_context
+from teikei.report.evidence import read_evidence
+from teikei.report.formatting import percent
+
+
+def headline(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> RenderableType:
+    """What a run found, for a terminal of 100 columns or more; arguments as for ``write``.
+
+    Two tables (savings, split and EV share by rung; saving by lever) and the sentences of the page's first screen, from
+    the same facts as the page. Where nothing was evaluated, the sentence that says why.
+    """
+    context = make_context(tables, meta)
+    answer = make_answer(context, read_evidence(context))
+    parts: list[RenderableType] = []
+    known = context.meta
+    title = str(known.get("title") or known.get("name") or "")
+    if title:
+        parts.append(Text(title, style="bold"))
+    if known.get("label"):
+        parts.append(Text(str(known["label"]), style="italic"))
+    parts += [Text(sentence) for sentence in answer.sentences]
+    if context.ladder.evaluated:
+        parts += _rungs(context)
+        if context.ladder.levers:
+            parts.append(_levers(context))
+    parts += [Text(f"{title}: {sentence}") for title, sentence in answer.facts]
+    return Group(*parts)
+
+
+def _rungs(context: Context) -> list[RenderableType]:
+    ladder, money = context.ladder, context.money
+    decimals = money.decimals([rung.saving for rung in ladder.rungs])
+    split = f", and who gets it by {rule_name(ladder.rule)}" if ladder.rule else ""
+    table = Table(
+        title=f"Saving against alone ({money.full(ladder.alone)}), {money.label}{split}", title_justify="left"
+    )
+    table.add_column("rung", no_wrap=True)
+    for header in ("saves", "range", "%", *ladder.companies):
+        table.add_column(header, justify="right")
+    table.add_column("stable?")
+    table.add_column(f"EV share {ladder.home_market} {ladder.report_year or ''}".strip(), justify="right")
+    not_evaluated: list[RenderableType] = []
+    for rung in ladder.rungs:
+        if not rung.evaluated:
+            not_evaluated.append(Text(f"{words(rung.name)}: {sentence_of(rung.status)}"))
+            continue
+        got = {share.company: share.value for share in rung.shares}
+        cells = [words(rung.name), money.text(rung.saving, decimals)]
+        cells.append(interval_text(context, rung, decimals))
+        cells.append(percent(rung.share_of_alone))
+        cells += [money.text(got.get(company), decimals) for company in ladder.companies]
+        cells += [stability_text(rung), ev_text(rung.ev)]
+        table.add_row(*(Text(cell) for cell in cells))
+    return [table, *not_evaluated]
+
+
+def _levers(context: Context) -> Table:
+    ladder, money = context.ladder, context.money
+    decimals = money.decimals([value for rung in ladder.evaluated for value in rung.levers.values()])
+    table = Table(title=f"Of which by lever, each rung with all below it, {money.label}", title_justify="left")
+    table.add_column("lever", no_wrap=True)
+    for rung in ladder.evaluated:
+        table.add_column(Text(words(rung.name)), justify="right")
+    for lever in ladder.levers:
+        cells = [words(lever), *(money.text(rung.levers.get(lever), decimals) for rung in ladder.evaluated)]
+        table.add_row(*(Text(cell) for cell in cells))
+    total = ["sum", *(money.text(sum(rung.levers.values()), decimals) for rung in ladder.evaluated)]
+    table.add_section()
+    table.add_row(*(Text(cell) for cell in total))
+    return table

@@ -1,0 +1,60 @@
+"""Words used on the page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from teikei.report.blocks import Section, grid
+
+_WORDS: Final = (
+    (
+        "rung",
+        "A step of cooperation: what is bought together and what is developed together. Each includes the ones "
+        "below it.",
+    ),
+    (
+        "alone",
+        "Each company (or group that already pools today) plans for itself, from today's contracts and modules on.",
+    ),
+    ("saving", "Cost alone minus cost together: present value of all years, before tax, at the same volumes."),
+    (
+        "proven range",
+        "The saving lies in it for the study's figures, whatever better plan might exist. Wrong inputs are not "
+        "covered.",
+    ),
+    ("gap", "What a better plan could at most still save over the one found."),
+    (
+        "development, tooling, variants",
+        "Levers: paying family design, tools and versions once instead of once per company.",
+    ),
+    (
+        "commercial scale",
+        "Lever: better conditions for more total business with one supplier, each company keeping its own drawing.",
+    ),
+    ("technical scale", "Lever: lower price for more units of one drawing on one line."),
+    ("plant use", "Lever: own plants run fuller."),
+    ("access", "Lever: a source or site only the group can reach."),
+    ("overdesign", "Penalty: a shared part is larger than this car needs."),
+    ("coordination", "Penalty: people and time to agree."),
+    ("divergence", "Penalty: units that leave the common drawing over time."),
+    ("switching", "Penalty: tests and homologation when a programme changes module or source."),
+    ("family, variant, application", "What is developed once; its members by size; one member put into one car."),
+    ("core", "Splits that leave no group better off on its own."),
+    (
+        "Shapley value, nucleolus",
+        "Two rules of sharing: average contribution; smallest largest complaint. For two players they agree.",
+    ),
+    ("pass-through", "Part of a change of cost that reaches the price."),
+    ("10–90 % band", "Eight of ten forecasts of the model lie inside, if the model is right."),
+    ("assumption", "A figure without a published source: an analyst's estimate."),
+)
+
+
+def section() -> Section:
+    """The glossary."""
+    return Section(
+        "glossary",
+        "Words",
+        "What do the terms mean here?",
+        (grid("Glossary", ["Word", "Meaning"], [list(pair) for pair in _WORDS]),),
+    )

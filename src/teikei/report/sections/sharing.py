@@ -1,0 +1,181 @@
+"""Who shares what: programme by class, coloured and lettered by family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from string import ascii_uppercase
+
+import polars as pl
+
+from teikei.report.blocks import Block, Cell, Details, Grid, Section, Spec, Text, frame_grid, grid, stored_grid, words
+from teikei.report.context import Context
+
+LOOKS = 8
+
+
+def section(context: Context) -> Section:
+    """The matrix at the rung that saves most, other rungs behind a click, designs and commonality."""
+    blocks: list[Block] = []
+    best = context.best_rung
+    matrix = _matrix(context, best)
+    if matrix is None:
+        blocks.append(Text(context.absent("configurations"), "absent"))
+    else:
+        blocks.append(Text(_message(context, best), "lead"))
+        blocks.append(matrix)
+        others = [rung.name for rung in context.ladder.evaluated if rung.name != best]
+        for rung in others:
+            other = _matrix(context, rung)
+            if other is not None:
+                blocks.append(Details(f"The same at “{words(rung)}”", (other,)))
+    blocks.append(_designs(context))
+    blocks.append(_uses(context))
+    blocks.append(_commonality(context))
+    return Section(
+        "sharing", "Who shares what", "Which car gets which module, and which designs are common?", tuple(blocks)
+    )
+
+
+def family_of(context: Context) -> dict[str, str]:
+    """Module -> family, from the designs; a module without a design is its own family."""
+    rows = context.tables.get("module_designs").select("variant", "family").drop_nulls().unique(maintain_order=True)
+    return dict(rows.iter_rows())
+
+
+def joint_classes(context: Context, rung: str) -> set[str] | None:
+    """Classes that a rung develops together; None where the run does not say."""
+    rows = context.tables.get("rungs")
+    if rows.is_empty():
+        return None
+    return set(rows.filter((pl.col("rung") == rung) & pl.col("development_shared"))["class"].drop_nulls().to_list())
+
+
+def shared_families(context: Context, rung: str) -> dict[str, tuple[str, ...]]:
+    """Family -> blocs whose new configurations use it, for families developed together by two blocs or more.
+
+    Modules kept from today count for nobody, and families of a class that the rung does not develop together are as
+    many drawings as there are blocs, even under one name. By class, most used first.
+    """
+    families, joint = family_of(context), joint_classes(context, rung)
+    users: dict[str, set[str]] = {}
+    programmes: dict[str, set[str]] = {}
+    order: dict[str, int] = {}
+    rows = context.joint("configurations", rung).drop_nulls(["class", "programme", "module"])
+    classes = rows["class"].unique(maintain_order=True).to_list()
+    for row in rows.filter(pl.col("existing").fill_null(False).not_()).iter_rows(named=True):
+        if joint is not None and row["class"] not in joint:
+            continue
+        family = families.get(row["module"], row["module"])
+        blocs = {context.bloc_of.get(company, company) for company in context.companies_of.get(row["programme"], ())}
+        order.setdefault(family, classes.index(row["class"]))
+        users.setdefault(family, set()).update(blocs)
+        programmes.setdefault(family, set()).add(row["programme"])
+    shared = [family for family, blocs in users.items() if len(blocs) > 1]
+    shared.sort(key=lambda family: (order[family], -len(programmes[family]), family))
+    return {family: tuple(sorted(users[family])) for family in shared}
+
+
+def _message(context: Context, rung: str) -> str:
+    shared = shared_families(context, rung)
+    new = context.joint("configurations", rung).filter(pl.col("existing").fill_null(False).not_())
+    families = {family_of(context).get(module, module) for module in new["module"].drop_nulls().unique().to_list()}
+    if not shared:
+        return f"At “{words(rung)}” no new design is developed by more than one of the groups that already pool today."
+    return (
+        f"At “{words(rung)}” {len(shared)} of the {len(families)} families in new configurations are developed and "
+        f"used across company groups: {', '.join(shared)}."
+    )
+
+
+def _matrix(context: Context, rung: str) -> Grid | None:
+    rows = context.joint("configurations", rung).drop_nulls(["programme", "class", "module"])
+    if rows.is_empty():
+        return None
+    classes = rows["class"].unique(maintain_order=True).to_list()
+    families = family_of(context)
+    letters = {family: ascii_uppercase[index % 26] for index, family in enumerate(shared_families(context, rung))}
+    looks = {family: f"family-{index % LOOKS}" for index, family in enumerate(letters)}
+    keys = rows.select("programme", "generation").unique(maintain_order=True).sort("programme", "generation")
+    placed: dict[tuple[str, str, str], list[tuple[str, bool]]] = {}
+    for row in rows.iter_rows(named=True):
+        place = placed.setdefault((row["programme"], row["generation"], row["class"]), [])
+        place.append((row["module"], bool(row["existing"])))
+    table = []
+    for programme, generation in keys.iter_rows():
+        cells: list[Cell | str] = [f"{context.programme_label(programme)} {generation or ''}".strip()]
+        cells += [
+            _module_cell(placed.get((programme, generation, name), ()), families, letters, looks) for name in classes
+        ]
+        table.append(cells)
+    return grid(
+        f"Modules by programme and class at “{words(rung)}”",
+        ["Programme, generation", *(words(name) for name in classes)],
+        table,
+        look="matrix",
+        note="A letter with a shade or hatching marks a new design that more than one company group develops and uses "
+        "together: same letter, same family. Plain cells are one group's own; “today” marks modules in production or "
+        "under contract, which cooperation does not change." + _unsaid(context, rung),
+    )
+
+
+def _unsaid(context: Context, rung: str) -> str:
+    if joint_classes(context, rung) is not None:
+        return ""
+    return " This run does not store which classes the rung develops together: equal names may still be two drawings."
+
+
+def _module_cell(
+    entries: Sequence[tuple[str, bool]], families: dict[str, str], letters: dict[str, str], looks: dict[str, str]
+) -> Cell:
+    """One cell of the matrix from its (module, whether it is there today)."""
+    if not entries:
+        return Cell("–", look="blank")
+    modules = list(dict.fromkeys(module for module, _ in entries))
+    family = next((families.get(name, name) for name in modules if families.get(name, name) in letters), None)
+    kept = all(existing for _, existing in entries)
+    today = " (today)" if kept else ""
+    text = " / ".join(modules) + today
+    if family is None or kept:
+        return Cell(text)
+    return Cell(f"{letters[family]} · {text}", look=looks[family], note=f"family {family}")
+
+
+def _designs(context: Context) -> Block:
+    rows = context.joint("module_designs")
+    if rows.is_empty():
+        return Text(context.absent("module_designs"), "absent")
+    used = context.joint("configurations")["module"].drop_nulls().unique().to_list()
+    used_rows = rows.filter(pl.col("variant").is_in(used)) if used else rows
+    table = stored_grid(
+        used_rows,
+        f"Designs in use at “{words(context.best_rung)}”",
+        context.money,
+        where="module_designs",
+        skip=("coalition", "rung"),
+    )
+    return Details("What is designed: ratings of every module in use", (table,))
+
+
+def _uses(context: Context) -> Block:
+    rows = context.joint("module_uses")
+    if rows.is_empty():
+        return Text(context.absent("module_uses"), "absent")
+    ordered = rows.sort("module", "margin", nulls_last=True)
+    specs = [
+        Spec("module", "Module"),
+        Spec("programme", "Programme"),
+        Spec("axle", "Axle"),
+        Spec("driving_requirement", "Requirement that drives it"),
+        Spec("margin", "Margin over it", "plain"),
+        Spec("overdesign", f"Overdesign, {context.money.label}", "money"),
+    ]
+    table = frame_grid(ordered, "What drives each module", specs, context.money, where="module_uses")
+    return Details("Which requirement drives each shared module, and what overdesign it causes", (table,))
+
+
+def _commonality(context: Context) -> Block:
+    rows = context.tables.get("commonality")
+    if rows.is_empty():
+        return Text(context.absent("commonality"), "absent")
+    table = stored_grid(rows, "Commonality, cost-weighted index first", context.money, where="commonality")
+    return Details("Commonality indices", (table,))

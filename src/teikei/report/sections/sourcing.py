@@ -1,0 +1,180 @@
+"""Who supplies what from where, and how full sites and plants are."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from teikei.report import charts
+from teikei.report.blocks import Block, Cell, Chart, Details, Section, Spec, Text, frame_grid, grid, words
+from teikei.report.charts import Series
+from teikei.report.context import Context
+from teikei.report.formatting import percent
+
+SHOWN_SUPPLIERS = 9
+OTHERS = "all others"
+
+
+def section(context: Context) -> Section:
+    """Awards and plant use."""
+    blocks: list[Block] = []
+    if context.joint("awards").is_empty():
+        blocks.append(Text(context.absent("awards"), "absent"))
+    else:
+        blocks += [_by_year(context), _against_alone(context), _all_awards(context)]
+    blocks.append(_plant_use(context))
+    return Section(
+        "awards",
+        "Awards and plants",
+        "Whom to buy from, where, in which year, and how full is each plant?",
+        tuple(blocks),
+    )
+
+
+def _by_year(context: Context) -> Chart:
+    money = context.money
+    rows = context.joint("awards").with_columns(pl.col("supplier").fill_null("not named"))
+    totals = (
+        rows.group_by("supplier", maintain_order=True)
+        .agg(pl.col("spend").sum())
+        .sort("spend", "supplier", descending=[True, False])
+    )
+    top = totals["supplier"].head(SHOWN_SUPPLIERS).to_list()
+    named = rows.with_columns(
+        pl.when(pl.col("supplier").is_in(top)).then(pl.col("supplier")).otherwise(pl.lit(OTHERS)).alias("shown")
+    )
+    years = named["year"].drop_nulls().unique().sort().to_list()
+    shown = [*top, *([OTHERS] if totals.height > len(top) else [])]
+    spend = {
+        (name, year): value
+        for name, year, value in named.group_by("shown", "year", maintain_order=True)
+        .agg(pl.col("spend").sum())
+        .iter_rows()
+    }
+    everything = float(totals["spend"].sum()) or 1.0
+    series = [Series(name, [money.scaled(spend.get((name, year), 0.0)) for year in years]) for name in shown]
+    decimals = money.decimals(spend.values())
+    table = grid(
+        f"Spend by supplier and year at “{words(context.best_rung)}”, {money.label}, discounted",
+        ["Supplier", *(str(year) for year in years), "all years"],
+        [
+            [name]
+            + [Cell(money.text(spend.get((name, year)), decimals), spend.get((name, year))) for year in years]
+            + [_sum_cell(context, [spend.get((name, year), 0.0) for year in years], decimals)]
+            for name in shown
+        ],
+    )
+    first = float(totals["spend"][0]) / everything
+    return Chart(
+        "awards",
+        f"{top[0]} is the largest supplier with {percent(first, 0)} of {money.full(everything)} bought",
+        "Columns are years, parts are suppliers; money is discounted, so later years look smaller than they are "
+        "in cash.",
+        charts.stacked_bars([str(year) for year in years], series, f"spend, {money.label}", decimals=decimals),
+        table,
+        height_px=430,
+    )
+
+
+def _sum_cell(context: Context, values: list[float], decimals: int) -> Cell:
+    return Cell(context.money.text(sum(values), decimals), sum(values))
+
+
+def _against_alone(context: Context) -> Block:
+    """Who wins and loses business against the companies alone."""
+    money = context.money
+    alone = dict(
+        context.alone("awards").group_by("supplier", maintain_order=True).agg(pl.col("spend").sum()).iter_rows()
+    )
+    if not alone:
+        return Text(
+            "Change against today's buying: not evaluated because no awards of the companies alone are stored.",
+            "absent",
+        )
+    joint = dict(
+        context.joint("awards").group_by("supplier", maintain_order=True).agg(pl.col("spend").sum()).iter_rows()
+    )
+    names = sorted({*alone, *joint} - {None}, key=lambda name: -abs(joint.get(name, 0.0) - alone.get(name, 0.0)))
+    decimals = money.decimals([*alone.values(), *joint.values()])
+    table = grid(
+        f"Spend by supplier, alone and at “{words(context.best_rung)}”, {money.label}, discounted",
+        ["Supplier", "alone", "together", "change"],
+        [
+            [
+                name,
+                Cell(money.text(alone.get(name), decimals), alone.get(name)),
+                Cell(money.text(joint.get(name), decimals), joint.get(name)),
+                Cell(
+                    money.text(joint.get(name, 0.0) - alone.get(name, 0.0), decimals, sign=True),
+                    joint.get(name, 0.0) - alone.get(name, 0.0),
+                ),
+            ]
+            for name in names
+        ],
+    )
+    return Details("Who wins and who loses business against buying alone", (table,))
+
+
+def _all_awards(context: Context) -> Block:
+    rows = (
+        context.joint("awards")
+        .group_by("supplier", "site", "item", "price_basis", maintain_order=True)
+        .agg(
+            pl.col("year").min().alias("first"),
+            pl.col("year").max().alias("last"),
+            pl.col("quantity").sum(),
+            pl.col("unit_price").min().alias("lowest"),
+            pl.col("unit_price").max().alias("highest"),
+            pl.col("spend").sum(),
+        )
+        .sort("spend", descending=True, maintain_order=True)
+    )
+    specs = [
+        Spec("supplier", "Supplier"),
+        Spec("site", "Site"),
+        Spec("item", "Item"),
+        Spec("first", "from", "year"),
+        Spec("last", "to", "year"),
+        Spec("quantity", "Quantity, all years", "number"),
+        Spec("lowest", f"Lowest price, {context.currency} each", "number"),
+        Spec("highest", f"Highest price, {context.currency} each", "number"),
+        Spec("spend", f"Spend, {context.money.label}", "money"),
+        Spec("price_basis", "Price from"),
+    ]
+    table = frame_grid(rows, f"Awards at “{words(context.best_rung)}”", specs, context.money, where="awards")
+    return Details("Every award: supplier, site, item, price and what the price rests on", (table,))
+
+
+def _per_cent(share: float | None) -> float | None:
+    return None if share is None else share * 100
+
+
+def _plant_use(context: Context) -> Block:
+    rows = (
+        context.joint("plant_use")
+        .filter(pl.col("capacity").is_not_null() & (pl.col("capacity") > 0) & pl.col("year").is_not_null())
+        .with_columns((pl.col("quantity") / pl.col("capacity")).alias("use"))
+    )
+    if rows.is_empty():
+        return Text(context.absent("plant_use"), "absent")
+    sites = rows["site"].drop_nulls().unique(maintain_order=True).to_list()
+    years = rows["year"].unique().sort().to_list()
+    use = {(site, year): value for site, year, value in rows.select("site", "year", "use").iter_rows()}
+    full = sorted({site for (site, _), value in use.items() if value is not None and value > 0.95 and site})
+    title = f"Nearly full in some year: {', '.join(full)}" if full else "No site is used above 95 % of what it can give"
+    specs = [Spec("site", "Site"), Spec("year", "Year", "year"), Spec("quantity", "Quantity", "number")]
+    specs += [Spec("capacity", "Capacity", "number"), Spec("unit", "Unit"), Spec("use", "Use", "percent")]
+    return Chart(
+        "plant-use",
+        title,
+        "Rows are sites, columns years; the figure is the use of the capacity open to these buyers in per cent, "
+        "the darker "
+        "the fuller. White cells without a figure are not used.",
+        charts.heat(
+            sites,
+            [str(year) for year in years],
+            [[_per_cent(use.get((site, year))) for year in years] for site in sites],
+            "%",
+        ),
+        frame_grid(rows, "Use of sites and plants", specs, context.money, where="plant_use"),
+        height_px=90 + 30 * len(sites),
+    )

@@ -1,0 +1,118 @@
+"""What changed between runs: their inputs, cell by cell, and their results, rung by rung and lever by lever."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from teikei.errors import StudyError
+from teikei.runs.store import read
+from teikei.runs.types import Run
+
+_MOST_CELLS = 40
+
+
+def compare_text(folders: Sequence[Path]) -> str:
+    """Differences of each run to the first, as text. Raises StudyError for fewer than two runs."""
+    if len(folders) < 2:
+        raise StudyError("compare needs two runs or more")
+    reference, *others = [read(folder) for folder in folders]
+    return "\n\n".join(_against(reference, other) for other in others)
+
+
+def _against(reference: Run, other: Run) -> str:
+    lines = [f"{other.path} against {reference.path}", "", "Inputs"]
+    lines += _settings_changed(reference, other) + _cells_changed(reference, other) or ["  the same"]
+    lines += ["", "Saving against alone, million"]
+    lines += _results_changed(saving_by_rung(reference), saving_by_rung(other))
+    lines += ["", "Saving between rungs by lever, million"]
+    lines += _results_changed(saving_by_lever(reference), saving_by_lever(other))
+    return "\n".join(lines)
+
+
+def saving_by_rung(run: Run) -> dict[str, float]:
+    """Saving of the largest coalition at each rung against its companies' stand-alone cost, million."""
+    costs = run.tables["cost_by_rung"].filter(pl.col("status") != "not evaluated")
+    if costs.is_empty():
+        return {}
+    grand = max(costs["coalition"].to_list(), key=lambda name: name.count("+"))
+    own = costs.filter(pl.col("coalition") == grand)
+    alone = costs.filter((pl.col("rung") == "alone") & (pl.col("coalition") != grand))
+    base = own.filter(pl.col("rung") == "alone")
+    start = float(base["value"][0]) if len(base) else float(alone["value"].sum())
+    return {rung: start - value for rung, value in own.select("rung", "value").iter_rows() if rung != "alone"}
+
+
+def saving_by_lever(run: Run) -> dict[str, float]:
+    """Saving by rung and lever (stated order), summed over companies, million."""
+    table = run.tables["savings_by_lever"]
+    if table.is_empty():
+        return {}
+    sums = table.filter(pl.col("method") == "order").group_by("rung", "lever", maintain_order=True)
+    return {f"{rung} / {lever}": value for rung, lever, value in sums.agg(pl.col("value").sum()).iter_rows()}
+
+
+def _results_changed(before: dict[str, float], after: dict[str, float]) -> list[str]:
+    lines = []
+    for key in [*before, *(key for key in after if key not in before)]:
+        old, new = before.get(key), after.get(key)
+        change = f"{new - old:+,.1f}" if old is not None and new is not None else "only in one run"
+        lines.append(f"  {key}: {_number(old)} → {_number(new)} ({change})")
+    return lines or ["  nothing to compare"]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}"
+
+
+def _settings_changed(reference: Run, other: Run) -> list[str]:
+    lines = []
+    if reference.meta.get("scenario") != other.meta.get("scenario"):
+        lines.append(f"  scenario: {reference.meta.get('scenario') or '-'} → {other.meta.get('scenario') or '-'}")
+    before, after = reference.meta.get("study", {}), other.meta.get("study", {})
+    lines += [
+        f"  study.{key}: {before.get(key)} → {after.get(key)}"
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+    ]
+    for name in sorted({*reference.meta.get("versions", {}), *other.meta.get("versions", {})}):
+        old, new = reference.meta["versions"].get(name), other.meta["versions"].get(name)
+        if old != new:
+            lines.append(f"  version of {name}: {old} → {new}")
+    return lines
+
+
+def _cells_changed(reference: Run, other: Run) -> list[str]:
+    """Changed cells of the kept inputs, matched by row key; a few of them spelled out."""
+    from teikei.study import load
+    from teikei.study.columns import all_columns
+
+    before, after = load(_inputs(reference)), load(_inputs(other))
+    lines: list[str] = []
+    for name, columns in all_columns().items():
+        keys = [column.name for column in columns.values() if column.key]
+        old, new = _by_key(before[name], keys), _by_key(after[name], keys)
+        added, removed = len(new.keys() - old.keys()), len(old.keys() - new.keys())
+        if added or removed:
+            lines.append(f"  {name}: {added} rows added, {removed} removed")
+        lines += [
+            f"  {name} {'/'.join(map(str, key))} {column}: {value} → {new[key][column]}"
+            for key in old.keys() & new.keys()
+            for column, value in old[key].items()
+            if value != new[key][column]
+        ]
+    lines.sort()
+    hidden = len(lines) - _MOST_CELLS
+    return lines if hidden <= 0 else [*lines[:_MOST_CELLS], f"  … and {hidden} more"]
+
+
+def _inputs(run: Run) -> Path:
+    folder = run.path / "inputs"
+    workbooks = sorted(folder.glob("*.xlsx"))
+    return workbooks[0] if workbooks else folder
+
+
+def _by_key(table: pl.DataFrame, keys: list[str]) -> dict[tuple[object, ...], dict[str, object]]:
+    return {tuple(row[key] for key in keys): row for row in table.iter_rows(named=True)}

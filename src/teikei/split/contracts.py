@@ -1,0 +1,299 @@
+"""The split as contracts: who pays whom in which year, under three forms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from teikei.errors import NoPlanError
+from teikei.plan.types import Plans
+from teikei.split.games_of_plans import PlanValues
+from teikei.split.rounding import whole_units
+from teikei.split.types import Allocation, Vector
+from teikei.split.yearly import (
+    BILL_ITEMS,
+    OWN_ITEMS,
+    YearlyCost,
+    cars_by_company,
+    discount_factors,
+    together,
+    yearly_cost,
+)
+from teikei.study.types import Study
+
+FORMS: Final = ("equal split", "own contract on joint terms", "price per kit")
+
+TRANSFERS_SCHEMA: Final = {
+    "rung": pl.String,
+    "form": pl.String,
+    "year": pl.Int64,
+    "from_company": pl.String,
+    "to_company": pl.String,
+    "value_nominal": pl.Float64,
+}
+TERMS_SCHEMA: Final = {
+    "rung": pl.String,
+    "form": pl.String,
+    "company": pl.String,
+    "alone": pl.Float64,
+    "attributed": pl.Float64,
+    "agreed": pl.Float64,
+    "transfer": pl.Float64,
+    "outcome": pl.Float64,
+    "price_per_car": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class Deal:
+    """What a contract starts from, all arrays (companies, years) in million, real, discounted.
+
+    joint: the joint plan's cost by the company that causes it; alone: the companies' own plans; agreed: what each
+    should bear by the rule; cars (companies, years); discount (years,); lead: the company that pays shared
+    development first.
+    """
+
+    rung: str
+    rule: str
+    companies: tuple[str, ...]
+    years: tuple[int, ...]
+    joint: YearlyCost
+    alone: YearlyCost
+    agreed: Vector
+    cars: Vector
+    discount: Vector
+    lead: str
+    saving_part: Vector
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """The flows of each form.
+
+    transfers: CONTRACT table ``transfers`` (rung, form, year, from_company, to_company, value_nominal: million of the
+    year, whole yen); terms: rung, form, company, alone, attributed (the joint plan's cost it causes), agreed (by the
+    rule), transfer (what it pays to the others less what it receives), outcome (what it bears in the end), all million
+    discounted, and price_per_car (price per kit, study currency, real). deals: what the flows were made from.
+    """
+
+    transfers: pl.DataFrame
+    terms: pl.DataFrame
+    deals: tuple[Deal, ...]
+    notes: tuple[str, ...] = ()
+
+
+def contracts(
+    study: Study,
+    plans: Plans,
+    allocation: Allocation,
+    *,
+    rule: str = "shapley",
+    lead: str | None = None,
+    inflation: float = 0.0,
+) -> Contracts:
+    """Flows between companies by year at every shared rung, under each form.
+
+    - equal split: a yearly settlement brings each company to its cost alone less its part of the year's saving.
+    - own contract on joint terms: each pays its suppliers itself; the lead pays shared development, tooling and
+    plants, and
+      the others repay what the joint plan puts down to them, in the year it is spent.
+    - price per kit: the lead pays for everything but the others' own applications; each other company pays a constant
+    real
+      price per car that brings it to its agreed share over the horizon (the lead finances until then, at the common
+      rate).
+
+    rule: the rule whose shares are agreed; lead: default the company that causes most shared development; inflation: a
+    year, from the price year, for value_nominal (the study has none: 0 unless given).
+    A rung whose plans have no breakdown by company and year is left out with a note.
+    """
+    flows: list[dict[str, Any]] = []
+    terms: list[dict[str, Any]] = []
+    deals: list[Deal] = []
+    notes: list[str] = []
+    for rung in allocation.shares["rung"].unique(maintain_order=True).to_list():
+        try:
+            deal = make_deal(study, plans, allocation, rung=rung, rule=rule, lead=lead)
+        except NoPlanError as error:
+            notes.append(f"{rung}: no transfers. {error}")
+            continue
+        deals.append(deal)
+        nominal = (1 + inflation) ** (np.array(deal.years) - study.settings.price_year) / deal.discount
+        for form in FORMS:
+            found = flows_of(deal, form)
+            flows += [{"rung": rung, "form": form, **one} for one in _bilateral(deal, found.payments * nominal, form)]
+            terms += _terms(deal, form, found)
+    notes.append(
+        "value_nominal is money of the year"
+        + (f" at {inflation:.1%} inflation" if inflation else " without inflation (the study states none)")
+        + "; each year's payments are whole yen that add up"
+    )
+    return Contracts(
+        transfers=pl.DataFrame(flows, schema=TRANSFERS_SCHEMA, orient="row"),
+        terms=pl.DataFrame(terms, schema=TERMS_SCHEMA, orient="row"),
+        deals=tuple(deals),
+        notes=tuple(notes),
+    )
+
+
+def make_deal(
+    study: Study, plans: Plans, allocation: Allocation, *, rung: str, rule: str, lead: str | None = None
+) -> Deal:
+    """Costs and agreed shares of a rung by company and year. Raises NoPlanError where the plans do not hold them."""
+    values = PlanValues(study, plans)
+    everyone = frozenset(company for bloc in values.blocs for company in bloc)
+    grand = values.plan(everyone, rung)
+    alone_plans = [values.plan(frozenset(bloc), values.lowest) for bloc in values.blocs]
+    if grand is None or any(plan is None for plan in alone_plans):
+        raise NoPlanError("The joint plan or a bloc's own plan is missing.")
+    companies = tuple(company for company in study.companies if company in everyone)
+    joint, alone = together(
+        yearly_cost(study, [grand]),
+        yearly_cost(study, [plan for plan in alone_plans if plan is not None]),
+        companies,
+    )
+    part = _saving_parts(values, allocation, rung, rule, alone)
+    saving = (alone.total() - joint.total()).sum(axis=0)
+    shared = joint.total(but=BILL_ITEMS | OWN_ITEMS).sum(axis=1)
+    chosen = lead or companies[int(shared.argmax())]
+    if chosen not in companies:
+        raise NoPlanError(f"The lead {chosen!r} is not one of {', '.join(companies)}.")
+    return Deal(
+        rung=rung,
+        rule=rule,
+        companies=companies,
+        years=joint.years,
+        joint=joint,
+        alone=alone,
+        agreed=alone.total() - part[:, None] * saving,
+        cars=cars_by_company(study, companies, joint.years),
+        discount=discount_factors(study, joint.years),
+        lead=chosen,
+        saving_part=part,
+    )
+
+
+def _saving_parts(values: PlanValues, allocation: Allocation, rung: str, rule: str, alone: YearlyCost) -> Vector:
+    """Each company's part of the saving (companies,), adding up to one: the bloc's by the rule, inside by cost
+    alone."""
+    table = allocation.blocs.filter(pl.col("rung") == rung, pl.col("rule") == rule, pl.col("kind") == "saving")
+    if table.is_empty():
+        raise NoPlanError(f"The rule {rule} has no shares at {rung}.")
+    of_bloc = dict(table.select("company", "value").iter_rows())
+    total = sum(of_bloc.values())
+    part = np.zeros(len(alone.companies))
+    own = alone.total().sum(axis=1)
+    for player, bloc in zip(values.players, values.blocs, strict=True):
+        rows = [alone.companies.index(company) for company in bloc]
+        fraction = of_bloc[player] / total if abs(total) > 1e-9 * float(own.sum()) else 1.0 / len(values.blocs)
+        part[rows] = fraction * own[rows] / own[rows].sum()
+    return part
+
+
+@dataclass(frozen=True)
+class Flows:
+    """payments: what a company pays to the others less what it receives; outcome: what it bears in the end.
+
+    Both (companies, years), million, real, discounted; payments of a year add up to zero. price_per_car (companies,):
+    study currency, real, NaN for the lead; None where the form has no price per car.
+    """
+
+    payments: Vector
+    outcome: Vector
+    price_per_car: Vector | None = None
+
+
+def flows_of(deal: Deal, form: str) -> Flows:
+    """Payments and outcome of a deal under one of FORMS."""
+    attributed = deal.joint.total()
+    if form == "equal split":
+        return Flows(deal.agreed - attributed, deal.agreed)
+    lead = deal.companies.index(deal.lead)
+    if form == "own contract on joint terms":
+        repaid = deal.joint.total(but=BILL_ITEMS | OWN_ITEMS)
+        repaid[lead] = 0.0
+        repaid[lead] = -repaid.sum(axis=0)
+        return Flows(repaid, attributed)
+    if form != "price per kit":
+        raise ValueError(f"unknown form of contract {form!r}")
+    price = kit_prices(deal)
+    paid = np.nan_to_num(price)[:, None] * deal.cars * deal.discount / 1e6
+    outcome = deal.joint.total(OWN_ITEMS) + paid
+    outcome[lead] = attributed.sum(axis=0) - np.delete(outcome, lead, axis=0).sum(axis=0)
+    paid[lead] = -paid.sum(axis=0)
+    return Flows(paid, outcome, price)
+
+
+def kit_prices(deal: Deal) -> Vector:
+    """Constant real price per car (companies,), study currency, NaN for the lead.
+
+    price = (agreed share - own items) / discounted cars: over the horizon the company bears its agreed share.
+    Raises NoPlanError where a company with an agreed share has no cars.
+    """
+    own = deal.joint.total(OWN_ITEMS).sum(axis=1)
+    cars = (deal.cars * deal.discount).sum(axis=1)
+    price = np.full(len(deal.companies), np.nan)
+    for index, company in enumerate(deal.companies):
+        if company == deal.lead:
+            continue
+        if cars[index] <= 0:
+            raise NoPlanError(f"{company} builds no cars in these years: a price per kit cannot be made for it.")
+        price[index] = (deal.agreed[index].sum() - own[index]) * 1e6 / cars[index]
+    return price
+
+
+def _bilateral(deal: Deal, nominal: Vector, form: str) -> list[dict[str, Any]]:
+    """Payments between companies: to the lead or from it, else from payers to receivers in proportion; whole yen."""
+    flows = []
+    for column, year in enumerate(deal.years):
+        net = whole_units(dict(zip(deal.companies, nominal[:, column].tolist(), strict=True)))
+        if form == "equal split":
+            pairs = _pairs(net)
+        else:
+            pairs = {
+                (company, deal.lead) if amount > 0 else (deal.lead, company): abs(amount)
+                for company, amount in net.items()
+                if company != deal.lead and amount
+            }
+        flows += [
+            {"year": year, "from_company": payer, "to_company": receiver, "value_nominal": yen / 1e6}
+            for (payer, receiver), yen in pairs.items()
+            if yen
+        ]
+    return flows
+
+
+def _pairs(net: dict[str, int]) -> dict[tuple[str, str], int]:
+    """Whole-yen payments that settle net amounts adding up to zero: payers in order fill receivers in order."""
+    owed = {company: -amount for company, amount in net.items() if amount < 0}
+    pairs: dict[tuple[str, str], int] = {}
+    for payer, amount in net.items():
+        left = amount
+        for receiver, open_amount in list(owed.items()):
+            paid = min(left, open_amount)
+            if paid > 0:
+                pairs[payer, receiver] = paid
+                owed[receiver] -= paid
+                left -= paid
+    return pairs
+
+
+def _terms(deal: Deal, form: str, flows: Flows) -> list[dict[str, Any]]:
+    alone, attributed = deal.alone.total().sum(axis=1), deal.joint.total().sum(axis=1)
+    price = flows.price_per_car
+    return [
+        {
+            "rung": deal.rung,
+            "form": form,
+            "company": company,
+            "alone": float(alone[index]),
+            "attributed": float(attributed[index]),
+            "agreed": float(deal.agreed[index].sum()),
+            "transfer": float(flows.payments[index].sum()),
+            "outcome": float(flows.outcome[index].sum()),
+            "price_per_car": None if price is None or np.isnan(price[index]) else float(price[index]),
+        }
+        for index, company in enumerate(deal.companies)
+    ]

@@ -1,0 +1,247 @@
+"""What a contract does when a partner falls short, leaves, or the world differs from the study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from teikei.plan.types import Plan, Plans
+from teikei.split.contracts import FORMS, Contracts, Deal, Flows, flows_of, kit_prices
+from teikei.split.games_of_plans import PlanValues
+from teikei.split.types import Vector
+from teikei.split.yearly import (
+    BILL_ITEMS,
+    OWN_ITEMS,
+    YearlyCost,
+    cars_by_company,
+    together,
+    yearly_cost,
+)
+from teikei.study.types import Study
+
+Reprice = Callable[[Plan, pl.DataFrame], Plan]
+"""The plan with the same designs and awards at another volumes table (plan.reprice with study and catalogue bound)."""
+
+SCHEMA: Final = {
+    "rung": pl.String,
+    "case": pl.String,
+    "form": pl.String,
+    "company": pl.String,
+    "planned_gain": pl.Float64,
+    "gain": pl.Float64,
+    "change": pl.Float64,
+    "hurt": pl.Boolean,
+    "exit_payment": pl.Float64,
+    "compensation": pl.Float64,
+    "basis": pl.String,
+}
+_BOUGHT: Final = frozenset(("purchase", "rebate", "duty_freight", "warranty", "shortfall", "equity"))
+
+SHORTFALL: Final = 0.6
+PRICE_RISE: Final = 1.2
+TAKE_OR_PAY: Final = 0.8
+"""Part of the planned cars that a company pays for under a price per kit, delivered or not (an assumption,
+settable)."""
+
+
+@dataclass(frozen=True)
+class _World:
+    """A case: the cost of joint and own plans and the cars in it, on the companies and years of the deal."""
+
+    joint: YearlyCost
+    alone: YearlyCost
+    cars: Vector
+    basis: str
+
+
+def stress(
+    study: Study,
+    plans: Plans,
+    deals: Contracts,
+    *,
+    reprice: Reprice | None = None,
+    leave_after: int | None = None,
+    take_or_pay: float = TAKE_OR_PAY,
+    keeps_design: bool = True,
+) -> pl.DataFrame:
+    """Who gains and who is hurt when things go otherwise than planned, under each form of contract.
+
+    Cases: each company delivers 60 % of its cars; volumes low and high (where the study has them); bought parts cost
+    20 % more; each company leaves after ``leave_after`` (default: the middle of the years).
+    Columns: rung, case, form, company, planned_gain and gain (cost alone in the same case less what it bears, million,
+    discounted), change, hurt (gain fell), exit_payment (what it would have to owe on leaving for staying to be at
+    least as good from then on; 0 where staying is better anyway), compensation (what its leaving costs the others),
+    basis. reprice: prices the frozen plans at other volumes, tiers included; without it bought items move with the
+    company's cars and one-off items stay, so lost tiers are not seen (basis says which). take_or_pay: part of the
+    planned cars paid for under a price per kit. keeps_design: whether who leaves may go on using the shared design;
+    else it pays again for its own.
+    """
+    rows: list[dict[str, Any]] = []
+    for deal in deals.deals:
+        for case, world in _worlds(study, plans, deal, reprice):
+            rows += _case_rows(deal, case, world, take_or_pay)
+        year = leave_after if leave_after is not None else deal.years[len(deal.years) // 2]
+        rows += _leaving_rows(deal, year, keeps_design)
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _worlds(study: Study, plans: Plans, deal: Deal, reprice: Reprice | None) -> list[tuple[str, _World]]:
+    made = []
+    for company in deal.companies:
+        factor = np.where(np.array(deal.companies) == company, SHORTFALL, 1.0)
+        volumes = study["volumes"].with_columns(
+            units=pl.when(pl.col("company") == company).then(pl.col("units") * SHORTFALL).otherwise(pl.col("units"))
+        )
+        cars = deal.cars * factor[:, None]
+        made.append(
+            (
+                f"{company} delivers {SHORTFALL:.0%}",
+                _at_volumes(study, plans, deal, cars=cars, volumes=volumes, reprice=reprice),
+            )
+        )
+    active = study.settings.volume_scenario
+    for scenario in ("low", "high"):
+        rows = study["volumes"].filter(pl.col("scenario") == scenario)
+        if scenario != active and rows.height:
+            cars = cars_by_company(study, deal.companies, deal.years, scenario)
+            volumes = rows.with_columns(scenario=pl.lit(active))
+            made.append(
+                (f"volumes {scenario}", _at_volumes(study, plans, deal, cars=cars, volumes=volumes, reprice=reprice))
+            )
+    dearer = [_scaled(cost, _BOUGHT, PRICE_RISE) for cost in (deal.joint, deal.alone)]
+    case = f"parts cost {PRICE_RISE - 1:.0%} more"
+    made.append((case, _World(dearer[0], dearer[1], deal.cars, "exact, awards frozen")))
+    return made
+
+
+def _at_volumes(
+    study: Study, plans: Plans, deal: Deal, *, cars: Vector, volumes: pl.DataFrame, reprice: Reprice | None
+) -> _World:
+    if reprice is None:
+        factor = np.divide(cars, deal.cars, out=np.ones_like(cars), where=deal.cars > 0)
+        return _World(
+            _scaled(deal.joint, BILL_ITEMS, factor),
+            _scaled(deal.alone, BILL_ITEMS, factor),
+            cars,
+            "bought items in proportion to cars, one-off items unchanged, lost tiers not seen",
+        )
+    values = PlanValues(study, plans)
+    grand = plans.by_key[study.coalition_name(frozenset(deal.companies)), deal.rung]
+    own = [plan for bloc in values.blocs if (plan := values.plan(frozenset(bloc), values.lowest)) is not None]
+    joint = yearly_cost(study, [reprice(grand, volumes)])
+    alone = yearly_cost(study, [reprice(plan, volumes) for plan in own])
+    joint, alone = together(joint, alone, deal.companies)
+    return _World(_on_years(joint, deal), _on_years(alone, deal), cars, "re-priced, designs and awards frozen")
+
+
+def _on_years(cost: YearlyCost, deal: Deal) -> YearlyCost:
+    """Costs on the years of the deal; other volumes move no spending to other years, designs being frozen."""
+    picked = [cost.years.index(year) if year in cost.years else -1 for year in deal.years]
+    items = {}
+    for name, amount in cost.items.items():
+        padded = np.hstack([amount, np.zeros((amount.shape[0], 1))])
+        items[name] = padded[:, picked]
+    return YearlyCost(deal.companies, deal.years, items)
+
+
+def _scaled(cost: YearlyCost, items: frozenset[str], factor: Vector | float) -> YearlyCost:
+    scaled = {name: amount * factor if name in items else amount for name, amount in cost.items.items()}
+    return replace(cost, items=scaled)
+
+
+def _flows_in(deal: Deal, form: str, world: _World, take_or_pay: float) -> Flows:
+    """The contract made for the plan, carried out in another world."""
+    saving = (world.alone.total() - world.joint.total()).sum(axis=0)
+    actual = replace(
+        deal,
+        joint=world.joint,
+        alone=world.alone,
+        agreed=world.alone.total() - deal.saving_part[:, None] * saving,
+        cars=world.cars,
+    )
+    if form != "price per kit":
+        return flows_of(actual, form)
+    lead = deal.companies.index(deal.lead)
+    paid_cars = np.maximum(world.cars, take_or_pay * deal.cars)
+    paid = np.nan_to_num(kit_prices(deal))[:, None] * paid_cars * deal.discount / 1e6  # the price agreed at signing
+    outcome = world.joint.total(OWN_ITEMS) + paid
+    outcome[lead] = world.joint.total().sum(axis=0) - np.delete(outcome, lead, axis=0).sum(axis=0)
+    paid[lead] = -paid.sum(axis=0)
+    return Flows(paid, outcome)
+
+
+def _case_rows(deal: Deal, case: str, world: _World, take_or_pay: float) -> list[dict[str, Any]]:
+    alone_planned = deal.alone.total().sum(axis=1)
+    alone = world.alone.total().sum(axis=1)
+    rows = []
+    for form in FORMS:
+        planned = alone_planned - flows_of(deal, form).outcome.sum(axis=1)
+        gain = alone - _flows_in(deal, form, world, take_or_pay).outcome.sum(axis=1)
+        for index, company in enumerate(deal.companies):
+            rows.append(
+                {
+                    "rung": deal.rung,
+                    "case": case,
+                    "form": form,
+                    "company": company,
+                    "planned_gain": float(planned[index]),
+                    "gain": float(gain[index]),
+                    "change": float(gain[index] - planned[index]),
+                    "hurt": bool(gain[index] < planned[index] - 1e-6 * abs(alone[index])),
+                    "exit_payment": float(max(0.0, -gain[index])),
+                    "compensation": None,
+                    "basis": world.basis,
+                }
+            )
+    return rows
+
+
+def _leaving_rows(deal: Deal, year: int, keeps_design: bool) -> list[dict[str, Any]]:
+    """After the exit all buy on the terms of their own plans; shared one-off items still due fall to those who stay."""
+    after = np.array(deal.years) > year
+    follow_cars = BILL_ITEMS | OWN_ITEMS
+    own_terms = deal.alone.total(follow_cars)[:, after].sum(axis=1)
+    still_due = deal.joint.total(but=follow_cars)[:, after].sum(axis=1)
+    weight = deal.alone.total().sum(axis=1)
+    rows = []
+    for form in FORMS:
+        flows = flows_of(deal, form)
+        planned = (deal.alone.total() - flows.outcome).sum(axis=1)
+        staying_cost = flows.outcome[:, after].sum(axis=1)
+        for leaver, company in enumerate(deal.companies):
+            stays = np.arange(len(deal.companies)) != leaver
+            cost = own_terms + np.where(stays, still_due + still_due[leaver] * weight / weight[stays].sum(), 0.0)
+            if not keeps_design:
+                cost[leaver] += _own_development(deal, leaver, year)
+            change = staying_cost - cost
+            for index, other in enumerate(deal.companies):
+                rows.append(
+                    {
+                        "rung": deal.rung,
+                        "case": f"{company} leaves after {year}",
+                        "form": form,
+                        "company": other,
+                        "planned_gain": float(planned[index]),
+                        "gain": float(planned[index] + change[index]),
+                        "change": float(change[index]),
+                        "hurt": bool(change[index] < -1e-6 * weight[index]),
+                        "exit_payment": float(max(0.0, change[index])) if index == leaver else None,
+                        "compensation": float(np.maximum(0.0, -change[stays]).sum()) if index == leaver else None,
+                        "basis": "after the exit all buy on their own plans' terms; the leaver "
+                        + ("may keep the shared design" if keeps_design else "develops its own design again"),
+                    }
+                )
+    return rows
+
+
+def _own_development(deal: Deal, leaver: int, year: int) -> float:
+    """The one-off items of the leaver's own plan: those of earlier years are spent in the year after leaving."""
+    one_off = deal.alone.total(but=BILL_ITEMS | OWN_ITEMS)[leaver]
+    before = np.array(deal.years) <= year
+    real = float((one_off / deal.discount)[before].sum())
+    at = min(int(np.searchsorted(deal.years, year + 1)), len(deal.years) - 1)
+    return real * float(deal.discount[at]) + float(one_off[~before].sum())

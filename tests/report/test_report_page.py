@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+import re
+
+import plotly.graph_objects as go
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from teikei.report import write
+from teikei.report.page import figure_json
+from teikei.report.writing import page_text
+from tests.report.fake_tables import GRAND, PARTS, RUNGS, meta, tables
+from tests.report.page_reading import Page
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>&\"'`{{7*7}}</table>"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Page:
+    return Page(write(tables(), meta(), tmp_path_factory.mktemp("run")).read_text("utf-8"))
+
+
+def read(stored: dict[str, pl.DataFrame], known: dict) -> Page:
+    return Page(page_text(stored, known))
+
+
+def hostile_tables() -> dict[str, pl.DataFrame]:
+    """Every text cell of every table ends in markup; keys that join tables stay equal to each other."""
+    keep = {"rung", "coalition", "from_rung", "method", "kind", "scenario", "region", "light", "confidence"}
+    return {
+        name: frame.with_columns(
+            (pl.col(column) + HOSTILE).alias(column)
+            for column, dtype in frame.schema.items()
+            if dtype == pl.String and column not in keep
+        )
+        for name, frame in tables().items()
+    }
+
+
+def test_page_is_well_formed_html_with_unique_ids(page):
+    assert page.problems == []
+    assert len(page.ids) == len(set(page.ids))
+    assert page.tags[:2] == ["html", "head"]
+
+
+def test_page_loads_nothing_and_forbids_loading(page):
+    assert page.loads == []
+    policy = next(a["content"] for t, a in page.attributes if t == "meta" and "http-equiv" in a)
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
+
+
+def test_policy_names_the_hash_of_every_script_that_runs(page):
+    policy = next(a["content"] for t, a in page.attributes if t == "meta" and "http-equiv" in a)
+    running = [body for attributes, body in page.scripts if attributes.get("type") != "application/json"]
+    assert len(running) == 2
+    for body in running:
+        assert f"'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'" in policy
+
+
+def test_plotly_is_embedded_once(page):
+    assert sum("plotly.js v" in body[:200] for _, body in page.scripts) == 1
+
+
+def test_every_chart_is_a_valid_figure_with_a_place_a_label_and_its_table(page):
+    figures = [(a, json.loads(body)) for a, body in page.scripts if a.get("type") == "application/json"]
+    assert len(figures) >= 12
+    labels = {a["id"]: a["aria-label"] for _, a in page.attributes if (a.get("id") or "").startswith("chart-")}
+    for attributes, figure in figures:
+        go.Figure(figure)  # raises on unknown properties
+        assert len(labels[attributes["data-chart"]]) > 40
+    assert page.tags.count("figure") == page.words.count("The numbers behind this picture") == len(figures)
+
+
+def test_every_axis_of_numbers_has_a_title_with_a_unit(page):
+    for attributes, body in page.scripts:
+        if attributes.get("type") != "application/json":
+            continue
+        layout = json.loads(body)["layout"]
+        for axis in (layout["xaxis"], layout["yaxis"]):
+            assert axis.get("type") == "category" or axis["title"]["text"], attributes
+
+
+def test_every_bar_series_of_a_chart_has_an_own_colour_and_pattern(page):
+    for attributes, body in page.scripts:
+        if attributes.get("type") != "application/json":
+            continue
+        bars = [trace for trace in json.loads(body)["data"] if trace["type"] == "bar"]
+        looks = [json.dumps([bar["marker"]["color"], bar["marker"]["pattern"]["shape"]]) for bar in bars]
+        assert len(looks) == len(set(looks)), attributes
+
+
+def test_headings_go_down_one_level_at_a_time(page):
+    levels = [int(tag[1]) for tag in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_first_table_holds_the_stored_savings_shares_and_ev_changes(page):
+    stored = tables()
+    costs = stored["cost_by_rung"]
+    alone = costs.filter(pl.col("rung") == "alone")["value"].sum()
+    answer = page.tables[0]
+    assert [row[0] for row in answer.rows[1:]] == [*RUNGS, "vehicle"]
+    market = stored["market_summary"].filter((pl.col("year") == 2030) & (pl.col("scenario") == "study"))
+    ev_alone = market.filter(pl.col("rung") == "alone")["ev_share"][0]
+    for row, values, rung in zip(answer.rows[1:], answer.values[1:], RUNGS, strict=False):
+        value = costs.filter((pl.col("coalition") == GRAND) & (pl.col("rung") == rung))["value"][0]
+        assert float(values[1]) == pytest.approx(alone - value, rel=1e-12)
+        assert row[1].startswith(f"{(alone - value) / 1000:.1f}")
+        assert float(values[2]) == pytest.approx((alone - value) / alone, rel=1e-12)
+        shares = stored["shares"].filter((pl.col("rung") == rung) & (pl.col("rule") == "shapley"))
+        for offset, company in enumerate(("Nissan", "Honda", "Mitsubishi")):
+            expected = shares.filter(pl.col("company") == company)["value"][0]
+            assert float(values[4 + offset]) == expected
+            assert row[4 + offset] == f"{expected / 1000:.1f}"
+        ev = market.filter(pl.col("rung") == rung)["ev_share"][0]
+        assert float(values[8]) == pytest.approx(ev - ev_alone, rel=1e-9)
+    assert "Not evaluated: no vehicle is defined" in answer.rows[-1][1]
+
+
+def test_proven_range_is_bounds_against_values(page):
+    costs = tables()["cost_by_rung"].filter(pl.col("rung").is_in(["alone", "battery"]))
+    alone = costs.filter(pl.col("rung") == "alone")
+    joint = costs.filter(pl.col("rung") == "battery")
+    low = alone["bound"].sum() - joint["value"].sum()
+    high = alone["value"].sum() - joint["bound"].sum()
+    row = next(row for row in page.tables[0].rows if row[0] == "battery")
+    assert row[1].endswith(f" {low / 1000:.1f} to {high / 1000:.1f}")
+
+
+def test_levers_of_the_ladder_table_are_the_stored_ones_summed_over_companies(page):
+    table = page.table("Cumulative saving by lever")
+    stored = tables()["savings_by_lever"].filter(pl.col("method") == "order")
+    sums = dict(stored.group_by("lever").agg(pl.col("value").sum()).iter_rows())
+    last = table.values[-1]
+    for header, value in zip(table.rows[0][1:-3], last[1:-3], strict=True):
+        assert float(value) == pytest.approx(sums[header.replace(" ", "_")], rel=1e-12)
+    assert "The levers add up to the net saving." in page.words
+
+
+def test_levers_that_do_not_add_up_are_said_to_be_wrong():
+    stored = tables()
+    stored["savings_by_lever"] = stored["savings_by_lever"].filter(pl.col("lever") != "tooling")
+    words = read(stored, meta()).words
+    assert "do not add up to the net saving: they differ by up to 26.4 bn JPY" in words
+
+
+def test_negative_numbers_carry_a_real_minus(page):
+    ladder = page.table("Cumulative saving by lever")
+    assert any(cell.startswith("−") for row in ladder.rows for cell in row)
+    assert not any(re.match(r"-\d", cell) for table in page.tables[:2] for row in table.rows for cell in row)
+
+
+def test_label_title_and_scenario_stand_on_the_page():
+    known = {**meta(), "scenario": "lfp_subsidy"}
+    words = read(tables(), known).words
+    assert known["label"] in words
+    assert known["title"] in words
+    assert "Scenario: lfp_subsidy." in words
+
+
+def test_a_study_without_a_label_says_so():
+    assert "carries no label" in read(tables(), {**meta(), "label": ""}).words
+
+
+@pytest.mark.parametrize("name", sorted(tables()))
+@pytest.mark.parametrize("how", ["missing", "empty", "no columns"])
+def test_a_missing_or_empty_table_becomes_a_sentence(name, how):
+    stored = tables()
+    if how == "missing":
+        del stored[name]
+    else:
+        stored[name] = stored[name].clear() if how == "empty" else pl.DataFrame()
+    page = read(stored, meta())
+    assert page.problems == []
+    if name in ("explanations", "warnings"):
+        assert "none stored in this run" in page.words
+        return
+    if name in ("cost_breakdown", "market_history", "references"):
+        return  # add to other tables; their absence leaves less detail, not a gap in an answer
+    reason = f"this run stored no table “{name}”" if how == "missing" else f"the table “{name}” of this run has no rows"
+    assert reason in page.words or f"the table “{name}” has no usable rows" in page.words, name
+
+
+def test_no_tables_at_all_give_sentences_and_no_number():
+    page = read({}, {})
+    assert page.problems == []
+    assert "not evaluated because this run stored no table “cost_by_rung”" in page.words
+    assert page.tables[0].caption.startswith("Glossary")
+    assert not re.search(r"\d+(\.\d+)? (bn|million) JPY", page.words)
+
+
+def test_a_rung_without_its_own_rows_is_not_filled_from_another():
+    stored = tables()
+    stored["awards"] = stored["awards"].filter(pl.col("rung") != "battery")
+    assert "“awards” has no usable rows for Nissan+Honda+Mitsubishi at “battery”" in read(stored, meta()).words
+
+
+def test_a_rung_that_costs_more_is_called_so():
+    stored = tables()
+    worse = pl.when(pl.col("coalition") == GRAND).then(pl.col("value") + 400_000).otherwise(pl.col("value"))
+    stored["cost_by_rung"] = stored["cost_by_rung"].with_columns(worse.alias("value"))
+    assert "No rung of cooperation saves money" in read(stored, meta()).words
+
+
+def test_a_saving_inside_the_gap_is_called_unproven():
+    stored = tables()
+    loose = pl.when(pl.col("rung") == "alone").then(pl.col("value") - 200_000).otherwise(pl.col("bound"))
+    stored["cost_by_rung"] = stored["cost_by_rung"].with_columns(loose.alias("bound"))
+    assert "has not proven that this is above zero" in read(stored, meta()).words
+
+
+def test_an_unstable_split_names_who_leaves():
+    stored = tables()
+    stored["core"] = stored["core"].with_columns(
+        pl.lit(False).alias("in_core"), pl.lit("Honda").alias("leaves"), pl.lit(1234.5).alias("leaves_by")
+    )
+    words = read(stored, meta()).words
+    assert "Not stable: Honda would do better by 1.23 bn JPY by leaving." in words
+    assert "✗" not in words  # the sign is drawn by the style, the word says it
+    assert "no: Honda leaves" in words
+
+
+def test_an_equilibrium_that_did_not_converge_is_not_to_be_quoted():
+    stored = tables()
+    stored["market_convergence"] = stored["market_convergence"].with_columns(pl.lit(False).alias("converged"))
+    assert "Not converged, so not to be quoted: alone, battery." in read(stored, meta()).words
+
+
+def test_merger_never_stands_for_the_forecast():
+    stored = tables()
+    summary = stored["market_summary"]
+    stored["market_summary"] = pl.concat([summary.filter(pl.col("scenario") == "merger"), summary])
+    first = read(stored, meta()).tables[0]
+    assert first.rows == read(tables(), meta()).tables[0].rows
+
+
+def test_baseline_is_made_of_blocs_also_where_single_companies_are_stored():
+    stored = tables()
+    single = pl.DataFrame(
+        [
+            ("Nissan", "alone", 1_500_000.0, 1_499_000.0, 1000.0, "gap"),
+            ("Mitsubishi", "alone", 300_000.0, 299_000.0, 1e3, "gap"),
+        ],
+        schema=stored["cost_by_rung"].schema,
+        orient="row",
+    )
+    stored["cost_by_rung"] = pl.concat([single, stored["cost_by_rung"]])
+    first = read(stored, meta()).tables[0]
+    assert first.rows == read(tables(), meta()).tables[0].rows
+    assert len(PARTS) == 2
+
+
+def test_hostile_text_in_tables_and_meta_is_only_ever_text():
+    known = {
+        **meta(),
+        "title": HOSTILE,
+        "label": HOSTILE,
+        "scenario": HOSTILE,
+        "citations": [HOSTILE],
+        HOSTILE: HOSTILE,
+    }
+    page = read(hostile_tables(), known)
+    assert page.problems == []
+    assert page.loads == []
+    assert page.handlers == []
+    assert page.tags.count("img") == 0
+    assert len([1 for attributes, _ in page.scripts if attributes.get("type") != "application/json"]) == 2
+    assert "{{7*7}}" in page.words
+    for attributes, body in page.scripts:
+        if attributes.get("type") == "application/json":
+            assert "<" not in body
+            assert not re.search(r"<(script|img|a)\b", json.dumps(json.loads(body)))
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(st.text(max_size=30))
+def test_any_text_in_a_figure_stays_inside_its_script_element(text):
+    body = figure_json({"data": [{"name": text}], "layout": {"value": float("nan")}})
+    assert json.loads(body) == {"data": [{"name": text}], "layout": {"value": None}}
+    assert not set(body) & {"<", ">", "&"}
+
+
+def test_odd_types_and_missing_values_do_not_stop_the_report():
+    stored = {
+        name: frame.with_columns(
+            *(pl.lit(None, dtype).alias(column) for column, dtype in frame.schema.items() if dtype.is_numeric())
+        )
+        for name, frame in tables().items()
+    }
+    assert read(stored, meta()).problems == []
+    texts = {name: frame.with_columns(pl.all().cast(pl.String)) for name, frame in tables().items()}
+    assert read(texts, meta()).tables[0].rows == read(tables(), meta()).tables[0].rows
+    nan = {name: frame.with_columns(pl.selectors.float() * float("nan")) for name, frame in tables().items()}
+    assert "nan" not in read(nan, meta()).words.lower().split()
+
+
+def test_unknown_tables_are_shown_not_dropped():
+    stored = {**tables(), "exit_terms": pl.DataFrame({"company": ["Honda"], "year": [2030], "cash": [-12.5]})}
+    page = read(stored, meta())
+    assert "Exit terms (1 rows)" in page.words
+    assert ["Honda", "2030", "−12.5"] in page.table("exit terms").rows
+
+
+def test_the_same_tables_give_the_same_page():
+    assert page_text(tables(), meta()) == page_text(tables(), meta())
