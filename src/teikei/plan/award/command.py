@@ -107,7 +107,7 @@ def award_tender(
 
 def _time_to_write(tender: Tender) -> float:
     """CPU seconds that reasons and files take, by the size of the tender (2,400 demands: 0.7 s)."""
-    return 0.15 + 2.5e-4 * int((tender.demand > 0).sum())
+    return 0.45 + 2.5e-4 * int((tender.demand > 0).sum())
 
 
 def _with_seconds(result: AwardResult, seconds: float, folder: Path | None) -> AwardResult:
