@@ -12,12 +12,12 @@ from dataclasses import replace
 import highspy
 import numpy as np
 
+from teikei.plan.award.cover import FEASIBLE
 from teikei.plan.award.exact import columns_of, finish
 from teikei.plan.award.model import CompactModel, build, frame_of, whole_tender
 from teikei.plan.award.price import violations
-from teikei.plan.award.types import Array, Flags, Ints, Tender
+from teikei.plan.award.types import Array, Flags, Tender
 
-FEASIBLE = 2  # HiGHS's primal_solution_status of a solution that keeps all rows
 PER_OFFER = ("min_share_per_item", "max_suppliers_per_item", "min_suppliers_per_item", "max_suppliers")
 
 
@@ -32,16 +32,6 @@ def without_decisions(tender: Tender) -> Tender:
         minimum=np.zeros_like(tender.minimum),
         rules=tuple(rule for rule in tender.rules if rule.name not in PER_OFFER),
     )
-
-
-def least_sources(tender: Tender) -> Ints:
-    """The number of suppliers that rules ask for, for each item and year (K · T,)."""
-    result = np.zeros(tender.demand.shape, dtype=np.int64)
-    for rule in tender.rules:
-        if rule.name == "min_suppliers_per_item":
-            inside = np.ix_(rule.items, rule.years)
-            result[inside] = np.maximum(result[inside], int(rule.value))
-    return np.where(tender.demand > 0, result, 0).ravel()
 
 
 def repair(tender: Tender, quantity: Array, *, deadline: float, gap: float) -> Array | None:

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from teikei.plan.award.cover import most_suppliers
 from teikei.plan.award.exact import branch_and_bound, demand_duals
 from teikei.plan.award.model import CompactModel, Frame, build, frame_of, whole_tender
 from teikei.plan.award.price import objective, tidy, violations
-from teikei.plan.award.repair import least_sources, repair, without_decisions
+from teikei.plan.award.repair import repair, without_decisions
 from teikei.plan.award.types import Array, Tender
 
 SMALL_OFFERS: Final = 250  # up to so many offers, or without tiers, branch and bound needs no help
@@ -85,7 +86,7 @@ class _Large:
             say,
         )  # so that rounding leaves the gap within ``gap``
         self.blocks = blocks_of(frame)
-        self.most_on = _most_suppliers(frame)
+        self.most_on = most_suppliers(frame.tender)
         self.lagrangean = Lagrangean(self.blocks, ~frame.switchable, self.most_on)
         self.best: Array | None = None
         self.impossible = False
@@ -162,10 +163,10 @@ class _Large:
         threads = 2 if self.workers > 1 else 1
         search = Search(self.frame, self.blocks, workers=threads, deadline=self.deadline, most_on=self.most_on)
         sets = SupplierSets(
+            self.frame.tender,
             self.blocks,
             self.frame.switchable,
             root,
-            sources=least_sources(self.frame.tender),
             most_on=self.most_on,
             workers=threads,
             deadline=self.begin + 0.3 * (self.deadline - self.begin),
@@ -233,10 +234,3 @@ class _Large:
 
     def _closed(self, bound: float) -> bool:
         return bool(self.best is not None and bound >= self.value * (1 - self.gap))
-
-
-def _most_suppliers(frame: Frame) -> int:
-    """The smallest limit on the number of suppliers that speaks of the whole tender."""
-    tender = frame.tender
-    limits = [int(rule.value) for rule in tender.rules if rule.name == "max_suppliers" and whole_tender(rule)]
-    return min([len(tender.suppliers), *limits])

@@ -8,12 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from teikei.plan.award.exact import INFEASIBLE
-from teikei.plan.award.model import INF, Rows, solver_of
+from teikei.plan.award.cover import cover, least_sources
 from teikei.plan.award.relax import Blocks, Lagrangean, Relaxation
-from teikei.plan.award.repair import FEASIBLE
 from teikei.plan.award.search import Choice, Search
-from teikei.plan.award.types import Flags, Ints
+from teikei.plan.award.types import Flags, Tender
 
 ITERATIONS = 30
 MOVES_RANKED = 30
@@ -27,21 +25,22 @@ class SupplierSets:
 
     def __init__(
         self,
+        tender: Tender,
         blocks: Blocks,
         switchable: Flags,
         root: Relaxation,
         *,
-        sources: Ints,
         most_on: int,
         workers: int,
         deadline: float,
     ):
+        self.tender = tender
         self.blocks, self.switchable, self.root = blocks, switchable, root
         self.most_on, self.deadline = most_on, deadline
         self.workers = max(1, min(workers, 2))
         self.lagrangeans = [Lagrangean(blocks, ~switchable) for _ in range(self.workers)]
         self.known: dict[bytes, float] = {}
-        self.sources = sources  # least number of suppliers of each item and year (K · T,)
+        self.sources = least_sources(tender)  # least number of suppliers of each item and year (K · T,)
         self.owner = np.repeat(blocks.supplier, np.diff(blocks.start))
         last = blocks.high[np.arange(len(blocks.count)), blocks.count - 1]
         self.capacity = np.zeros((len(switchable), blocks.years))  # what each supplier can deliver in each year
@@ -59,10 +58,11 @@ class SupplierSets:
             on = np.zeros_like(on)
             on[np.argsort(-weight, kind="stable")[: self.most_on]] = True
         if not self.covers(on):
-            found = self.cover()
-            if found is None:
+            seconds = max(0.5, self.deadline - time.perf_counter())
+            found = cover(self.tender, 1.0 - weight, seconds=seconds)
+            if found.impossible:
                 return None
-            on = found
+            on = np.ones_like(on) if found.suppliers is None else found.suppliers | ~self.switchable
         value = self.bounds([on])[0]
         while time.perf_counter() < self.deadline:
             flips = self._neighbours(on, swaps=False)
@@ -75,32 +75,6 @@ class SupplierSets:
             at = int(np.argmin(values))
             on, value = flips[at], values[at]
         return on
-
-    def cover(self) -> Flags | None:
-        """A set of at most ``most_on`` suppliers that covers every demand, near to the relaxation; None without one."""
-        blocks, suppliers = self.blocks, len(self.switchable)
-        rows = Rows()
-        order = np.argsort(blocks.cell, kind="stable")
-        cells, at = np.unique(blocks.cell[order], return_index=True)
-        for cell, offers in zip(cells, np.split(order, at[1:]), strict=True):
-            rows.add(self.owner[offers], blocks.upper[offers], blocks.demand[cell] * (1 - 1e-9), INF, ("demand",))
-            if self.sources[cell] > 1:
-                usable = offers[blocks.upper[offers] > 0]
-                rows.add(self.owner[usable], 1.0, float(self.sources[cell]), INF, ("sources",))
-        for t in range(blocks.years):
-            least = self.wanted[t] * (1 - 1e-9)
-            rows.add(np.arange(suppliers), np.minimum(self.capacity[:, t], self.wanted[t]), least, INF, ("year",))
-        rows.add(np.arange(suppliers), 1.0, -INF, float(self.most_on), ("most",))
-        lower = np.where(self.switchable, 0.0, 1.0)
-        cost = 1.0 - self.root.supplier_weight
-        solver = solver_of(cost, lower, np.ones(suppliers), np.ones(suppliers, dtype=np.bool_), rows)
-        solver.setOptionValue("time_limit", max(0.5, self.deadline - time.perf_counter()))
-        solver.run()
-        if solver.getModelStatus() in INFEASIBLE:
-            return None
-        if solver.getInfo().primal_solution_status != FEASIBLE:
-            return np.ones(suppliers, dtype=np.bool_)
-        return np.array(solver.getSolution().col_value) > 0.5
 
     def bounds(self, sets: Sequence[Flags]) -> list[float]:
         """Bound (scaled, activation included) of each set."""
