@@ -88,6 +88,7 @@ def predict(
         diversion=explain.diversion(at_report),
         levers=levers,
         policy_step=explain.policy_step(calibrated),
+        stock=explain.stock_table(list(zip(cases, by_case, strict=True)), calibrated.home.country),
     )
 
 
