@@ -66,6 +66,19 @@ def rows_of(region):
     return found
 
 
+def natural_experiment():
+    """Sakura and eK X EV in Japan, 2022: the share with and without the entry, seen from 2021."""
+    shares = dict(ev_history("JP").select("year", "ev_share").iter_rows())
+    without, with_entry = (forecast("JP", 2021, 2, inputs_known_to=known) for known in (2021, LAST))
+    print("Japan, the first kei electric cars of June 2022, seen from 2021 (EV share, %):")
+    for step, year in enumerate((2022, 2023)):
+        low, high = np.quantile(with_entry[1:, step], [0.1, 0.9])
+        print(
+            f"  {year}: actual {100 * shares[year]:.2f}, without the entry {100 * without[0, step]:.2f}, "
+            f"with it {100 * with_entry[0, step]:.2f} ({100 * low:.2f} - {100 * high:.2f})"
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out")
@@ -86,6 +99,7 @@ def main():
         if model.startswith("model"):
             band = f"{100 * low:.2f} - {100 * high:.2f}"
             print(f"  {region} {model:14s} {origin} {year} {100 * actual:6.2f} {100 * predicted:6.2f}   {band}")
+    natural_experiment()
     if arguments.out:
         names = [
             "region",
