@@ -100,7 +100,7 @@ def _first_sheet(writer: _Writer, context: Context, answer: Answer, sheet: Any) 
     )
     writer.cell(sheet, 1, 0, str(context.meta.get("label") or ""), writer.note)
     row = 3
-    for sentence in answer.sentences:
+    for sentence in (*answer.sentences, answer.trust):
         writer.cell(sheet, row, 0, sentence, writer.bold)
         row += 1
     row += 1
