@@ -147,11 +147,15 @@ def _grid(context: Context) -> Grid:
                 rung.saving,
                 look=f"bar:{width}:{'loss' if rung.saving < 0 else 'gain'}",
                 note=interval_text(context, rung, decimals),
+                money=True,
             ),
             Cell(percent(rung.share_of_alone), rung.share_of_alone),
             Cell(main_levers(rung, context), look="why"),
         ]
-        cells += [Cell(money.text(got.get(company), share_decimals), got.get(company)) for company in ladder.companies]
+        cells += [
+            Cell(money.text(got.get(company), share_decimals), got.get(company), money=True)
+            for company in ladder.companies
+        ]
         cells += [
             Cell(stability_text(rung), look="yes" if rung.stable else "no" if rung.stable is False else ""),
             Cell(change_text(rung.ev), rung.ev.change, look="ev", note=ev_text(rung.ev))

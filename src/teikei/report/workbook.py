@@ -110,11 +110,8 @@ def _first_sheet(writer: _Writer, context: Context, answer: Answer, sheet: Any) 
         for cells in answer.ladder.rows:
             row += 1
             for column, cell in enumerate(cells):
-                money = column > 0 and cell.value is not None and answer.ladder.columns[column].header not in _FRACTIONS
-                if money and "change" not in answer.ladder.columns[column].header:
-                    writer.cell(
-                        sheet, row, column, (cell.value or 0.0) / context.money.per_unit_millions, writer.figure
-                    )
+                if cell.value is not None and cell.money:
+                    writer.cell(sheet, row, column, cell.value / context.money.per_unit_millions, writer.figure)
                 elif cell.value is not None:
                     writer.cell(sheet, row, column, cell.value, writer.percent)
                 else:
@@ -130,9 +127,6 @@ def _first_sheet(writer: _Writer, context: Context, answer: Answer, sheet: Any) 
     writer.cell(
         sheet, row, 0, "The other sheets hold every stored table of the run, unrounded; money in millions.", writer.note
     )
-
-
-_FRACTIONS: Final = ("of cost alone",)
 
 
 def _ladder_sheet(writer: _Writer, context: Context, sheet: Any) -> None:
