@@ -64,7 +64,7 @@ class _Writer:
         self.quoted = book.add_format({"quote_prefix": True})
         self.figure = book.add_format({"num_format": "#,##0.00;\u2212#,##0.00;0"})
         self.large = book.add_format({"num_format": "#,##0;\u2212#,##0;0"})
-        self.percent = book.add_format({"num_format": "0.0%;\u22120.0%;0.0%"})
+        self.percent = book.add_format({"num_format": "0.00%;\u22120.00%;0.00%"})
         self.book = book
 
     def cell(self, sheet: Any, row: int, column: int, value: Any, style: Any = None) -> None:
