@@ -19,12 +19,25 @@ from pathlib import Path
 import numpy as np
 from tests.simulate.fleet import fleet
 
-from teikei.simulate.batch import batch, plain
 from teikei.simulate.cycles import cycle
+from teikei.simulate.fleet import batch, plain
 
 
 def memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+def million_in_memory() -> None:
+    """A million (car, cycle) pairs, first of all, so that the peak is theirs."""
+    before = memory_mb()
+    million = fleet(1_000_000 // 3)
+    loaded = memory_mb()
+    results = [batch(million, cycle(name)) for name in ("udds", "hwfet", "wltc_japan")]
+    size = sum(result.nbytes for result in results) / 2**20
+    print(
+        f"a million (car, cycle): peak memory {memory_mb() - before:,.0f} MB over the start, of which inputs "
+        f"{loaded - before:,.0f} and results {size:,.0f} (bar 512 above the results)"
+    )
 
 
 def option(name: str, default: str) -> str:
@@ -33,9 +46,10 @@ def option(name: str, default: str) -> str:
 
 def main() -> None:
     count = int(option("--cars", "200000"))
+    batch(fleet(500), cycle("udds"))
+    plain(fleet(50), cycle("udds"))
+    million_in_memory()
     cars = fleet(count)
-    batch(cars.cars(np.arange(500)), cycle("udds"))
-    plain(cars.cars(np.arange(50)), cycle("udds"))
     print(f"{'cycle':14s}{'sims / CPU s':>14s}{'plain kernel':>14s}{'largest difference':>20s}{'at a limit':>12s}")
     for name in ("udds", "hwfet", "wltc_class3b"):
         trace = cycle(name)
@@ -62,15 +76,6 @@ def main() -> None:
         walls.append(count / (time.perf_counter() - start))
         print(f"{threads} thread(s): {walls[-1]:,.0f} sims / s of wall time")
     print(f"all cores / one: {walls[-1] / walls[0]:.2f} (bar 1.8; load average {os.getloadavg()[0]:.1f})")
-    before = memory_mb()
-    million = fleet(1_000_000 // 3)
-    loaded = memory_mb()
-    results = [batch(million, cycle(name)) for name in ("udds", "hwfet", "wltc_japan")]
-    size = sum(result.nbytes for result in results) / 2**20
-    print(
-        f"a million (car, cycle): peak memory {memory_mb() - before:,.0f} MB over the start, of which inputs "
-        f"{loaded - before:,.0f} and results {size:,.0f} (bar 512 above the results)"
-    )
     python = option("--fastsim", ".venv-oracle/bin/python")
     if Path(python).exists():
         script = Path(__file__).parent / "fastsim_reference.py"

@@ -96,3 +96,37 @@ def test_unknown_cost_curve_is_refused():
     study = small_study()
     with pytest.raises(StudyError, match="unknown cost curve 'magic'"):
         catalogue(type(study)(study.settings.model_copy(update={"cost_curve": "magic"}), study.tables, study.path))
+
+
+def test_members_of_a_family_share_the_lamination_and_stack_goes_with_torque(result):
+    rows = result.table.filter(pl.col("class") == "e-axle")
+    assert rows["lamination_diameter_mm"].n_unique() == 1
+    per_torque = rows["stack_length_mm"] / rows["peak_torque_nm"]
+    assert per_torque.max() == pytest.approx(per_torque.min())
+    assert (rows["turns_per_phase"].to_numpy() >= 8).all()
+
+
+def test_designed_families_carry_every_field_of_the_model(result):
+    needed = {
+        "e-axle": [
+            "lamination_diameter_mm", "stack_length_mm", "turns_per_phase", "pole_pairs", "gear_ratio",
+            "gear_torque_limit_nm", "voltage_min_v", "voltage_nominal_v", "phase_current_peak_a",
+            "phase_current_continuous_a", "inverter_switch", "peak_torque_nm", "peak_torque_duration_s",
+            "continuous_torque_nm", "peak_power_at_minimum_voltage_kw", "continuous_power_at_minimum_voltage_kw",
+            "max_speed_rpm", "coolant_flow_l_per_min", "coolant_inlet_c", "mass_kg", "envelope_x_mm", "envelope_y_mm",
+            "envelope_z_mm", "magnet_mass_kg", "interfaces", "carried_over", "curve_price",
+        ],
+        "pack": [
+            "gross_energy_kwh", "usable_energy_kwh", "voltage_min_v", "voltage_max_v", "power_10_s_25c_kw",
+            "power_10_s_minus_10c_kw", "mass_kg", "volume_l", "envelope_x_mm", "dc_charge_power_kw", "cell_capacity_ah",
+        ],
+    }  # fmt: skip
+    for name, columns in needed.items():
+        part = result.table.filter(pl.col("class") == name)
+        assert part.select(pl.col(columns).is_null().any()).row(0) == (False,) * len(columns)
+
+
+def test_power_at_minimum_voltage_never_exceeds_the_rating(result):
+    rows = result.table.filter(pl.col("class") == "e-axle")
+    assert (rows["peak_power_at_minimum_voltage_kw"] <= rows["peak_power_kw"]).all()
+    assert (rows["continuous_power_at_minimum_voltage_kw"] <= rows["continuous_power_kw"]).all()

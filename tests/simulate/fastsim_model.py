@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from teikei.simulate.batch import Fleet
+from teikei.simulate.fleet import Fleet
 
 REFERENCE = Path(__file__).parent / "data" / "fastsim_3_1_reference.json"
 GRAVITY = 9.80665

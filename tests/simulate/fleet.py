@@ -6,7 +6,7 @@ import numpy as np
 
 from teikei.modules.packs import cell_curves
 from teikei.simulate import generic
-from teikei.simulate.batch import Fleet
+from teikei.simulate.fleet import Fleet
 
 
 def fleet(count: int, powertrains: int = 64, seed: int = 1, power_w: tuple[float, float] = (60e3, 300e3)) -> Fleet:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from teikei.simulate.batch import plain
 from teikei.simulate.cycles import cycle
+from teikei.simulate.fleet import plain
 from tests.simulate.fastsim_model import fleet_of, reference
 
 RECORDS = {(r["vehicle"], r["cycle"]): r for r in reference()}

@@ -192,3 +192,12 @@ def test_shipped_calibration_beats_the_regression_on_vehicles_it_has_not_seen():
     assert errors["whole_maker"]["all"]["hwfet"] < 6.4
     assert errors["one_vehicle"]["all"]["udds"] < 6.3
     assert errors["one_vehicle"]["all"]["hwfet"] < 3.8
+
+
+def test_a_weak_car_misses_the_trace_that_its_power_cannot_follow(tmp_path):
+    strong, weak = LEAF, LEAF.replace(",110,", ",35,")
+    rows = simulate_vehicles(file(tmp_path, strong, weak), "us06,udds")
+    missed = [row["missed_trace_s"] for row in rows]
+    assert missed[0] == 0
+    assert missed[2] > 0
+    assert missed[1] == missed[3] == 0

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from teikei.simulate.batch import batch, binned, plain
 from teikei.simulate.consumption import energy_residual
 from teikei.simulate.cycles import Cycle, cycle
+from teikei.simulate.fleet import batch, binned, plain
 from teikei.simulate.kernels import TOTALS
 from tests.simulate.fleet import fleet
 

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917 (a kernel takes arrays, not objects)
 """The fast way: many cars across the lanes, single precision, steps of the cycle in any order. Import it lazily.
 
 A step's energy depends on the car, its speed and its acceleration, not on what came before, as long as no limit is

@@ -126,7 +126,9 @@ def run_cycle(cars: KnownCars, trace: Cycle, parameters: LossParameters | Sequen
     units = unit_loss_tables(cars.motor_types)
     losses = np.stack([units[kind] * s for kind, s in zip(cars.motor_types, scale, strict=True)])
     speed = np.linspace(0.0, TOP_SPEED_MPS, SPEED_POINTS)
-    force = np.minimum(limit[:, None], power[:, None] / np.maximum(speed[None, :], 1e-9))
+    # what the car can give is its rated power where that is less than the machine the losses belong to
+    most = np.fmin(power, cars.power_w)
+    force = np.minimum(most[:, None] / BASE_SPEED_MPS, most[:, None] / np.maximum(speed[None, :], 1e-9))
     energy = np.where(np.isnan(cars.usable_energy_wh), DEFAULT_ENERGY_KWH * 1000.0, cars.usable_energy_wh)
     ocv, ohm_ah = cell_curves("nmc", 25.0)
     capacity_ah = energy / (SERIES_CELLS * CELL_NOMINAL_V["nmc"])

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR1730, PLR0917 (plain branches compile to the same code; kernels take arrays, not objects)
+# ruff: noqa: PLR1730 (plain branches compile to the same code; kernels take arrays, not objects)
 """Compiled loops. Import only inside functions: numba itself takes about a second to import.
 
 ``cycle_totals`` is the plain step-by-step simulation in double precision, the reference of every faster way.

@@ -160,15 +160,16 @@ def batch(fleet: Fleet, trace: Cycle, *, threads: int = 1, progress: Progress | 
     """
     from teikei.simulate.kernels import TOTALS
 
-    out = np.full((len(fleet), len(TOTALS)), np.nan)
+    out = np.empty((len(fleet), len(TOTALS)))
     steps = binned(trace)
     tables = single_tables(fleet, _grid_top(steps))
     # regen fade may differ between cars: the cars of one fade go together
-    fades, group = np.unique(fleet.regen[:, 1:3], axis=0, return_inverse=True)
+    fades, group = _fades(fleet.regen[:, 1:3])
     good = fleet.finite()
+    out[~good] = np.nan
     jobs = []
     for number, fade in enumerate(fades):
-        members = np.nonzero((group.ravel() == number) & good)[0]
+        members = np.nonzero((group == number) & good)[0]
         jobs += [(members[start : start + CHUNK], fade) for start in range(0, len(members), CHUNK)]
 
     def work(job: tuple[Indices, Array]) -> int:
@@ -183,6 +184,14 @@ def batch(fleet: Fleet, trace: Cycle, *, threads: int = 1, progress: Progress | 
             if progress is not None:
                 progress(f"{trace.name}: {done} of {len(fleet)} cars", done / len(fleet))
     return out
+
+
+def _fades(fade: Array) -> tuple[Array, Indices]:
+    """The different rows and which of them each car has (one row is by far the usual case)."""
+    if len(fade) and (fade == fade[0]).all():
+        return fade[:1], np.zeros(len(fade), dtype=np.int64)
+    rows, group = np.unique(fade, axis=0, return_inverse=True)
+    return rows, group.ravel().astype(np.int64)
 
 
 def _grid_top(steps: Binned) -> float:
