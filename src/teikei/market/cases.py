@@ -143,7 +143,7 @@ def moved_volumes(study: Study, factor: Mapping[tuple[str, int], float], country
     return table.with_columns(pl.col("units") * pl.Series(multiplier, dtype=pl.Float64))
 
 
-def close_loop(  # noqa: PLR0917
+def close_loop(
     study: Study,
     plan: Plan,
     before: Mapping[tuple[str, int], float],

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917  (compiled functions take their arrays by position)
+
 """Compiled choice probabilities of all consumer types of one market, with no allocation inside.
 
 Loops run over types innermost, so that the compiler takes several at a time. The fixed points that use them are in

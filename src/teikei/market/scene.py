@@ -252,7 +252,7 @@ def _missing_kwh(home: HomeMarket) -> Array:
     return home.battery_electric * (float(np.median(known)) if len(known) else 0.0)
 
 
-def _move(  # noqa: PLR0917
+def _move(
     study: Study,
     home: HomeMarket,
     j: int,
