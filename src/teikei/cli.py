@@ -98,7 +98,7 @@ def simulate(
         raise StudyError("give either a STUDY or --vehicles CSV")
     names = [name.strip() for name in cycles.split(",") if name.strip()]
     if vehicles is not None:
-        simulate_vehicles(vehicles, names, out, calibration=calibration, without_maker=without_maker)
+        simulate_vehicles(vehicles, names, calibration, without_maker, out)
     else:
         assert study is not None  # noqa: S101 - the test above leaves no other case
         from teikei.study import load
@@ -114,8 +114,11 @@ def calibrate(
 ) -> None:
     """Fit a maker's loss parameters to its measured vehicles and print the leave-one-out error."""
     from teikei.simulate import calibrate_vehicles
+    from teikei.terminal import error_table
 
-    typer.echo(calibrate_vehicles(measured, out))
+    found = calibrate_vehicles(measured, out)
+    typer.echo("Mean absolute error in %, each vehicle (or its whole maker) left out of the fit that predicts it")
+    typer.echo(error_table(found["leave_one_out_error_percent"]))
     typer.echo(f"Written: {out}")
 
 

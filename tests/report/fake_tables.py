@@ -520,15 +520,16 @@ def _vehicle_cost() -> dict[str, pl.DataFrame]:
         )
     ]
     use = [
-        (GRAND, "battery", site, year, capacity * min(0.97, 0.35 + 0.09 * (year - 2027)), capacity, "GWh")
-        for site, capacity in (("LFP_JP", 5.0), ("Ningde", 12.0), ("Sunderland", 15.8))
+        (GRAND, "battery", GRAND, "LFP_JP", 5.0, year, 5.0, 5.0 * min(0.97, 0.35 + 0.09 * (year - 2027)), None)
         for year in YEARS
     ]
     return {
         "unit_costs": pl.DataFrame(rows, schema=names, orient="row"),
         "integrated_rival": pl.DataFrame(walk, schema=["programme", "step", "item", "value"], orient="row"),
-        "plant_use": pl.DataFrame(
-            use, schema=["coalition", "rung", "site", "year", "quantity", "capacity", "unit"], orient="row"
+        "plants": pl.DataFrame(
+            use,
+            schema=["coalition", "rung", "owner", "plant", "step", "year", "capacity", "output", "use"],
+            orient="row",
         ),
     }
 

@@ -72,13 +72,15 @@ def find_fixes(
     *,
     network: Network,
     free: Network,
+    choice: Network | None,
     found: Timetable,
     options: Options,
 ) -> list[dict[str, Any]]:
     """Rows of the table ``fixes``: bought hours, another lead, and the later date, the cheapest with a price first.
 
-    Bought hours cost the lead's hourly rate on top of what the plan pays. A later date has no price in the study; it
-    is given as the margin per delayed car from which the cheapest other fix is the better choice.
+    choice: the network with every lead open, where some were agreed. Bought hours cost the lead's hourly rate on top
+    of what the plan pays. A later date has no price in the study; it is given as the margin per delayed car from
+    which the cheapest other fix is the better choice.
     """
     if not found.late_total:
         return []
@@ -88,7 +90,7 @@ def find_fixes(
         "rung": plan.rung,
         "programmes": ", ".join(dict.fromkeys(one.name.partition("@")[0] for one in late)),
     }
-    rows = [*_hours_fix(study, calendar, free, found, options), *_lead_fix(network, found, options)]
+    rows = [*_hours_fix(study, calendar, free, found, options), *_lead_fix(network, choice, found, options)]
     priced = [row["cost"] for row in rows if row["cost"] is not None and row["late_quarters"] == 0]
     cars = _delayed_cars(study, {one.name.partition("@")[0]: found.late[one.name] for one in late})
     date = {
@@ -137,11 +139,11 @@ def _rate(study: Study, resource: str) -> float:
     return float(own.get(company) or study.settings.engineering_rate_per_hour)
 
 
-def _lead_fix(network: Network, found: Timetable, options: Options) -> list[dict[str, Any]]:
+def _lead_fix(network: Network, choice: Network | None, found: Timetable, options: Options) -> list[dict[str, Any]]:
     late = int(sum(found.late.values()))
-    if not options.fixed_modes and not options.work_share:
+    if choice is None:
         return [_row("lead", "no: every lead was open to choice, no other helps", None, late)]
-    open_leads = solve(network.project, replace(options, fixed_modes={}, work_share={}))
+    open_leads = solve(choice.project, replace(options, work_share={}))
     moved = {
         job.team: (found.mode[job.name], open_leads.mode[job.name])
         for job in network.project.jobs

@@ -82,38 +82,54 @@ class ObjectFinder:
         return [*self._families(uses), *self._variants(uses), *self._applications(uses), *self._vehicles(uses)]
 
     def _new_uses(self) -> list[_NewUse]:
+        """Modules that come new into a car, and the quarter by which: its start of production or its facelift.
+
+        A module that the car carried before the facelift as well comes only once; one under contract today does not
+        come.
+        """
         table = self.plan.tables.get("configurations")
         if table is None or table.is_empty():
             return []
-        rows = table.select("programme", "generation", "module", "existing").unique(maintain_order=True)
-        kept = {
-            (programme, generation, self.modules[module]["class"])
-            for programme, generation, module, existing in rows.iter_rows()
-            if existing and module in self.modules
-        }
-        found = []
-        for programme, generation, module, existing in rows.iter_rows():
-            if existing or module not in self.modules or programme not in self.programmes:
+        for name, default in (("version", ""), ("position", ""), ("phase", 1)):
+            if name not in table.columns:
+                table = table.with_columns(pl.lit(default).alias(name))
+        rows = table.sort("phase", maintain_order=True).to_dicts()
+        before: dict[tuple[str, ...], tuple[str, bool]] = {}
+        found: dict[tuple[str, str, str, int], _NewUse] = {}
+        for row in rows:
+            place = tuple(str(row[name]) for name in ("programme", "generation", "class", "version", "position"))
+            previous = before.get(place)
+            before[place] = (row["module"], row["existing"])
+            known = row["module"] in self.modules and row["programme"] in self.programmes
+            if row["existing"] or previous == (row["module"], False) or not known:
                 continue
-            row = self.modules[module]
-            due = self._due(programme, generation, after_facelift=(programme, generation, row["class"]) in kept)
-            if due is not None:
-                company = self.programmes[programme]["company"]
-                found.append(_NewUse(programme, generation, company, row["class"], row["family"], module, due))
-        return found
+            due = self._due(row["programme"], row["generation"], at_facelift=row["phase"] == 2 or previous is not None)
+            if due is None:
+                continue
+            module = self.modules[row["module"]]
+            use = _NewUse(
+                row["programme"],
+                row["generation"],
+                self.programmes[row["programme"]]["company"],
+                module["class"],
+                module["family"],
+                row["module"],
+                due,
+            )
+            found.setdefault((use.programme, use.generation, use.module, due), use)
+        return list(found.values())
 
-    def _due(self, programme: str, generation: str, *, after_facelift: bool) -> int | None:
-        """Quarter of the start of production, or of the facelift for a module that replaces one in production."""
+    def _due(self, programme: str, generation: str, *, at_facelift: bool) -> int | None:
+        """Quarter of the start of production or of the facelift; the first planning year for a car that is already
+        built."""
         row = self.generations.get((programme, generation))
         if row is None:
             return None
-        due = self.calendar.of_month(row["sop"])
-        if after_facelift or due < 0:
-            year = self.facelift.get((programme, generation))
-            if year is not None:
-                return self.calendar.of_year(year)
-            return self.calendar.of_year(self.study.settings.first_year) if due < 0 else due
-        return due
+        start, first = self.calendar.of_month(row["sop"]), self.calendar.of_year(self.study.settings.first_year)
+        if at_facelift:
+            year = self.facelift.get((programme, generation), row["facelift_year"])
+            return max(first, self.calendar.of_year(int(year))) if year is not None else max(first, start)
+        return start if start > 0 else first
 
     def group(self, class_name: str, company: str) -> tuple[str, ...]:
         """The companies that develop a class together with this one."""
@@ -160,11 +176,13 @@ class ObjectFinder:
         return made
 
     def _applications(self, uses: list[_NewUse]) -> list[DevelopmentObject]:
-        cars: dict[tuple[str, str, str], list[_NewUse]] = {}
+        """Once per car, generation and family, and again for the facelift; the car's own company does it."""
+        cars: dict[tuple[str, str, str, int], list[_NewUse]] = {}
         for use in uses:
-            cars.setdefault((use.programme, use.generation, use.family), []).append(use)
+            cars.setdefault((use.programme, use.generation, use.family, use.due), []).append(use)
         return [
-            self._object("application", family, (mine[0].company,), mine, 1.0) for (_, _, family), mine in cars.items()
+            self._object("application", family, (mine[0].company,), mine, 1.0)
+            for (_, _, family, _), mine in cars.items()
         ]
 
     def _vehicles(self, uses: list[_NewUse]) -> list[DevelopmentObject]:
@@ -234,9 +252,11 @@ class ObjectFinder:
             hours, external = self._work(first.class_name, level, first.module, factor)
         if not hours and not external:
             self.notes.append(f"no work is stated for {level} {item} (table work): its tasks take time but no hours")
-        name = f"{item} in {first.programme}/{first.generation}" if level == "application" else item
-        if level != "application" and group != self.members:
-            name += f" ({'+'.join(group)})"
+        name = item
+        if level == "application":
+            name = f"{item} in {first.programme}/{first.generation} for {self.calendar.label(first.due)}"
+        elif group != self.members:
+            name = f"{item} ({'+'.join(group)})"
         due: dict[Use, int] = {}
         for use in uses:
             key = (use.programme, use.generation)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import polars as pl
 
 from teikei.develop.fixes import FIXES_SCHEMA, causes, find_fixes
 from teikei.develop.network import GO_AHEAD, Network, make_network
-from teikei.develop.objects import ObjectFinder
-from teikei.develop.project import Options, latest_for_dates, solve
+from teikei.develop.objects import DevelopmentObject, ObjectFinder
+from teikei.develop.project import Options, latest_for_dates, solve, windows
 from teikei.develop.quarters import Calendar
 from teikei.develop.types import Schedule, Timetable
-from teikei.errors import NoPlanError
+from teikei.errors import NoPlanError, StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.types import Plan, Plans
 from teikei.study.types import Study
@@ -119,26 +119,26 @@ def schedule(
         finder = ObjectFinder(study, catalogue, plan, calendar)
         objects = finder.objects()
         label = f"{plan.coalition}, {plan.rung}"
-        network = make_network(study, objects, finder.members, calendar, stretch=True)
+        agreed = _with_leads(objects, leads or {})
+        network = make_network(study, agreed, finder.members, calendar, stretch=True)
         notes += [f"{label}: {note}" for note in dict.fromkeys([*finder.notes, *network.notes])]
         if not network.project.jobs:
             notes.append(f"{label}: nothing to develop")
             continue
         shared = frozenset(name for name, one in network.objects.items() if one.shared)
-        options = Options(
-            fixed_modes={name: lead for name, lead in (leads or {}).items() if name in network.objects},
-            work_share=work_share or {},
-            shared_teams=shared,
-            seconds=seconds,
-        )
+        options = Options(work_share=work_share or {}, shared_teams=shared, seconds=seconds)
         try:
             found = solve(network.project, options)
         except NoPlanError as error:
             notes.append(f"{label}: no schedule. {error}")
             continue
-        free = make_network(study, objects, finder.members, calendar, stretch=False)
+        free = make_network(study, agreed, finder.members, calendar, stretch=False)
+        is_open = agreed == objects and not work_share
+        choice = None if is_open else make_network(study, objects, finder.members, calendar, stretch=True)
         _append(rows, study, plan, calendar, network=network, found=found)
-        rows.fixes += find_fixes(study, plan, calendar, network=network, free=free, found=found, options=options)
+        rows.fixes += find_fixes(
+            study, plan, calendar, network=network, free=free, choice=choice, found=found, options=options
+        )
         rows.milestones += _milestone_rows(plan, calendar, network, found, causes(network, free, found))
     return Schedule(
         table=pl.DataFrame(rows.table, schema=TABLE_SCHEMA, orient="row"),
@@ -149,6 +149,17 @@ def schedule(
         summary=pl.DataFrame(rows.summary, schema=SUMMARY_SCHEMA, orient="row"),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _with_leads(objects: list[DevelopmentObject], leads: Mapping[str, str]) -> list[DevelopmentObject]:
+    """The objects with agreed leads; raises StudyError for a lead that the object cannot have."""
+    result = []
+    for one in objects:
+        lead = leads.get(one.name)
+        if lead is not None and one.shared and lead not in one.leads:
+            raise StudyError(f"{lead} cannot lead {one.name}: it must be one of {', '.join(one.leads)}.")
+        result.append(replace(one, leads=(lead,)) if lead is not None and lead in one.leads else one)
+    return result
 
 
 def _plans_to_schedule(study: Study, plans: Plans, rung: str | None) -> list[Plan]:
@@ -260,14 +271,14 @@ def _milestone_rows(
 ) -> list[dict[str, Any]]:
     rows = []
     duration = {job.name: job.duration for job in network.project.jobs}
+    earliest, _ = windows(network.project)
     team = {job.name: job.team for job in network.project.jobs}
     for milestone in network.project.milestones:
         car, _, _ = milestone.name.partition("@")
         programme, _, generation = car.partition("/")
         late = found.late[milestone.name]
-        last = (
-            [job for job in milestone.jobs if found.start[job] + duration[job] == milestone.due + late] if late else []
-        )
+        last = [job for job in milestone.jobs if late and found.start[job] + duration[job] == milestone.due + late]
+        last = [job for job in last if earliest[job] + duration[job] > milestone.due] or last
         rows.append(
             {
                 "coalition": plan.coalition,

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917  (compiled functions take their arrays by position)
+
 """Nested logit demand with consumer types: shares and their derivatives, analytic, batched over leading axes.
 
     v_ij = utility_ij - a_i k_j p_j,   D_ig = sum_{j in g} exp(v_ij / (1 - rho_g))
@@ -58,8 +58,8 @@ def _derive(
     markets, count = price.shape
     types = utility.shape[2]
     kept, paid = np.empty(count), np.empty(count)
-    values, nest_work, type_rows = np.empty((count, types)), np.empty((3, nests, types)), np.empty((3, types))
-    best, mass, load = type_rows[0], type_rows[1], type_rows[2]
+    values, nest_work, type_rows = np.empty((count, types)), np.empty((3, nests, types)), np.ones((4, types))
+    best, mass, load, ones = type_rows[0], type_rows[1], type_rows[2], type_rows[3]
     bounds = nest_bounds(nest, nests)
     for t in range(markets):
         at_slope, at_weight = slope[min(t, slope.shape[0] - 1)], weight[min(t, weight.shape[0] - 1)]
@@ -82,7 +82,7 @@ def _derive(
                 if not want_slopes:
                     continue
                 fill_slopes(slopes[t, row], load, values, nest_work[2], bounds, part, order, at_scale, kept[j])
-                slopes[t, row, row] -= at_scale[row] * load.sum() / kept[j]
+                slopes[t, row, row] -= at_scale[row] * dot(load, ones) / kept[j]
 
 
 def derive(market: Market, price: Array, *, slopes: bool = True) -> tuple[Array, Array, Array]:

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917  (compiled functions take their arrays by position)
+
 """Compiled fixed points: the zeta map of Morrow and Skerlos for markups, the share contraction for mean utilities.
 
 Symbols follow Morrow and Skerlos (2011, Operations Research 59): s_ij the probability that type i takes product j, rho
@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from teikei.market.kernels import compiled, dot, nest_bounds, probabilities, three_dots
+from teikei.market.kernels import add_scaled, compiled, dot, nest_bounds, probabilities, three_dots
 from teikei.market.types import Array, IntArray
 
 _WINDOW: Final = 8  # columns kept by the Anderson acceleration
@@ -88,10 +88,12 @@ def push_and_step(
     points, images = memory[0], memory[1]
     if filled == _WINDOW:
         for row in range(_WINDOW):
-            points[row], images[row] = points[row + 1], images[row + 1]
+            add_scaled(points[row], 0.0, 1.0, points[row + 1])
+            add_scaled(images[row], 0.0, 1.0, images[row + 1])
         filled -= 1
     filled += 1
-    points[filled], images[filled] = point, image
+    add_scaled(points[filled], 0.0, 1.0, point)
+    add_scaled(images[filled], 0.0, 1.0, image)
     anderson_step(point, image, points, images, filled, work, factor, nxt)
     return filled
 
@@ -172,41 +174,44 @@ def profit_by_owner(
     """
     groups, types = conduct.shape[0], values.shape[1]
     plain, seen = owner_work[0], owner_work[1]
-    plain[:groups] = 0.0
+    for group in range(groups):
+        add_scaled(plain[group], 0.0, 0.0, plain[group])
     for part in range(bounds.size - 1):
         first, end = bounds[part], bounds[part + 1]
         run = first
         for j in range(first, end):
             if j == first or owner[j] != owner[run]:
                 run = j
-                own[run] = 0.0
+                add_scaled(own[run], 0.0, 0.0, own[run])
             row, sums, margin = values[j], own[run], markup[j]
             for i in range(types):
                 sums[i] += margin * row[i] * nest_share[part, i]
         for j in range(first, end):
             if j == first or owner[j] != owner[j - 1]:
-                plain[owner[j]] += own[j]
+                add_scaled(plain[owner[j]], 1.0, 1.0, own[j])
         if not diagonal:
             mix_within_nest(own, owner, conduct, first, end)
     for group in range(groups):
         if diagonal:
-            seen[group] = plain[group]
+            add_scaled(seen[group], 0.0, 1.0, plain[group])
         else:
-            seen[group] = 0.0
+            add_scaled(seen[group], 0.0, 0.0, plain[group])
             for other in range(groups):
-                seen[group] += conduct[group, other] * plain[other]
+                add_scaled(seen[group], 1.0, conduct[group, other], plain[other])
 
 
 @compiled
 def mix_within_nest(own: Array, owner: IntArray, conduct: Array, first: int, end: int) -> None:
     """Replace each owner's profit in a nest by what it counts of all owners' profits there."""
-    before = own[first:end].copy()
+    before = np.empty((end - first, own.shape[1]))
+    for j in range(first, end):
+        add_scaled(before[j - first], 0.0, 1.0, own[j])
     for j in range(first, end):
         if j == first or owner[j] != owner[j - 1]:
-            own[j] = 0.0
+            add_scaled(own[j], 0.0, 0.0, own[j])
             for k in range(first, end):
                 if k == first or owner[k] != owner[k - 1]:
-                    own[j] += conduct[owner[j], owner[k]] * before[k - first]
+                    add_scaled(own[j], 1.0, conduct[owner[j], owner[k]], before[k - first])
 
 
 @compiled
@@ -258,7 +263,8 @@ def solve_markets(
 
     Arrays have a leading axis of length T or 1 (1 = the same in every market); ``order`` (T|1, J) sorts products by
     nest, within it by owner. A market stops when the first-order condition is within ``tolerance`` and the relative
-    step is far below it; where rounding forbids the latter, when 15 steps bring no halving. ``supported`` is 0 for a product without demand.
+    step is far below it; where rounding forbids the latter, when 15 steps bring no halving. ``supported``: 0 for a
+    product without demand.
     """
     markets, count = start.shape
     types = utility.shape[2]

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917  (compiled functions take their arrays by position)
+
 """Compiled choice probabilities of all consumer types of one market, with no allocation inside.
 
 Loops run over types innermost, so that the compiler takes several at a time. The fixed points that use them are in
@@ -36,7 +36,7 @@ _LN2_LOW: Final = 1.9082149292705877e-10
 
 @compiled
 def weigh(utility: Array, slope: Array, paid: float, inverse: float, values: Array, top: Array) -> None:
-    """Scaled utility of one product to every type, into ``values`` (I,), and the largest of its nest so far, ``top``."""
+    """Scaled utility of one product to every type, into ``values`` (I,), and its nest's largest so far, ``top``."""
     for i in range(values.size):
         value = (utility[i] - slope[i] * paid) * inverse
         values[i] = value
@@ -131,6 +131,14 @@ def probabilities(
                 row[i] *= inverse[i]
     for i in range(types):
         best[i] += np.log(whole[i])
+
+
+@compiled
+def add_scaled(target: Array, keep: float, factor: float, source: Array) -> None:
+    """target <- keep * target + factor * source; with keep 0 whatever stood there is gone."""
+    for i in range(target.size):
+        before = keep * target[i] if keep != 0.0 else 0.0
+        target[i] = before + (factor * source[i] if factor != 0.0 else 0.0)
 
 
 @summed

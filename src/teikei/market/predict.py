@@ -67,6 +67,7 @@ def predict(
     by_case = [[year[k] for year in solved] for k in range(len(cases))]
     tell("telling what happened", 0.8)
     convergence += [_convergence(case, responses) for case, responses in zip(cases, by_case, strict=True)]
+    convergence.append(_from_other_starts(line[_report_index(study, line)]))
     open_cases = [str(row["case"]) for row in convergence if not row["converged"]]
     if open_cases:
         messages.append(f"not converged, do not quote: {', '.join(open_cases)}")
@@ -88,6 +89,7 @@ def predict(
         diversion=explain.diversion(at_report),
         levers=levers,
         policy_step=explain.policy_step(calibrated),
+        stock=explain.stock_table(list(zip(cases, by_case, strict=True)), calibrated.home.country),
     )
 
 
@@ -123,7 +125,7 @@ def _with_loop(
             note = f"{plan.rung}: after {result.rounds} rounds costs still move by {result.residual:,.0f} per car"
         rows.append(
             {
-                "case": f"{plan.rung}: loop through volumes",
+                "case": f"{plan.rung}: loop through volumes, currency per car",
                 "residual": result.residual,
                 "iterations": result.rounds,
                 "converged": result.converged,
@@ -141,6 +143,22 @@ def _convergence(case: Case, responses: list[Response]) -> dict[str, object]:
         "iterations": max(int(one.equilibrium.iterations.max()) for one in responses),
         "converged": all(bool(one.equilibrium.converged.all()) for one in responses),
         "note": "",
+    }
+
+
+def _from_other_starts(scene: Scene) -> dict[str, object]:
+    """Do three starts (observed prices, cost, twice the prices) lead to the same prices? residual: largest gap."""
+    central = slice(0, 1)
+    first = price_and_sell(scene, draws=central)
+    price = first.equilibrium.price
+    others = [price_and_sell(scene, draws=central, start=start) for start in (0.0 * price, 2.0 * price)]
+    gap = max(float(np.abs(one.equilibrium.price / price - 1).max()) for one in others)
+    return {
+        "case": f"alone {scene.year}: three starts, largest relative gap of prices",
+        "residual": gap,
+        "iterations": max(int(one.equilibrium.iterations.max()) for one in others),
+        "converged": gap < 1e-8,
+        "note": "" if gap < 1e-8 else f"{scene.year}: prices depend on where the search starts: several equilibria",
     }
 
 

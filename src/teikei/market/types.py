@@ -32,7 +32,7 @@ class MarketOutcome:
     alliance's plug-ins from before to after, steps add up). diversion: rung, scenario, company, powertrain,
     units_change. levers: what moves the EV share of the report year, one at a time. policy_step: product,
     subsidy_change, price_change, buyer_part, units_change with bands, for the first change of subsidies after the
-    calibration year.
+    calibration year. stock: rung, scenario, year, plug-in cars on the road with bands.
     """
 
     outcome: pl.DataFrame
@@ -46,3 +46,4 @@ class MarketOutcome:
     diversion: pl.DataFrame = field(default_factory=pl.DataFrame)
     levers: pl.DataFrame = field(default_factory=pl.DataFrame)
     policy_step: pl.DataFrame = field(default_factory=pl.DataFrame)
+    stock: pl.DataFrame = field(default_factory=pl.DataFrame)

@@ -161,14 +161,14 @@ class _Quotes:
     def cost(self, class_name: str, module: str, pieces: float) -> tuple[float, float] | None:
         """(cost per car with the supplier's margin, margin the rival does not pay); None where nothing is quoted."""
         energy, curve, _ = self.ratings[module]
-        size, column = (energy, 0) if energy else (curve, 1)
+        size = energy or curve
         if not size:
             return None
         found = []
         for offer in self.quotes.get(class_name, ()):
-            rating = self.ratings[offer.module]
-            other = rating[column]
-            if other and (column == 1 or not self.chemistry or (rating[2] or "") in self.chemistry):
+            other_energy, other_curve, chemistry = self.ratings[offer.module]
+            other = other_energy if energy else other_curve
+            if other and (not energy or not self.chemistry or (chemistry or "") in self.chemistry):
                 found.append((abs(math.log(size / other)), offer.price[self.year][-1] * size / other, offer))
         if not found:
             return None

@@ -9,6 +9,7 @@ from teikei.simulate.cycles import Cycle, cycle, make_cycle
 from teikei.simulate.files import calibrate_vehicles, simulate_vehicles
 from teikei.simulate.fleet import Fleet, batch
 from teikei.simulate.performance import performance
+from teikei.simulate.study_file import simulate_study
 from teikei.simulate.types import Performance
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "cycle",
     "make_cycle",
     "performance",
+    "simulate_study",
     "simulate_vehicles",
 ]

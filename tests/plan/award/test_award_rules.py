@@ -262,8 +262,7 @@ def test_conflict_names_items_capacities_and_rules(tmp_path: Path) -> None:
     for part in (
         "bolt (100)",
         "nut (50)",
-        "capacity of A in 2030: 90",
-        "capacity of B in 2030: 40",
+        "capacity in 2030: A (90), B (40)",
         "max_share_per_supplier",
     ):
         assert part in text
@@ -277,7 +276,7 @@ def test_conflict_leaves_out_what_is_not_part_of_it(tmp_path: Path) -> None:
     with pytest.raises(NoPlanError) as caught:
         award(folder)
     text = str(caught.value)
-    assert "capacity of A" in text
+    assert "A (60)" in text
     assert "force" in text
     assert "nut" not in text
     assert "2031" not in text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
+from typing import Any
 
 import polars as pl
 
@@ -42,6 +43,11 @@ def family_of(context: Context) -> dict[str, str]:
     return dict(rows.iter_rows())
 
 
+def family_in(row: Mapping[str, Any], families: Mapping[str, str]) -> str:
+    """Family of a row of configurations: its own column, else that of the module's design, else the module."""
+    return str(row["family"] or families.get(row["module"], row["module"]))
+
+
 def joint_classes(context: Context, rung: str) -> set[str] | None:
     """Classes that a rung develops together; None where the run does not say."""
     rows = context.tables.get("rungs")
@@ -51,34 +57,35 @@ def joint_classes(context: Context, rung: str) -> set[str] | None:
 
 
 def shared_families(context: Context, rung: str) -> dict[str, tuple[str, ...]]:
-    """Family -> blocs whose new configurations use it, for families developed together by two blocs or more.
+    """Family -> blocs whose new configurations use it, for families that one group of two blocs or more develops.
 
-    Modules kept from today count for nobody, and families of a class that the rung does not develop together are as
-    many drawings as there are blocs, even under one name. By class, most used first.
+    Modules kept from today count for nobody. One name is one design only inside one developing group; where the run
+    does not store the group, inside a class that the rung develops together. By class, most used first.
     """
     families, joint = family_of(context), joint_classes(context, rung)
-    users: dict[str, set[str]] = {}
+    users: dict[tuple[str, str], set[str]] = {}
     programmes: dict[str, set[str]] = {}
     order: dict[str, int] = {}
     rows = context.joint("configurations", rung).drop_nulls(["class", "programme", "module"])
     classes = rows["class"].unique(maintain_order=True).to_list()
     for row in rows.filter(pl.col("existing").fill_null(False).not_()).iter_rows(named=True):
-        if joint is not None and row["class"] not in joint:
+        if row["developing_group"] is None and joint is not None and row["class"] not in joint:
             continue
-        family = families.get(row["module"], row["module"])
+        family = family_in(row, families)
         blocs = {context.bloc_of.get(company, company) for company in context.companies_of.get(row["programme"], ())}
         order.setdefault(family, classes.index(row["class"]))
-        users.setdefault(family, set()).update(blocs)
+        users.setdefault((family, row["developing_group"] or ""), set()).update(blocs)
         programmes.setdefault(family, set()).add(row["programme"])
-    shared = [family for family, blocs in users.items() if len(blocs) > 1]
-    shared.sort(key=lambda family: (order[family], -len(programmes[family]), family))
-    return {family: tuple(sorted(users[family])) for family in shared}
+    shared = {family: tuple(sorted(blocs)) for (family, _), blocs in users.items() if len(blocs) > 1}
+    names = sorted(shared, key=lambda family: (order[family], -len(programmes[family]), family))
+    return {family: shared[family] for family in names}
 
 
 def _message(context: Context, rung: str) -> str:
     shared = shared_families(context, rung)
     new = context.joint("configurations", rung).filter(pl.col("existing").fill_null(False).not_())
-    families = {family_of(context).get(module, module) for module in new["module"].drop_nulls().unique().to_list()}
+    known = family_of(context)
+    families = {family_in(row, known) for row in new.drop_nulls("module").iter_rows(named=True)}
     if not shared:
         return f"At “{words(rung)}” no new design is developed by more than one of the groups that already pool today."
     return (
@@ -96,16 +103,14 @@ def _matrix(context: Context, rung: str) -> Grid | None:
     letters = {family: ascii_uppercase[index % 26] for index, family in enumerate(shared_families(context, rung))}
     looks = {family: f"family-{index % LOOKS}" for index, family in enumerate(letters)}
     keys = rows.select("programme", "generation").unique(maintain_order=True).sort("programme", "generation")
-    placed: dict[tuple[str, str, str], list[tuple[str, bool]]] = {}
+    placed: dict[tuple[str, str, str], list[tuple[str, str, bool]]] = {}
     for row in rows.iter_rows(named=True):
         place = placed.setdefault((row["programme"], row["generation"], row["class"]), [])
-        place.append((row["module"], bool(row["existing"])))
+        place.append((row["module"], family_in(row, families), bool(row["existing"])))
     table = []
     for programme, generation in keys.iter_rows():
         cells: list[Cell | str] = [f"{context.programme_label(programme)} {generation or ''}".strip()]
-        cells += [
-            _module_cell(placed.get((programme, generation, name), ()), families, letters, looks) for name in classes
-        ]
+        cells += [_module_cell(placed.get((programme, generation, name), []), letters, looks) for name in classes]
         table.append(cells)
     return grid(
         f"Modules by programme and class at “{words(rung)}”",
@@ -119,23 +124,20 @@ def _matrix(context: Context, rung: str) -> Grid | None:
 
 
 def _unsaid(context: Context, rung: str) -> str:
-    if joint_classes(context, rung) is not None:
+    told = context.joint("configurations", rung)["developing_group"].null_count() == 0
+    if told or joint_classes(context, rung) is not None:
         return ""
     return " This run does not store which classes the rung develops together: equal names may still be two drawings."
 
 
-def _module_cell(
-    entries: Sequence[tuple[str, bool]], families: dict[str, str], letters: dict[str, str], looks: dict[str, str]
-) -> Cell:
-    """One cell of the matrix from its (module, whether it is there today)."""
+def _module_cell(entries: Sequence[tuple[str, str, bool]], letters: dict[str, str], looks: dict[str, str]) -> Cell:
+    """One cell of the matrix from its (module, family, whether it is there today)."""
     if not entries:
         return Cell("–", look="blank")
-    modules = list(dict.fromkeys(module for module, _ in entries))
-    family = next((families.get(name, name) for name in modules if families.get(name, name) in letters), None)
-    kept = all(existing for _, existing in entries)
-    today = " (today)" if kept else ""
-    text = " / ".join(modules) + today
-    if family is None or kept:
+    kept = all(existing for _, _, existing in entries)
+    text = " / ".join(dict.fromkeys(module for module, _, _ in entries)) + (" (today)" if kept else "")
+    family = next((name for _, name, existing in entries if name in letters and not existing), None)
+    if family is None:
         return Cell(text)
     return Cell(f"{letters[family]} · {text}", look=looks[family], note=f"family {family}")
 
@@ -167,7 +169,8 @@ def _uses(context: Context) -> Block:
         Spec("axle", "Axle"),
         Spec("driving_requirement", "Requirement that drives it"),
         Spec("margin", "Margin over it", "plain"),
-        Spec("overdesign", f"Overdesign, {context.money.label}", "money"),
+        Spec("unit", "Unit"),
+        Spec("overdesign", f"Overdesign, {context.currency} a piece", "number"),
     ]
     table = frame_grid(ordered, "What drives each module", specs, context.money, where="module_uses")
     return Details("Which requirement drives each shared module, and what overdesign it causes", (table,))
