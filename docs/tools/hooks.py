@@ -12,7 +12,6 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "src")]
 
 
 def on_config(config: Any) -> Any:
@@ -32,6 +31,7 @@ def _with_folder(entry: Any, docs: Path) -> Any:
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made from columns.csv, the settings and the command line."""
+    sys.path[:0] = [str(HERE), str(HERE.parents[1] / "src")]
     import reference
 
     for name, text in (

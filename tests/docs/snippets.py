@@ -3,7 +3,7 @@
 Blocks, by the first word after the fence:
 
 - ``sh``: one command a line, which must end with 0. ``title="ends with 2"``: the exit code that is expected.
-  ``title="stays running"``: the command is started, and stopped by its own id at the end of the page.
+  ``title="stays running"`` and ``teikei serve``: the command is started, and stopped by its own id at the end of the page.
 - ``python``: run in one namespace a page.
 - any other language with ``title="path/to/file"``: the block is the whole content of that file.
 - ``text title="Output"``: each line occurs, in this order, in what the block before it printed; ``…`` stands for anything.
@@ -19,6 +19,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,8 +96,8 @@ class Reader:
             words = shlex.split(line, comments=True)
             if not words:
                 continue
-            if block.title == "stays running":
-                self.running.append(subprocess.Popen(_words(words), cwd=self.folder, env=environment(), text=True))
+            if block.title == "stays running" or words[1:2] == ["serve"]:
+                self._start(words, block)
                 continue
             done = subprocess.run(
                 _words(words), cwd=self.folder, env=environment(), capture_output=True, text=True, check=False
@@ -105,6 +106,20 @@ class Reader:
             assert done.returncode == wanted, (
                 f"{block.place}: `{line}` ended with {done.returncode}:\n{done.stdout}{done.stderr}"
             )
+
+    def _start(self, words: list[str], block: Block) -> None:
+        """Start a command that stays, and wait until it has said where it listens."""
+        heard = self.folder / f".printed-{len(self.running)}"
+        with heard.open("w", encoding="utf-8") as out:
+            process = subprocess.Popen(
+                _words(words), cwd=self.folder, env=environment(), stdout=out, stderr=subprocess.STDOUT, text=True
+            )
+        self.running.append(process)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None and "http" not in heard.read_text("utf-8"):
+            time.sleep(0.2)
+        self.printed = heard.read_text("utf-8")
+        assert process.poll() is None, f"{block.place}: stopped at once with {process.returncode}:\n{self.printed}"
 
     def _python(self, block: Block) -> None:
         before = Path.cwd()
