@@ -53,7 +53,10 @@ def _column_row(column: Column) -> str:
     name = f"**`{column.name}`**" if column.key else f"`{column.name}`"
     kind = " \\| ".join(column.values) if column.values else column.kind
     text = column.description
-    limits = [f"at least {column.minimum:g}" if column.minimum is not None else "", f"at most {column.maximum:g}" if column.maximum is not None else ""]
+    limits = [
+        f"at least {column.minimum:g}" if column.minimum is not None else "",
+        f"at most {column.maximum:g}" if column.maximum is not None else "",
+    ]
     more = ", ".join(filter(None, limits))
     if column.references:
         more = f"{more}; one of `{column.references}`".lstrip("; ")
@@ -80,7 +83,17 @@ def command_line_page() -> str:
         lines += ["", f"## teikei {name}", "", command.help or "", ""]
         lines += ["| argument or option | default | what it does |", "|---|---|---|"]
         for parameter in command.params:
-            shown = parameter.metavar or parameter.name.upper() if parameter.param_type_name == "argument" else ", ".join(parameter.opts)
-            default = "needed" if parameter.required else "" if parameter.default in (None, False) else f"`{parameter.default}`"
+            shown = (
+                parameter.metavar or parameter.name.upper()
+                if parameter.param_type_name == "argument"
+                else ", ".join(parameter.opts)
+            )
+            default = (
+                "needed"
+                if parameter.required
+                else ""
+                if parameter.default in (None, False)
+                else f"`{parameter.default}`"
+            )
             lines.append(f"| `{_cell(shown)}` | {_cell(default)} | {_cell(getattr(parameter, 'help', '') or '')} |")
     return "\n".join(lines) + "\n"

@@ -25,7 +25,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-_FENCE = re.compile(r"^(?P<indent> *)```\s*(?P<language>[\w-]+)(?P<rest>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```", re.M | re.S)
+_FENCE = re.compile(
+    r"^(?P<indent> *)```\s*(?P<language>[\w-]+)(?P<rest>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```", re.M | re.S
+)
 _TITLE = re.compile(r'title="([^"]*)"')
 _NOT_RUN = ("text", "mermaid")
 
