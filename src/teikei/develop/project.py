@@ -10,7 +10,7 @@ steps: least weighted lateness first, then least cost with that lateness.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import highspy
@@ -20,7 +20,7 @@ from teikei.develop.types import Job, Mode, Project, Timetable
 from teikei.errors import NoPlanError, StudyError
 
 GAP: Final = 1e-3
-NODES: Final = 3_000
+NODES: Final = 500
 SAFETY_SECONDS: Final = 60.0
 EARLY: Final = 6
 LATE: Final = 8
@@ -115,9 +115,10 @@ def solve(project: Project, options: Options | None = None) -> Timetable:
 
     Starts are looked for at most EARLY periods before the last one that meets all dates, and LATE after the first one
     possible. Where that makes anything later than the critical path, all earlier starts are opened and it is solved
-    again, so that lateness never rests on this restriction; the cost does, as dearer starts (earlier ones) are left
-    out. Raises NoPlanError where a job needs more of a resource than there is in any period and mode, or where no
-    timetable fits into the horizon; StudyError on circular precedence.
+    again (not where the solver stopped early: then the critical path is the bound), so that lateness never rests on
+    this restriction; the cost does, as dearer starts (earlier ones) are left out. Raises NoPlanError where a job
+    needs more of a resource than there is in any period and mode, or where no timetable fits into the horizon;
+    StudyError on circular precedence.
     """
     options = options or Options()
     least = lateness_by_precedence(project)
@@ -127,8 +128,10 @@ def solve(project: Project, options: Options | None = None) -> Timetable:
         found = _solve(project, options, _narrow(project))
     except NoPlanError:
         found = None
-    if found is None or found.late_total > limit + 1e-6:
-        found = _solve(project, options, windows(project))
+    if found is None or (found.late_total > limit + 1e-6 and found.status == "optimal"):
+        return _solve(project, options, windows(project))
+    if found.late_total > unavoidable and options.late_limit is None:
+        return replace(found, late_bound=unavoidable)  # the only bound that does not rest on the narrow windows
     return found
 
 

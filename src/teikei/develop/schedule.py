@@ -97,7 +97,7 @@ def schedule(
     first_quarter: str | None = None,
     leads: Mapping[str, str] | None = None,
     work_share: Mapping[str, tuple[float, float]] | None = None,
-    seconds: float = 60.0,
+    seconds: float = 30.0,
 ) -> Schedule:
     """Who develops what and when, for the joint plan of a rung and, beside it, each bloc by itself.
 

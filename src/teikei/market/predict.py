@@ -219,7 +219,7 @@ def _summary(study: Study, case: Case, responses: list[Response], baseline: list
         gain = (one.profit - base.profit) @ ours
         surplus = -0.5 * ((one.units + base.units) * (one.price - base.price)).sum(axis=1)
         cut = (base.cost - one.cost)[0]
-        weight = base.units[0] * (cut != 0)
+        weight = base.units[0] * cut  # least squares of price on cost: costs may move both ways
         passed = (base.price - one.price)[0] / (1 + home.vat)
         rows.append(
             {
@@ -235,7 +235,7 @@ def _summary(study: Study, case: Case, responses: list[Response], baseline: list
                 "alliance_profit_change": float(gain[0]),
                 "alliance_profit_change_lower": band(gain)[0],
                 "alliance_profit_change_upper": band(gain)[1],
-                "pass_through": float(weight @ passed / (weight @ cut)) if weight @ cut and not case.merged else None,
+                "pass_through": float(weight @ passed / (weight @ cut)) if weight.any() and not case.merged else None,
                 "consumer_surplus_change": float(surplus[0]),
                 "new_car_sales": float(one.units[0].sum()),
             }

@@ -25,7 +25,8 @@ class MarketOutcome:
     summary: coalition, rung, scenario, year, region: ev_share, ev_share_lower, ev_share_upper, ev_share_change against
     the baseline with _lower and _upper (far narrower: both cases share the draw), alliance_ev_units, rival_ev_units,
     alliance_profit_change with _lower and _upper (variable profit on all its cars in the market, million a year),
-    pass_through, consumer_surplus_change (million a year, Marshallian), new_car_sales.
+    pass_through (slope of price on cost, weighted by units), consumer_surplus_change (million a year, Marshallian),
+    new_car_sales.
     moments: moment, target, low, high, model, lower, upper, deviation, weight, note. elasticities: product, company,
     powertrain, own_price with _lower and _upper, margin. convergence: case, residual, iterations, converged.
     history: region, year, ev_share. walk: rung, step, value (million in the report year: variable profit on the
