@@ -2,8 +2,8 @@
 
     python docs/tools/figures.py RUN [PAGE]
 
-RUN: folder of a run (``teikei run examples/nissan-honda --out RUN``). PAGE: default docs/shipped-study.md. Only what stands
-between the two marks is replaced. Nothing here is typed by hand: every figure is read from the tables of the run.
+RUN: folder of a run (``teikei run examples/nissan-honda --out RUN``). PAGE: default docs/shipped-study.md. Only what
+stands between the two marks is replaced. Nothing here is typed by hand: every figure is read from the tables of the run.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
     """Say so on the page about the shipped study where the study has changed since its figures were made."""
     if page.file.src_uri != "shipped-study.md":
         return markdown
@@ -52,5 +52,5 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     now = figures.fingerprint_of_study(Path(config["docs_dir"]).parent / "examples" / "nissan-honda")
     if made == now:
         return markdown
-    note = f"!!! warning\n    The study has changed since these figures were made (inputs then {made or 'none'}, now {now}).\n\n"
-    return markdown.replace(figures.BEGIN, f"{note}{figures.BEGIN}")
+    note = f"The study has changed since these figures were made (inputs then {made or 'none'}, now {now})."
+    return markdown.replace(figures.BEGIN, f"!!! warning\n    {note}\n\n{figures.BEGIN}")

@@ -61,11 +61,11 @@ def test_figures_are_those_of_the_tables(run: Path) -> None:
 
 def test_figures_replace_only_what_is_between_the_marks(run: Path) -> None:
     tool = _tool("figures")
-    page = f"before\n{tool.BEGIN}\nold\n{tool.END}\nafter\n"
+    page = f"before\n{tool.BEGIN}\nno figures yet\n{tool.END}\nafter\n"
     made = tool.put(tool.figures(run), page)
     assert made.startswith("before\n")
     assert made.endswith("\nafter\n")
-    assert "old" not in made
+    assert "no figures yet" not in made
     assert tool.put(tool.figures(run), made) == made
 
 
