@@ -40,3 +40,17 @@ def on_files(files: Files, config: Any) -> Files:
     ):
         files.append(File.generated(config, name, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
+    """Say so on the page about the shipped study where the study has changed since its figures were made."""
+    if page.file.src_uri != "shipped-study.md":
+        return markdown
+    import figures
+
+    made = markdown.partition(figures.MARK)[2].partition(" ")[0]
+    now = figures.fingerprint_of_study(Path(config["docs_dir"]).parent / "examples" / "nissan-honda")
+    if made == now:
+        return markdown
+    note = f"The study has changed since these figures were made (inputs then {made or 'none'}, now {now})."
+    return markdown.replace(figures.BEGIN, f"!!! warning\n    {note}\n\n{figures.BEGIN}")

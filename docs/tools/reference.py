@@ -22,15 +22,14 @@ def tables_page() -> str:
     lines = [
         "# Tables of a study",
         "",
-        "Made from `src/teikei/study/columns.csv`, the one list that also drives the reader, the checks, `teikei new` and the",
-        "web forms. A study is a folder with `study.yaml` and one CSV file per table, or one workbook with a sheet per table.",
-        "Required columns are marked *; the columns that name a row are underlined by **bold** type. Lists in a cell are",
-        "separated by `;`.",
+        "Made from `src/teikei/study/columns.csv`, the one list that also drives the reader, the checks, `teikei new`",
+        "and the web forms. A study is a folder with `study.yaml` and one CSV file per table, or one workbook with a sheet",
+        "per table. Columns marked * are needed; **bold** columns together name a row. Lists are separated by `;`.",
         "",
         "Every table but `sources` may also carry "
         + ", ".join(f"`{name}`" for name in COMMON)
-        + ": keys of the sources table, the kind of evidence, the columns of a row that are assumptions although the row is",
-        "not, and a remark.",
+        + ": keys of the sources table, the kind of evidence, the columns of a row that are assumptions although the",
+        "row is not, and a remark.",
         "",
         "## study.yaml",
         "",
@@ -53,15 +52,18 @@ def _column_row(column: Column) -> str:
     name = f"**`{column.name}`**" if column.key else f"`{column.name}`"
     kind = " \\| ".join(column.values) if column.values else column.kind
     text = column.description
-    limits = [f"at least {column.minimum:g}" if column.minimum is not None else "", f"at most {column.maximum:g}" if column.maximum is not None else ""]
+    limits = [
+        f"at least {column.minimum:g}" if column.minimum is not None else "",
+        f"at most {column.maximum:g}" if column.maximum is not None else "",
+    ]
     more = ", ".join(filter(None, limits))
     if column.references:
         more = f"{more}; one of `{column.references}`".lstrip("; ")
     described = ". ".join(filter(None, [text, more[:1].upper() + more[1:]]))
-    return (
-        f"| {name}{'*' if column.required else ''} | {kind} | {_cell(column.unit or '')} | {_cell(column.default or '')} "
-        f"| {_cell(described)}{' (private)' if column.visibility == 'private' else ''} |"
-    )
+    if column.visibility == "private":
+        described += " (private)"
+    marked = f"{name}{'*' if column.required else ''}"
+    return f"| {marked} | {kind} | {_cell(column.unit or '')} | {_cell(column.default or '')} | {_cell(described)} |"
 
 
 def command_line_page() -> str:
@@ -72,15 +74,23 @@ def command_line_page() -> str:
     lines = [
         "# Command line",
         "",
-        "Made from the commands themselves. Exit codes: 0 done, 1 a fault in teikei, 2 the input is wrong (each problem is said),",
-        "3 no plan or not converged, 4 not allowed, 5 a stored run or file is damaged or too new, 130 stopped by Ctrl-C.",
+        "Made from the commands themselves. Exit codes: 0 done, 1 a fault in teikei, 2 the input is wrong (each",
+        "problem is said), 3 no plan or not converged, 4 not allowed, 5 a stored run or file is damaged or too new, 130",
+        "stopped by Ctrl-C.",
         "Formats of the files: [Files and formats](formats.md).",
     ]
     for name, command in group.commands.items():
         lines += ["", f"## teikei {name}", "", command.help or "", ""]
         lines += ["| argument or option | default | what it does |", "|---|---|---|"]
-        for parameter in command.params:
-            shown = parameter.metavar or parameter.name.upper() if parameter.param_type_name == "argument" else ", ".join(parameter.opts)
-            default = "needed" if parameter.required else "" if parameter.default in (None, False) else f"`{parameter.default}`"
-            lines.append(f"| `{_cell(shown)}` | {_cell(default)} | {_cell(getattr(parameter, 'help', '') or '')} |")
+        lines += [_parameter_row(parameter) for parameter in command.params]
     return "\n".join(lines) + "\n"
+
+
+def _parameter_row(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        shown = parameter.metavar or parameter.name.upper()
+    else:
+        shown = ", ".join(parameter.opts)
+    default = "" if parameter.default in (None, False) else f"`{parameter.default}`"
+    told = getattr(parameter, "help", None) or ""
+    return f"| `{_cell(shown)}` | {'needed' if parameter.required else _cell(default)} | {_cell(told)} |"

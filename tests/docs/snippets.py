@@ -3,10 +3,10 @@
 Blocks, by the first word after the fence:
 
 - ``sh``: one command a line, which must end with 0. ``title="ends with 2"``: the exit code that is expected.
-  ``title="stays running"`` and ``teikei serve``: the command is started, and stopped by its own id at the end of the page.
+  ``title="stays running"`` and ``teikei serve``: started, and stopped by its own id at the end of the page.
 - ``python``: run in one namespace a page.
 - any other language with ``title="path/to/file"``: the block is the whole content of that file.
-- ``text title="Output"``: each line occurs, in this order, in what the block before it printed; ``…`` stands for anything.
+- ``text title="Output"``: each line occurs, in this order, in what the block before it printed; ``…`` is anything.
 - ``text``, ``mermaid`` without a title: not run.
 """
 
@@ -25,7 +25,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-_FENCE = re.compile(r"^(?P<indent> *)```\s*(?P<language>[\w-]+)(?P<rest>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```", re.M | re.S)
+_FENCE = re.compile(
+    r"^(?P<indent> *)```\s*(?P<language>[\w-]+)(?P<rest>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```", re.M | re.S
+)
 _TITLE = re.compile(r'title="([^"]*)"')
 _NOT_RUN = ("text", "mermaid")
 

@@ -31,5 +31,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name in _HOMES:
-        return getattr(import_module(f"teikei.plan.{_HOMES[name]}"), name)
+        found = getattr(import_module(f"teikei.plan.{_HOMES[name]}"), name)
+        globals()[name] = found  # importing the module ``reprice`` has just put the module in place of the function
+        return found
     raise AttributeError(f"teikei.plan has no {name!r}")

@@ -1,0 +1,81 @@
+"""The reference pages hold everything the code has, and the site is built without a warning and without a network."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+
+from teikei.cli import app
+from teikei.study.columns import all_columns
+from teikei.study.types import Settings
+from tests.docs.snippets import DOCS, ROOT, environment
+
+
+def _tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_table_column_and_setting_is_in_the_reference() -> None:
+    page = _tool("reference").tables_page()
+    sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", page, re.M | re.S))
+    for table, columns in all_columns().items():
+        for name, column in columns.items():
+            if name in ("source", "confidence", "assumed_columns", "note"):
+                continue
+            assert f"`{name}`" in sections[table], f"{table}.{name} is not in the reference"
+            assert column.description.split("|")[0].split("<")[0][:40] in sections[table]
+    assert all(f"`{name}`" in sections["study.yaml"] for name in Settings.model_fields)
+
+
+def test_every_command_and_option_is_in_the_reference() -> None:
+    page = _tool("reference").command_line_page()
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        section = page.partition(f"\n## teikei {name}\n")[2].partition("\n## ")[0]
+        assert section, f"teikei {name} is not in the reference"
+        for parameter in command.params:
+            shown = parameter.opts[-1] if parameter.param_type_name == "option" else parameter.metavar
+            assert str(shown) in section, f"{shown} of teikei {name} is not in the reference"
+
+
+def test_rows_of_the_reference_have_the_width_of_their_table() -> None:
+    for page in (_tool("reference").tables_page(), _tool("reference").command_line_page()):
+        width = 0
+        for line in page.splitlines():
+            cells = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+            assert not (width and cells) or cells == width, line
+            width = cells
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    generated = {DOCS / "reference" / "tables.md", DOCS / "reference" / "command-line.md"}
+    for page in DOCS.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8")):
+            if not re.match(r"[a-z]+:", target):
+                found = (page.parent / target).resolve()
+                assert found in generated or found.exists(), f"{page.name} links to {target}"
+
+
+def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="NOT TESTED: the documentation is not built; install the extra docs")
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for page in site.rglob("*.html"):
+        text = page.read_text("utf-8")
+        loaded = re.findall(r'<(?:script|img|iframe)[^>]+src="(https?:)?//', text)
+        loaded += re.findall(r'<link[^>]+rel="(?:stylesheet|preconnect|icon)"[^>]+href="(https?:)?//', text)
+        assert not loaded, f"{page.relative_to(site)} loads something from elsewhere"
