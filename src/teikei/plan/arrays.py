@@ -141,3 +141,8 @@ def minimise(
     x = np.asarray(highs.getSolution().col_value) if found else None
     bound = info.objective_function_value if relaxed else info.mip_dual_bound
     return Solution(x, info.objective_function_value if found else INFINITY, bound, text, max(0, info.mip_node_count))
+
+
+def solver_options() -> dict[str, str | int | float]:
+    """What run.json says of the solver: its version and the options every program is solved with."""
+    return {"solver": f"HiGHS {highspy.Highs().version()}", "threads": 1, "random_seed": 1}

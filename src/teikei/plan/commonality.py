@@ -66,8 +66,8 @@ def commonality_table(solved: Mapping[tuple[str, str], Solved]) -> pl.DataFrame:
 
 
 def _indices(found: Solved, scope: Scope, class_name: str) -> dict[str, float]:
-    assert found.decisions is not None
-    assert found.priced is not None
+    if found.decisions is None or found.priced is None:
+        raise ValueError("commonality needs a priced plan")
     parents: dict[tuple[str, str], set[tuple[str, str]]] = {}
     products: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for (slot_name, _), option in found.decisions.modules.items():

@@ -7,8 +7,9 @@ cancellations, qualification and activation to ``switching``. The purchase bill 
 warranty, equity, local content) is walked from the lower rung's plan to the upper one's:
 
 1. designs and sources change while every bloc still buys by itself (the lower rung's drawing and spend groups):
-   ``overdesign`` where the module differs, ``access`` where the source is open only to the group, ``plant_use`` where
-   it is a plant, and where the source changes within the bloc's reach the effect belongs to the pooling it serves;
+   ``overdesign`` where the module differs and costs more, ``access`` where it costs less (a design that pays only
+   for the group) or the source is open only to the group, ``plant_use`` where it is a plant, and where the source
+   changes within the bloc's reach the effect belongs to the pooling it serves;
 2. then drawings pool (``technical_scale``), spend pools (``commercial_scale``), units diverge (``divergence``), in
    this order; the Shapley value over these three is taken over all their orders, each re-priced.
 """
@@ -21,9 +22,9 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from teikei.plan.bill import price_lines
+from teikei.plan.bill import Line, price_lines
 from teikei.plan.facts import RungRule
-from teikei.plan.price import BILL_ITEMS, bill_records
+from teikei.plan.price import bill_records
 from teikei.plan.scope import Item, Scope
 from teikei.plan.solve_one import Solved
 
@@ -86,15 +87,16 @@ def levers_between(lower: Solved, upper: Solved) -> dict[str, dict[tuple[str, st
         (company, lever): [] for company in upper.scope.members for lever in LEVER_ORDER
     }
     for sign, found in ((1.0, lower), (-1.0, upper)):
-        assert found.priced is not None
+        if found.priced is None:
+            raise ValueError("levers need two priced plans")
         for record in found.priced.records:
             lever = ITEM_LEVER.get(record.item)
             if lever is not None:
                 base[(record.company, lever)].append(sign * record.value)
     for key, value in _design_and_source(lower, upper).items():
         base[key].append(value)
-    orders = {"order": [("technical", "commercial", "divergence")]}
-    orders["shapley"] = list(itertools.permutations(orders["order"][0]))
+    stated: tuple[str, ...] = ("technical", "commercial", "divergence")
+    orders = {"order": [stated], "shapley": list(itertools.permutations(stated))}
     result = {}
     bills = _pooling_bills(lower, upper)
     for method, sequences in orders.items():
@@ -139,7 +141,8 @@ def _own_groups(lower: Scope, upper: Scope) -> tuple[Callable[[str, str, str], s
 def _pooling_bills(lower: Solved, upper: Solved) -> dict[frozenset[str], dict[str, float]]:
     """Pooling in force -> company -> purchase bill of the upper plan, million."""
     scope, decisions = upper.scope, upper.decisions
-    assert decisions is not None
+    if decisions is None:
+        raise ValueError("levers need a plan")
     own_pool, own_group = _own_groups(lower.scope, scope)
     names = ("technical", "commercial", "divergence")
     bills = {}
@@ -175,6 +178,8 @@ def _design_and_source(lower: Solved, upper: Solved) -> dict[tuple[str, str], fl
         if change == 0.0:
             continue
         lever = _lever_of(lower.scope, upper.scope, key, old, new)
+        if lever == "overdesign" and change > 0:
+            lever = "access"
         where = (key[0], lever)
         result[where] = result.get(where, 0.0) + change
     return result
@@ -195,7 +200,8 @@ class _Cell:
 
 def _cells(found: Solved, *, own: bool, reference: Solved) -> dict[tuple[str, str, str, int], _Cell]:
     scope, decisions = found.scope, found.decisions
-    assert decisions is not None
+    if decisions is None:
+        raise ValueError("levers need a plan")
     if own:
         pool, group = _own_groups(reference.scope, scope)
         lines = price_lines(scope, decisions, pool, group, False)
@@ -203,10 +209,9 @@ def _cells(found: Solved, *, own: bool, reference: Solved) -> dict[tuple[str, st
         lines = price_lines(scope, decisions)
     cells: dict[tuple[str, str, str, int], _Cell] = {}
     for record in bill_records(scope, decisions, lines):
-        assert record.item in BILL_ITEMS
         key = (record.company, record.programme, record.class_name, record.year)
         cells.setdefault(key, _Cell()).costs.append(record.value)
-    owners = {}
+    owners: dict[tuple[str, str, int], list[Line]] = {}
     for line in lines:
         class_name = scope.facts.modules[line.item.module].class_name
         where = (line.item.programme, class_name, line.year)

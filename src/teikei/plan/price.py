@@ -131,7 +131,7 @@ def bill_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> l
                     records.append(
                         Record(company, line.item.programme, line.year, name, class_name, line.item.module, value)
                     )
-    for (company, programme, year), amount in local_content(scope, decisions, lines).items():
+    for (company, programme, year), amount in local_content(scope, lines).items():
         value = amount * discount(scope.facts, year)
         records.append(Record(company, programme, year, "local_content", "car", "", value))
     return records
@@ -148,7 +148,7 @@ def origin_of(scope: Scope, line: Line) -> str:
     return ""
 
 
-def local_content(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> dict[tuple[str, str, int], float]:
+def local_content(scope: Scope, lines: Iterable[Line]) -> dict[tuple[str, str, int], float]:
     """(company, programme, year) -> million lost on cars that miss a local-content rule, undiscounted.
 
     A car misses a rule where its part comes from outside the rule's origins (a part bought from abroad has local share
@@ -216,7 +216,7 @@ def _charge_records(scope: Scope, found: Iterable[Charge]) -> list[Record]:
 
 
 def plants_owned(scope: Scope, decisions: Decisions) -> Mapping[tuple[str, str], dict[tuple[str, str], float]]:
-    """(owner, plant) -> (company, programme) -> share of the pieces the plant delivers; by cars where it stands idle."""
+    """(owner, plant) -> (company, programme) -> share of its pieces; by cars where the plant stands idle."""
     owners = item_owners(scope, decisions)
     pieces: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for (item, source, year), amount in decisions.awards.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -43,7 +44,7 @@ def read_facts(
     messages: list[str] = []
     slots = _slots(study, catalogue)
     units = _units(study, slots, study["volumes"] if volumes is None else volumes)
-    offers = _offers(study)
+    offers = read_offers(study)
     modules = _modules(study, catalogue, offers)
     classes = _classes(study, modules, offers)
     choices: dict[str, tuple[tuple[int, Mapping[str, str]], ...]] = dict.fromkeys(slots, ())
@@ -292,7 +293,8 @@ def _modules(study: Study, catalogue: Catalogue, offers: Mapping[str, OfferFact]
     }
 
 
-def _offers(study: Study) -> dict[str, OfferFact]:
+def read_offers(study: Study) -> dict[str, OfferFact]:
+    """Offers that can be bought, with prices in study currency per piece by year and tier; raises StudyError."""
     settings = study.settings
     currency = {row["currency"]: row["rate"] * row["to_price_year"] for row in _rows(study["currencies"])}
     currency.setdefault(settings.currency, 1.0)
@@ -312,7 +314,7 @@ def _offers(study: Study) -> dict[str, OfferFact]:
         if not steps:
             problems.append(Problem(_place(study, "offers", index, "offer"), f"{row['offer']} has no row in tiers"))
             continue
-        if any(later[1] > earlier[1] for earlier, later in zip(steps, steps[1:], strict=False)):
+        if any(later[1] > earlier[1] for earlier, later in itertools.pairwise(steps)):
             text = f"{row['offer']}: the tier price rises with volume; expected falling all-units prices"
             problems.append(Problem(_place(study, "offers", index, "offer"), text))
             continue
@@ -420,7 +422,10 @@ def _local_rules(study: Study) -> tuple[tuple[LocalRule, ...], list[str]]:
                 row["minimum"], row["penalty"],
             )
         )  # fmt: skip
-    text = f"Local-content rules on the whole car are not evaluated (the plan has no value of the other parts): {', '.join(sorted(skipped))}."
+    text = (
+        "Local-content rules on the whole car are not evaluated (the plan has no value of the other parts): "
+        f"{', '.join(sorted(skipped))}."
+    )
     return tuple(rules), [text] if skipped else []
 
 

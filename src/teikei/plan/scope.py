@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from teikei.plan.facts import ContractFact, Facts, OfferFact, PlantFact, RungRule
+from teikei.plan.facts import ContractFact, Facts, OfferFact, PlantFact, Rule, RungRule
 
 CONTRACT = "contract"
 NOT_PRICED = "not priced: development only"
 
 
 class Option(NamedTuple):
-    """A module on a position of a slot, as a drawing of one developing group; contract = key of the contract in force."""
+    """A module on a position of a slot, as a drawing of one developing group; contract = key of the one in force."""
 
     slot: str
     position: str
@@ -225,7 +225,7 @@ class Scope:
         found: list[str] = []
         for name in facts.offers_of.get(item.module, ()):
             if self.may_buy(facts.offers[name], bloc, item.programme, year):
-                found.append(f"offer:{name}")
+                found.append(f"offer:{name}")  # noqa: PERF401
         has_offer = any(source.startswith("offer:") for source in found)
         if not has_offer and module.curve_price is not None:
             found.append(f"curve:{facts.settings.cost_curve}")
@@ -260,10 +260,7 @@ class Scope:
         return not any(self._excludes(rule, offer, bloc) for rule in self.facts.rules)
 
     @staticmethod
-    def _excludes(rule: object, offer: OfferFact, bloc: str) -> bool:
-        from teikei.plan.facts import Rule
-
-        assert isinstance(rule, Rule)
+    def _excludes(rule: Rule, offer: OfferFact, bloc: str) -> bool:
         if rule.kind != "exclude_supplier":
             return False
         holds = rule.value.lower() in ("yes", "1", "*", "all") or bool(

@@ -222,7 +222,7 @@ def _unit_costs(scope: Scope, decisions: Decisions, priced: Priced) -> list[dict
                 if amount:
                     where = (company, line.item.programme, line.year, item)
                     spent.setdefault(where, []).append(amount * line.pieces * share)
-    for (company, programme, year), amount in local_content(scope, decisions, priced.lines).items():
+    for (company, programme, year), amount in local_content(scope, priced.lines).items():
         spent.setdefault((company, programme, year, "local_content"), []).append(amount * 1e6)
     rows = []
     for (company, programme, year), cars in sorted(units.items()):
