@@ -71,6 +71,12 @@ def test_moments_of_a_schedule_are_decimal_years(text, year):
     assert moment(text) == year
 
 
+def test_a_task_ends_when_the_quarter_or_month_named_is_over():
+    assert moment("2028-Q4", end=True) == 2029.0
+    assert moment("2028-06", end=True) == 2028.5
+    assert moment("2028", end=True) == 2028.0
+
+
 @pytest.mark.parametrize("text", ["", None, "soon", "2028-13", "28"])
 def test_a_moment_that_cannot_be_read_is_none(text):
     assert moment(text) is None

@@ -388,3 +388,40 @@ def test_plans_stopped_by_time_are_said_in_the_first_lines():
     said = "1 of 7 plans were stopped by the time limit: another run may give other figures."
     assert said in read(stored, meta()).words
     assert said not in read(tables(), meta()).words
+
+
+def test_starts_of_production_that_are_late_head_the_schedule():
+    names = ["coalition", "rung", "programme", "generation", "late_quarters"]
+    rows = [(GRAND, "battery", "P01", "G2", 0), (GRAND, "battery", "P02", "G2", 3), (GRAND, "battery", "P03", "G1", 1)]
+    stored = {**tables(), "schedule_milestones": pl.DataFrame(rows, schema=names, orient="row")}
+    assert "2 of 3 starts of production are late, P02 G2 most: 3 quarters" in read(stored, meta()).words
+
+
+def test_sites_are_shown_by_what_is_bought_of_their_capacity():
+    names = ["coalition", "rung", "site", "year", "quantity", "capacity", "unit"]
+    rows = [(GRAND, "battery", "Ningde", 2030, 11.8, 12.0, "gwh"), (GRAND, "battery", "Himeji", 2030, 1.0, 4.0, "gwh")]
+    page = read({**tables(), "plant_use": pl.DataFrame(rows, schema=names, orient="row")}, meta())
+    assert "Nearly full in some year: Ningde" in page.words
+    assert page.table("Use of suppliers' sites").values[1][5] == str(11.8 / 12.0)
+
+
+def test_the_sharper_bound_of_the_companies_alone_is_used_where_it_is_stored():
+    stored = tables()
+    costs = stored["cost_by_rung"]
+    alone = costs.filter(pl.col("rung") == "alone")["value"].sum()
+    whole = pl.DataFrame([(GRAND, "alone", alone, alone - 180.0, 180.0, "gap")], schema=costs.schema, orient="row")
+    stored["cost_by_rung"] = pl.concat([whole, costs])
+    row = next(row for row in read(stored, meta()).tables[0].rows if row[0] == "battery")
+    assert row[1].endswith(" 139.9 to 140.5")  # 140,070 - 180; the parts' own bounds would give 139.7
+
+
+def test_parts_without_a_supplier_are_named_so():
+    stored = tables()
+    stored["awards"] = stored["awards"].with_columns(pl.lit("").alias("supplier"))
+    assert "no supplier named is the largest supplier" in read(stored, meta()).words
+
+
+def test_a_stable_split_that_the_ranges_leave_open_is_called_not_proven():
+    stored = tables()
+    stored["core"] = stored["core"].with_columns(pl.lit(False).alias("certain"))
+    assert "yes, not proven" in read(stored, meta()).words

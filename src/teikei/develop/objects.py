@@ -271,8 +271,13 @@ class ObjectFinder:
             uses=tuple(due.items()),
             hours=hours,
             external_cost=external,
-            scope=self._scope(first.class_name, level),
+            scope=self._scope(first.class_name, "application" if self._paid(level, item, group) else level),
         )
+
+    def _paid(self, level: str, item: str, group: tuple[str, ...]) -> bool:
+        """Whether a member has paid the family already: taking it over then takes the time of an application."""
+        row = self.families.get(item)
+        return level == "family" and row is not None and bool(set(group) & set(row["sunk_for"] or []))
 
     def _leads(self, group: tuple[str, ...], owner: str) -> tuple[str, ...]:
         able = tuple(company for company in group if company in self.capable)
@@ -291,13 +296,9 @@ class ObjectFinder:
         return hours, external
 
     def _scope(self, class_name: str, level: str) -> str:
-        """The task scope of a class and level; where the study has none, another level of the class, with a note."""
-        exact = [scope for scope in self.scopes if f"{scope} ".startswith(f"{class_name} {level} ")]
-        if exact:
-            return str(exact[0])
-        other = [scope for scope in self.scopes if scope.startswith(f"{class_name} ")]
-        if other:
-            self.notes.append(f"no tasks for {class_name} {level} (table tasks): those of {other[0]!r} are used")
-            return str(other[0])
-        self.notes.append(f"no tasks for {class_name} {level} (table tasks): it is not scheduled")
+        """The task scope of a class and level; empty, with a note, where the study has no tasks for it."""
+        for scope in self.scopes:
+            if f"{scope} ".startswith(f"{class_name} {level} "):
+                return str(scope)
+        self.notes.append(f"no tasks for {class_name} {level} (table tasks): its hours are not scheduled")
         return ""

@@ -82,24 +82,25 @@ def _why_sentence(context: Context) -> str:
     if losses:
         taken = money.text(-sum(value for value, _ in losses), decimals)
         worst = [words(name) for _, name in losses[:2]]
-        sentence += f"; sharing itself costs {taken} {money.label}, mostly {listed(worst)}"
+        sentence += f"; against it stand {taken} {money.label}, mostly {listed(worst)}"
     return sentence + "."
 
 
-def main_levers(rung: Rung, context: Context, count: int = 2) -> str:
-    """The largest gains and the largest penalty of one step, as a short text."""
+def main_levers(rung: Rung, context: Context, decimals: int, count: int = 2) -> str:
+    """The largest gains and the largest penalty of one step, as a short text; what rounds to nothing is left out."""
     gains = sorted(((value, name) for name, value in rung.steps.items() if value > 0), reverse=True)[:count]
     losses = sorted((value, name) for name, value in rung.steps.items() if value < 0)[:1]
     money = context.money
-    decimals = money.decimals([rung.saving])
-    return "; ".join(f"{words(name)} {money.text(value, decimals, sign=True)}" for value, name in [*gains, *losses])
+    parts = [(name, money.text(value, decimals, sign=True)) for value, name in [*gains, *losses]]
+    return "; ".join(f"{words(name)} {text}" for name, text in parts if text.strip("0.") != "")
 
 
 def interval_text(context: Context, rung: Rung, decimals: int) -> str:
     """The proven interval of a saving, or why there is none."""
     if rung.lower is None or rung.upper is None:
         return "no proven bound"
-    return f"{context.money.text(rung.lower, decimals)} to {context.money.text(rung.upper, decimals)}"
+    doubt = ", may be zero" if rung.lower <= 0 < rung.upper else ""
+    return f"{context.money.text(rung.lower, decimals)} to {context.money.text(rung.upper, decimals)}{doubt}"
 
 
 def stability_text(rung: Rung) -> str:
@@ -107,7 +108,7 @@ def stability_text(rung: Rung) -> str:
     if rung.stable is None:
         return "not evaluated"
     if rung.stable:
-        return "yes"
+        return "yes" if rung.certain else "yes, not proven"
     return f"no: {rung.leaves} leaves" if rung.leaves else "no"
 
 
@@ -150,7 +151,7 @@ def _grid(context: Context) -> Grid:
                 money=True,
             ),
             Cell(percent(rung.share_of_alone), rung.share_of_alone),
-            Cell(main_levers(rung, context), look="why"),
+            Cell(main_levers(rung, context, decimals) or "nothing", look="why"),
         ]
         cells += [
             Cell(money.text(got.get(company), share_decimals), got.get(company), money=True)
@@ -208,7 +209,8 @@ def _split_fact(context: Context) -> str:
     if best.stable is None:
         return sentence + "Stability: not evaluated because the table “core” has no row for this split."
     if best.stable:
-        return sentence + "Stable: no group would do better by leaving."
+        proven = "" if best.certain else " This holds at the plans found; the solver's ranges leave it open."
+        return sentence + "Stable: no group would do better by leaving." + proven
     who = best.leaves or "Some group"
     by = f" by {money.full(best.leaves_by)}" if best.leaves_by is not None else ""
     return sentence + f"Not stable: {who} would do better{by} by leaving."

@@ -22,8 +22,8 @@ COLOURS: Final = (
     "#16425b", "#5aa9c9", "#2f6f4f", "#a3c9a8", "#7a5195", "#c8b6dd", "#4f5d75", "#bcc4d0", "#8c6d1f", "#e0c878",
 )  # fmt: skip
 PATTERNS: Final = ("", "/", ".", "\\", "-", "x", "|", "+", "/", ".")
-PENALTY_COLOURS: Final = ("#9b2226", "#d9822b", "#e8b86d", "#b5655a")
-PENALTY_PATTERNS: Final = ("x", "\\", "/", "-")
+PENALTY_COLOURS: Final = ("#9b2226", "#d9822b", "#e8b86d", "#b5655a", "#6b2d0e", "#f0d9b5")
+PENALTY_PATTERNS: Final = ("x", "\\", "/", "-", ".", "+")
 DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash")
 SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 
@@ -135,7 +135,7 @@ def stacked_bars(
             }
         )
         labels = [
-            _label_above(name, [one.values[index] for one in series], net.values[index], decimals)
+            _label_above(name, [one.values[index] for one in series], net, index, decimals)
             for index, name in enumerate(names)
         ]
     return {
@@ -150,14 +150,16 @@ def stacked_bars(
     }
 
 
-def _label_above(name: str, parts: Sequence[float | None], value: float | None, decimals: int) -> Figure:
-    """The net figure, written above the stack it belongs to."""
+def _label_above(name: str, parts: Sequence[float | None], net: Series, index: int, decimals: int) -> Figure:
+    """The net figure, written above the stack and the whisker it belongs to."""
+    top = sum(part for part in parts if part is not None and part > 0)
+    whisker = net.upper[index] if net.upper is not None else None
     return {
         "x": name,
-        "y": sum(part for part in parts if part is not None and part > 0),
+        "y": max(top, whisker or 0.0),
         "yanchor": "bottom",
         "showarrow": False,
-        "text": f"<b>net {number(value, decimals)}</b>",
+        "text": f"<b>net {number(net.values[index], decimals)}</b>",
         "font": {"size": 14, "color": INK},
     }
 
@@ -211,11 +213,14 @@ def waterfall(
 def dots(categories: Sequence[str], series: Sequence[Series], unit: str, *, decimals: int = 1) -> Figure:
     """One row per category, one symbol per series, whiskers where an interval is known."""
     data = []
+    spread = len(series) > 1 and any(one.lower is not None for one in series)  # whiskers would lie on each other
     for index, one in enumerate(series):
         data.append(
             {
                 "type": "scatter",
                 "mode": "markers",
+                "orientation": "h",
+                "offsetgroup": str(index) if spread else "0",
                 "name": safe(one.name),
                 "y": [safe(name) for name in categories],
                 "x": list(one.values),
@@ -232,6 +237,8 @@ def dots(categories: Sequence[str], series: Sequence[Series], unit: str, *, deci
     return {
         "data": data,
         "layout": _layout(
+            scattermode="group" if spread else "overlay",
+            scattergap=0.4,
             xaxis=_axis(unit, zeroline=True),
             yaxis=_rows_axis(categories),
         ),
@@ -282,6 +289,11 @@ def _band(name: str, years: Sequence[int], one: Series, colour: str, *, filled: 
     ]
 
 
+def _year_step(series: Sequence[tuple[str, Sequence[int], Series]]) -> int:
+    years = [year for _, shown, _ in series for year in shown]
+    return 1 + (max(years) - min(years)) // 18 if years else 1
+
+
 def lines(series: Sequence[tuple[str, Sequence[int], Series]], x_title: str, unit: str, *, decimals: int = 1) -> Figure:
     """Lines over years; where a series has lower and upper, its band is drawn under it."""
     data: list[Figure] = []
@@ -303,7 +315,8 @@ def lines(series: Sequence[tuple[str, Sequence[int], Series]], x_title: str, uni
     return {
         "data": data,
         "layout": _layout(
-            xaxis=_axis(x_title, dtick=1, tickformat="d"), yaxis=_axis(unit, rangemode="tozero", zeroline=True)
+            xaxis=_axis(x_title, dtick=_year_step(series), tickformat="d"),
+            yaxis=_axis(unit, rangemode="tozero", zeroline=True),
         ),
     }
 
@@ -367,12 +380,8 @@ def gantt(tasks: Sequence[tuple[str, str, float, float, str]], owners: Sequence[
                 "y": [safe(row) for row, *_ in own],
                 "base": [start for _, _, start, _, _ in own],
                 "x": [end - start for _, _, start, end, _ in own],
-                "text": [safe(label) for _, label, *_ in own],
-                "textposition": "inside",
-                "insidetextanchor": "start",
-                "textfont": {"size": 12, "color": INK},
-                "customdata": [[start, end] for _, _, start, end, _ in own],
-                "hovertemplate": "%{text}: %{customdata[0]:.2f} to %{customdata[1]:.2f}",
+                "customdata": [[safe(label), start, end] for _, label, start, end, _ in own],
+                "hovertemplate": "%{customdata[0]}: %{customdata[1]:.2f} to %{customdata[2]:.2f}",
                 "marker": _marker(index * 2 + 1, False),
             }
         )

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
+from teikei.report.blocks import Details, stored_grid, words
 from teikei.report.facts import ALONE, Ladder, members, read_ladder
 from teikei.report.formatting import Money, is_number, listed
 from teikei.report.known import flatten
 from teikei.report.reading import Tables
 from teikei.report.schema import SHAPES
+
+STORED_ROWS: Final = 60
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,22 @@ class Context:
         if first and last:
             parts.append(f"cost of {first} to {last}")
         return listed(parts)
+
+
+def stored_details(context: Context, name: str) -> Details:
+    """A stored table that no section reads, behind its name; the first rows, all of them in the workbook."""
+    frame, title = context.tables.stored[name], words(name)
+    table = stored_grid(frame, title, context.money, where=name, limit=STORED_ROWS)
+    return Details(f"{title[0].upper()}{title[1:]} ({frame.height} rows)", (table,))
+
+
+def other_tables(context: Context, prefix: str) -> list[Details]:
+    """Stored tables of one family of names that no section reads."""
+    return [
+        stored_details(context, name)
+        for name, frame in context.tables.stored.items()
+        if name.startswith(prefix) and name not in SHAPES and frame.height and frame.width
+    ]
 
 
 def make_context(stored: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> Context:

@@ -67,7 +67,8 @@ class Rung:
     """One rung of the grand coalition against the companies alone. Money in million.
 
     saving = alone - value; lower and upper are what the solver has proven: alone's bound - value, and alone - bound.
-    levers: cumulative from ``alone`` (stated order of counterfactuals); steps: of this rung alone.
+    levers: cumulative from ``alone`` (stated order of counterfactuals); steps: of this rung alone. certain: whether the
+    core test holds over the whole range the solver leaves open.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Rung:
     steps_shapley: Mapping[str, float] = field(default_factory=dict)
     shares: tuple[Share, ...] = ()
     stable: bool | None = None
+    certain: bool = True
     leaves: str | None = None
     leaves_by: float | None = None
     ev: EvShare | None = None
@@ -189,13 +191,26 @@ def _parts(costs: pl.DataFrame, grand: str) -> tuple[str, ...]:
 
 
 def _alone(costs: pl.DataFrame, grand: str, parts: tuple[str, ...]) -> tuple[float | None, float | None]:
-    """Value and bound of the companies alone: the sum over the parts, million."""
-    at_alone = costs.filter(pl.col("rung") == ALONE)
-    chosen = at_alone.filter(pl.col("coalition").is_in(list(parts) or [grand])).unique("coalition")
-    if chosen.is_empty() or chosen["value"].null_count():
+    """Value and bound of the companies alone, million: the sum over the parts.
+
+    Where the run also bounds that sum at once (the grand coalition at ``alone``, of the same value), that bound is the
+    sharper one: bounds of the parts each carry the whole gap.
+    """
+    at_alone = costs.filter((pl.col("rung") == ALONE) & pl.col("value").is_not_null()).unique("coalition")
+    value, bound = _summed(at_alone.filter(pl.col("coalition").is_in(list(parts))))
+    whole, whole_bound = _summed(at_alone.filter(pl.col("coalition") == grand))
+    if value is None or len(parts) < 2:
+        return whole, whole_bound
+    if whole is None or whole_bound is None or abs(whole - value) > 1e-9 * abs(value):
+        return value, bound
+    return value, max(whole_bound, bound) if bound is not None else whole_bound
+
+
+def _summed(rows: pl.DataFrame) -> tuple[float | None, float | None]:
+    if rows.is_empty():
         return None, None
-    bound = None if chosen["bound"].null_count() else float(chosen["bound"].sum())
-    return float(chosen["value"].sum()), bound
+    bound = None if rows["bound"].null_count() else float(rows["bound"].sum())
+    return float(rows["value"].sum()), bound
 
 
 def _rung_order(costs: pl.DataFrame, grand: str, meta: Mapping[str, Any]) -> list[str]:
@@ -224,7 +239,7 @@ def _rung(
     levers = dict(previous.levers) if previous else {}
     for lever, amount in steps.items():
         levers[lever] = levers.get(lever, 0.0) + amount
-    stable, leaves, leaves_by = _stability(tables, name, rule)
+    core = _stability(tables, name, rule)
     return Rung(
         name=name,
         status=status,
@@ -239,9 +254,10 @@ def _rung(
         steps=steps,
         steps_shapley=_steps(tables, grand, name, before, "shapley"),
         shares=_shares(tables, name, rule),
-        stable=stable,
-        leaves=leaves,
-        leaves_by=leaves_by,
+        stable=core.get("in_core"),
+        certain=core.get("certain") is not False,
+        leaves=core.get("leaves"),
+        leaves_by=core.get("leaves_by"),
         ev=_ev_share(tables, meta, grand, name),
     )
 
@@ -274,12 +290,10 @@ def _shares(tables: Tables, rung: str, rule: str | None) -> tuple[Share, ...]:
     )
 
 
-def _stability(tables: Tables, rung: str, rule: str | None) -> tuple[bool | None, str | None, float | None]:
+def _stability(tables: Tables, rung: str, rule: str | None) -> Mapping[str, Any]:
+    """The row of the core test of the split shown; empty where there is none."""
     rows = tables.get("core").filter((pl.col("rung") == rung) & pl.col("rule").eq(pl.lit(rule, pl.String)))
-    if rows.is_empty():
-        return None, None, None
-    row = rows.row(0, named=True)
-    return row["in_core"], row["leaves"], row["leaves_by"]
+    return {} if rows.is_empty() else rows.row(0, named=True)
 
 
 def main_market_rows(summary: pl.DataFrame) -> pl.DataFrame:

@@ -51,15 +51,17 @@ performance | what each programme must reach and reaches | coalition rung progra
 effective:number reached:number unit margin:number requirement version status
 requirement_prices | what giving up one step of a requirement would save | coalition rung programme procedure \
 step saving_alliance:million saving_owner:million
+schedule_milestones | which starts of production are met | coalition rung programme generation due reached \
+late_quarters:number cause
 schedule | who develops what and when | coalition rung task object company start end hours:number
 shares | who gets what under each rule | rung rule company kind value:million lower:million upper:million
 core | whether a split gives every group at least what it has alone | rung nonempty:boolean \
-least_core_epsilon:million rule in_core:boolean leaves leaves_by:million
+least_core_epsilon:million rule in_core:boolean leaves leaves_by:million certain:boolean
 baselines | how a share moves with the company's claim about its stand-alone cost | rung company rule shift:number
 transfers | who pays whom, by year and form of contract | rung form year:year from_company to_company \
 value_nominal:million
 screens | competition-law screens: amber and red lights with the figure behind them | rung screen region year:year \
-figure:number threshold:number light source
+figure:number threshold:number light source subject question
 market_outcome | prices and sales of every model | coalition rung scenario year:year region product company \
 price:number units:number share:fraction lower:fraction upper:fraction
 market_summary | EV share and sales of the alliance and its rivals | coalition rung scenario year:year region \
@@ -81,6 +83,7 @@ variable_cost:number
 integrated_rival | from an own car to the same car built as an integrated rival would, part by part | programme step \
 item value:number
 commonality | how much the cars have in common | coalition rung index value:number
+plant_use | how full each site is | coalition rung site year:year quantity:number capacity:number unit
 plants | how full each plant of the companies' own is | coalition rung owner plant step:number year:year \
 capacity:number output:number use:fraction
 sources | where each figure comes from and what kind of evidence it is | table row column source confidence

@@ -11,29 +11,27 @@ from teikei.report.blocks import (
     Block,
     Cell,
     Chart,
-    Details,
     Grid,
     Section,
     Text,
     grid,
-    stored_grid,
     words,
 )
 from teikei.report.charts import Series
-from teikei.report.context import Context
+from teikei.report.context import Context, stored_details
 from teikei.report.schema import SHAPES
 
 # Working tables that the workbook holds in full and nobody reads row by row.
 WORKBOOK_ONLY: Final = ("candidates",)
-SHOWN_ROWS: Final = 60
 
 
 def section(context: Context) -> Section:
     """Mandate, business case, and whatever else the run stored beyond the tables shown above."""
     blocks: list[Block] = [_mandate(context), _business_case(context)]
     for name, frame in context.tables.stored.items():
-        if name not in SHAPES and name not in WORKBOOK_ONLY and frame.height and frame.width:
-            blocks.append(_details(context, name, frame))
+        elsewhere = name in SHAPES or name in WORKBOOK_ONLY or name.startswith(("schedule_", "market_"))
+        if not elsewhere and frame.height and frame.width:
+            blocks.append(stored_details(context, name))
     return Section("decision", "For the decision maker", "What does each company need before it signs?", tuple(blocks))
 
 
@@ -87,7 +85,7 @@ def _business_case(context: Context) -> Block:
     decimals = money.decimals(saving.values())
     title = "No company pays more in any year than it would alone"
     if saving[worst] < 0:
-        title = f"{worst[0]} has to wait: in {worst[1]} it pays {money.full(-saving[worst])} more than alone"
+        title = f"Worst year: {worst[0]} pays {money.full(-saving[worst])} more than alone in {worst[1]}"
     return Chart(
         "business-case",
         title,
@@ -110,9 +108,3 @@ def _business_grid(context: Context, rows: pl.DataFrame) -> Grid:
             for row in rows.iter_rows(named=True)
         ],
     )
-
-
-def _details(context: Context, name: str, frame: pl.DataFrame) -> Details:
-    title = words(name)
-    table = stored_grid(frame, title, context.money, where=name, limit=SHOWN_ROWS)
-    return Details(f"{title[0].upper()}{title[1:]} ({frame.height} rows)", (table,))

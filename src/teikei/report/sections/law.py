@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from teikei.report.blocks import Block, Cell, Section, Text, grid, words
+import polars as pl
+
+from teikei.report.blocks import Block, Cell, Details, Grid, Section, Text, grid, words
 from teikei.report.context import Context
 from teikei.report.formatting import percent, plain
 
@@ -10,42 +12,60 @@ ADVICE = "Screens only point to what must be taken to counsel; a missing light i
 
 
 def section(context: Context) -> Section:
-    """The screens of every rung."""
+    """The screens of the rung that saves most, the others behind a click."""
     rows = context.tables.get("screens")
     blocks: list[Block] = []
     if rows.is_empty():
         blocks.append(Text(context.absent("screens"), "absent"))
     else:
-        lights = rows["light"].fill_null("").to_list()
-        red, amber = lights.count("red"), lights.count("amber")
-        blocks.append(Text(f"{red} red and {amber} amber of {rows.height} screens. {ADVICE}", "lead"))
-        table = [
-            [
-                words(row["rung"] or ""),
-                row["screen"] or "",
-                row["region"] or "",
-                str(row["year"] or ""),
-                _figure(row["figure"]),
-                _figure(row["threshold"]),
-                _light(row["light"]),
-                row["source"] or "no source given",
-            ]
-            for row in rows.iter_rows(named=True)
-        ]
-        headers = ["Rung", "Screen", "Region", "Year", "Figure", "Threshold", "Light", "Threshold from"]
-        blocks.append(
-            grid(
-                "Competition-law screens", headers, table, note="A figure that is not known is asked for, not guessed."
-            )
-        )
+        blocks.append(Text(f"{_count(rows, context.best_rung)} {ADVICE}", "lead"))
+        for rung in sorted(rows["rung"].fill_null("").unique().to_list(), key=lambda name: name != context.best_rung):
+            table = _table(rows.filter(pl.col("rung").fill_null("") == rung), rung)
+            blocks.append(table if rung == context.best_rung else Details(f"Screens at “{words(rung)}”", (table,)))
     return Section(
         "law", "Law screens", "Which shares and thresholds need a lawyer before anybody talks?", tuple(blocks)
     )
 
 
-def _figure(value: float | None) -> Cell:
+def _count(rows: pl.DataFrame, rung: str) -> str:
+    own = rows.filter(pl.col("rung") == rung)
+    lights = own["light"].fill_null("").to_list()
+    unknown = own["figure"].null_count()
+    return (
+        f"At “{words(rung)}”: {lights.count('red')} red and {lights.count('amber')} amber of {own.height} screens, "
+        f"{unknown} of them because a figure is not known."
+        if unknown
+        else f"At “{words(rung)}”: {lights.count('red')} red and {lights.count('amber')} amber of {own.height} screens."
+    )
+
+
+def _table(rows: pl.DataFrame, rung: str) -> Grid:
+    order = {"red": 0, "amber": 1}
+    ordered = sorted(rows.iter_rows(named=True), key=lambda row: order.get(row["light"] or "", 2))
+    return grid(
+        f"Competition-law screens at “{words(rung)}”",
+        ["Screen", "Subject", "Region", "Year", "Figure", "Threshold", "Light", "What to find out", "Threshold from"],
+        [
+            [
+                row["screen"] or "",
+                row["subject"] or "–",
+                row["region"] or "–",
+                str(row["year"] or "–"),
+                _figure(row["figure"], row["question"]),
+                Cell("–") if row["threshold"] is None else _figure(row["threshold"], None),
+                _light(row["light"]),
+                row["question"] or "–",
+                row["source"] or "no source given",
+            ]
+            for row in ordered
+        ],
+        note="A figure that is not known is asked for, not guessed.",
+    )
+
+
+def _figure(value: float | None, question: str | None) -> Cell:
     if value is None:
-        return Cell("not known: ask")
+        return Cell("not known" if question else "not known: ask")
     return Cell(percent(value) if 0 <= value <= 1 else plain(value), value)
 
 

@@ -20,7 +20,7 @@ from teikei.report.blocks import (
     words,
 )
 from teikei.report.charts import Series
-from teikei.report.context import Context
+from teikei.report.context import Context, other_tables
 from teikei.report.facts import ALONE, MERGER, main_market_rows
 from teikei.report.formatting import number, percent, points
 
@@ -36,6 +36,7 @@ def section(context: Context) -> Section:
         _prices(context),
         _profit_walk(context),
         *_whole_tables(context),
+        *other_tables(context, "market_"),
         *_fit(context),
     ]
     return Section(
@@ -219,7 +220,7 @@ def _cases(context: Context) -> Block:
         context.money,
         where="market_summary",
     )
-    return Details(f"Alone, every rung and a merger side by side, {region} {year}", (table,))
+    return Details(f"Alone, every rung and a merger side by side, {region_name(region)} {year}", (table,))
 
 
 def _prices(context: Context) -> Block:

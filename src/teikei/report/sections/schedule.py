@@ -7,33 +7,36 @@ import re
 import polars as pl
 
 from teikei.report import charts
-from teikei.report.blocks import Block, Chart, Section, Spec, Text, frame_grid, words
-from teikei.report.context import Context
+from teikei.report.blocks import Block, Chart, Details, Section, Spec, Text, frame_grid, stored_grid, words
+from teikei.report.context import Context, other_tables
 
-SHOWN_ROWS = 40
+SHOWN_ROWS = 30
 _TIME = re.compile(r"^(\d{4})(?:[-/ ]?Q([1-4])|-(\d{1,2})(?:-\d{1,2})?|(\.\d+))?$")
 
 
 def section(context: Context) -> Section:
-    """The Gantt chart, where the run has a schedule."""
+    """The Gantt chart, where the run has a schedule, and what it says of the starts of production."""
     return Section(
         "schedule",
         "Who develops what, by when",
         "Which company leads each development, and does it meet the start of production?",
-        (_gantt(context),),
+        (_gantt(context), *_milestones(context), *other_tables(context, "schedule_")),
     )
 
 
-def moment(text: str | None) -> float | None:
-    """Decimal year of ``2028``, ``2028.25``, ``2028-Q2``, ``2028-04`` or ``2028-04-15``; None of anything else."""
+def moment(text: str | None, *, end: bool = False) -> float | None:
+    """Decimal year of ``2028``, ``2028.25``, ``2028-Q2``, ``2028-04`` or ``2028-04-15``; None of anything else.
+
+    end: the moment at which the quarter or month named is over.
+    """
     found = _TIME.match((text or "").strip())
     if not found:
         return None
     year, quarter, month, fraction = found.groups()
     if quarter:
-        return int(year) + (int(quarter) - 1) / 4
+        return int(year) + (int(quarter) - 1 + end) / 4
     if month:
-        return int(year) + (int(month) - 1) / 12 if 1 <= int(month) <= 12 else None
+        return int(year) + (int(month) - 1 + end) / 12 if 1 <= int(month) <= 12 else None
     return int(year) + float(fraction or 0.0)
 
 
@@ -43,26 +46,52 @@ def _gantt(context: Context) -> Block:
         return Text(context.absent("schedule"), "absent")
     tasks = []
     for row in rows.iter_rows(named=True):
-        start, end = moment(row["start"]), moment(row["end"])
+        start, end = moment(row["start"]), moment(row["end"], end=True)
         if start is not None and end is not None and end >= start:
             tasks.append((row["object"] or "", words(row["task"] or ""), start, end, row["company"] or "not assigned"))
-    specs = [Spec(name, name) for name in ("object", "task", "company", "start", "end")] + [
-        Spec("hours", "hours", "number")
-    ]
+    specs = [Spec(name, name) for name in ("object", "task", "company", "start", "end")]
+    specs.append(Spec("hours", "hours", "number"))
     table = frame_grid(rows, "Development schedule", specs, context.money, where="schedule")
     if not tasks:
         return table
-    shown_rows = list(dict.fromkeys(task[0] for task in tasks))[:SHOWN_ROWS]
-    shown = [task for task in tasks if task[0] in shown_rows]
-    owners = list(dict.fromkeys(task[4] for task in shown))
-    hours = rows.group_by("company", maintain_order=True).agg(pl.col("hours").sum()).sort("hours", descending=True)
-    lead = hours.row(0, named=True)
+    first: dict[str, float] = {}
+    for name, _, start, _, _ in tasks:
+        first[name] = min(start, first.get(name, start))
+    objects = sorted(first, key=lambda name: (" in " in name, first[name], name))  # applications of a family last
+    shown = [task for name in objects[:SHOWN_ROWS] for task in tasks if task[0] == name]
+    cut = f" The first {SHOWN_ROWS} of {len(objects)} are drawn." if len(objects) > SHOWN_ROWS else ""
     return Chart(
         "schedule",
-        f"{len({task[0] for task in tasks})} developments; {lead['company']} carries the most hours, "
-        f"{lead['hours']:,.0f}",
-        "One row per family or vehicle, bars are tasks from start to end, one shade and pattern per company.",
-        charts.gantt(shown, owners),
+        _title(context, rows, len(objects)),
+        "One row per family, variant, application or vehicle; bars are its tasks from start to end, one shade and "
+        f"pattern per company.{cut}",
+        charts.gantt(shown, list(dict.fromkeys(task[4] for task in tasks))),
         table,
-        height_px=130 + 34 * len(shown_rows),
+        height_px=130 + 24 * min(len(objects), SHOWN_ROWS),
     )
+
+
+def _title(context: Context, rows: pl.DataFrame, developments: int) -> str:
+    due = context.joint("schedule_milestones").drop_nulls("late_quarters")
+    if not due.is_empty():
+        late = due.filter(pl.col("late_quarters") > 0)
+        if late.is_empty():
+            return f"All {due.height} starts of production are met"
+        worst = late.sort("late_quarters", descending=True, maintain_order=True).row(0, named=True)
+        return (
+            f"{late.height} of {due.height} starts of production are late, {worst['programme']} "
+            f"{worst['generation'] or ''} most: {worst['late_quarters']:.0f} quarters"
+        )
+    hours = rows.group_by("company", maintain_order=True).agg(pl.col("hours").sum()).sort("hours", descending=True)
+    lead = hours.row(0, named=True)
+    return f"{developments} developments; {lead['company']} carries the most hours, {lead['hours']:,.0f}"
+
+
+def _milestones(context: Context) -> list[Block]:
+    due = context.joint("schedule_milestones")
+    if due.is_empty():
+        return []
+    table = stored_grid(
+        due, "Starts of production", context.money, where="schedule_milestones", skip=("coalition", "rung")
+    )
+    return [Details("Every start of production: due, reached, and what holds it up", (table,))]

@@ -12,6 +12,8 @@ from teikei.report.formatting import percent
 
 SHOWN_SUPPLIERS = 9
 OTHERS = "all others"
+SHOWN_SITES = 18
+NEARLY_FULL = 0.95
 
 
 def section(context: Context) -> Section:
@@ -21,7 +23,7 @@ def section(context: Context) -> Section:
         blocks.append(Text(context.absent("awards"), "absent"))
     else:
         blocks += [_by_year(context), _against_alone(context), _all_awards(context)]
-    blocks.append(_plants(context))
+    blocks += [_sites(context), _plants(context)]
     return Section(
         "awards",
         "Awards and plants",
@@ -30,9 +32,15 @@ def section(context: Context) -> Section:
     )
 
 
+def _named() -> pl.Expr:
+    """Supplier, or that none is named (parts priced by a cost law without an offer)."""
+    supplier = pl.col("supplier").fill_null("").str.strip_chars()
+    return pl.when(supplier == "").then(pl.lit("no supplier named")).otherwise(supplier).alias("supplier")
+
+
 def _by_year(context: Context) -> Chart:
     money = context.money
-    rows = context.joint("awards").with_columns(pl.col("supplier").fill_null("not named"))
+    rows = context.joint("awards").with_columns(_named())
     totals = (
         rows.group_by("supplier", maintain_order=True)
         .agg(pl.col("spend").sum())
@@ -79,20 +87,21 @@ def _sum_cell(context: Context, values: list[float], decimals: int) -> Cell:
     return Cell(context.money.text(sum(values), decimals), sum(values))
 
 
+def _spend_by_supplier(rows: pl.DataFrame) -> dict[str, float]:
+    sums = rows.with_columns(_named()).group_by("supplier", maintain_order=True).agg(pl.col("spend").sum())
+    return dict(sums.iter_rows())
+
+
 def _against_alone(context: Context) -> Block:
     """Who wins and loses business against the companies alone."""
     money = context.money
-    alone = dict(
-        context.alone("awards").group_by("supplier", maintain_order=True).agg(pl.col("spend").sum()).iter_rows()
-    )
+    alone = _spend_by_supplier(context.alone("awards"))
     if not alone:
         return Text(
             "Change against today's buying: not evaluated because no awards of the companies alone are stored.",
             "absent",
         )
-    joint = dict(
-        context.joint("awards").group_by("supplier", maintain_order=True).agg(pl.col("spend").sum()).iter_rows()
-    )
+    joint = _spend_by_supplier(context.joint("awards"))
     names = sorted({*alone, *joint} - {None}, key=lambda name: -abs(joint.get(name, 0.0) - alone.get(name, 0.0)))
     decimals = money.decimals([*alone.values(), *joint.values()])
     table = grid(
@@ -117,6 +126,7 @@ def _against_alone(context: Context) -> Block:
 def _all_awards(context: Context) -> Block:
     rows = (
         context.joint("awards")
+        .with_columns(_named())
         .group_by("supplier", "site", "item", "price_basis", maintain_order=True)
         .agg(
             pl.col("year").min().alias("first"),
@@ -142,6 +152,45 @@ def _all_awards(context: Context) -> Block:
     ]
     table = frame_grid(rows, f"Awards at “{words(context.best_rung)}”", specs, context.money, where="awards")
     return Details("Every award: supplier, site, item, price and what the price rests on", (table,))
+
+
+def _sites(context: Context) -> Block:
+    """Use of suppliers' sites, the fullest first."""
+    rows = (
+        context.joint("plant_use")
+        .filter((pl.col("capacity") > 0) & pl.col("year").is_not_null() & pl.col("site").is_not_null())
+        .with_columns((pl.col("quantity") / pl.col("capacity")).alias("use"))
+        .drop_nulls("use")
+    )
+    if rows.is_empty():
+        return Text(context.absent("plant_use"), "absent")
+    peaks = rows.group_by("site", maintain_order=True).agg(pl.col("use").max())
+    sites = peaks.sort("use", "site", descending=[True, False])["site"].to_list()
+    shown = sites[:SHOWN_SITES]
+    years = rows["year"].unique().sort().to_list()
+    use = {(site, year): value for site, year, value in rows.select("site", "year", "use").iter_rows()}
+    full = [site for site in shown if any(use.get((site, year), 0.0) > NEARLY_FULL for year in years)]
+    title = "No site gives more than 95 % of what it can in any year"
+    if full:
+        more = f" and {len(full) - 4} more" if len(full) > 4 else ""
+        title = f"Nearly full in some year: {', '.join(full[:4])}{more}"
+    specs = [Spec("site", "Site"), Spec("year", "Year", "year"), Spec("quantity", "Bought", "number")]
+    specs += [Spec("capacity", "Open to these buyers", "number"), Spec("unit", "Unit"), Spec("use", "Use", "percent")]
+    cut = f" The {len(shown)} fullest of {len(sites)} sites are drawn." if len(sites) > len(shown) else ""
+    return Chart(
+        "sites",
+        title,
+        "Rows are suppliers' sites, columns years; the figure is what the companies buy there in per cent of the "
+        f"capacity stored for them, the darker the fuller. Cells without a figure are not used.{cut}",
+        charts.heat(
+            shown,
+            [str(year) for year in years],
+            [[_per_cent(use.get((site, year))) for year in years] for site in shown],
+            "%",
+        ),
+        frame_grid(rows, "Use of suppliers' sites", specs, context.money, where="plant_use"),
+        height_px=90 + 26 * len(shown),
+    )
 
 
 def _plants(context: Context) -> Block:
