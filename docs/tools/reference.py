@@ -24,7 +24,7 @@ def tables_page() -> str:
         "",
         "Made from `src/teikei/study/columns.csv`, the one list that also drives the reader, the checks, `teikei new`",
         "and the web forms. A study is a folder with `study.yaml` and one CSV file per table, or one workbook with a",
-        "sheet per table. Columns marked * are needed; **bold** columns together name a row. Lists are separated by `;`.",
+        "sheet per table. Columns marked * are needed; **bold** columns together name a row; lists are joined by `;`.",
         "",
         "Every table but `sources` may also carry "
         + ", ".join(f"`{name}`" for name in COMMON)
