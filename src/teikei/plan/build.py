@@ -33,7 +33,7 @@ from teikei.plan.money import (
     tooling_cash,
 )
 from teikei.plan.price import alliance_charged, known_suppliers
-from teikei.plan.scope import CONTRACT, NOT_PRICED, Item, Option, Scope
+from teikei.plan.scope import NOT_PRICED, Item, Option, Scope
 
 THOUSAND = 1e3
 Place = tuple[str, str, str]
@@ -45,6 +45,7 @@ class Pool:
 
     kept: float
     steps: tuple[tuple[int, float, float], ...]
+    most: float
 
 
 @dataclass
@@ -59,17 +60,17 @@ class Build:
     ladder: dict[tuple[str, str, str, str], dict[int, int]] = field(default_factory=dict)
     mode: dict[tuple[str, str], int] = field(default_factory=dict)
     introduced: dict[tuple[str, str, str, int], int] = field(default_factory=dict)
-    bought: dict[tuple[Item, str, int], dict[int, int]] = field(default_factory=dict)
+    bought: dict[tuple[Item, str, int], int] = field(default_factory=dict)
     pools: dict[tuple[str, str, int], Pool] = field(default_factory=dict)
-    tier: dict[tuple[str, str, int], dict[int, int]] = field(default_factory=dict)
-    rebate: dict[tuple[str, str, int], list[tuple[float, int, dict[Item, int]]]] = field(default_factory=dict)
+    tier: dict[tuple[str, str, int], dict[int, tuple[int, dict[tuple[str, str], int]]]] = field(default_factory=dict)
+    rebate: dict[tuple[str, str, int], list[tuple[float, int, int]]] = field(default_factory=dict)
     qualified: dict[tuple[str, str, str], int] = field(default_factory=dict)
     first_free: dict[tuple[str, str], int] = field(default_factory=dict)
     activated: dict[tuple[str, str], int] = field(default_factory=dict)
     plant: dict[tuple[str, str, float, int], int] = field(default_factory=dict)
     missed: dict[tuple[str, str, str, str, int], int] = field(default_factory=dict)
     members: dict[tuple[Item, int], list[tuple[Option, float]]] = field(default_factory=dict)
-    spend: dict[tuple[str, str, int], dict[Item, list[tuple[int, float]]]] = field(default_factory=dict)
+    spend: dict[tuple[str, str, int], list[tuple[int, float]]] = field(default_factory=dict)
 
     def places(self, item: Item, year: int, weight: float = 1.0) -> list[tuple[Place, float]]:
         """What each position could need of an item in a year: ((slot, position, country), cars x weight)."""
@@ -217,7 +218,7 @@ def families_and_variants(made: Build) -> None:
     by_family: dict[tuple[str, str], list[Option]] = {}
     by_module: dict[tuple[str, str], list[Option]] = {}
     for option in made.use:
-        if not option.contract:
+        if scope.is_new(option):
             by_family.setdefault((facts.modules[option.module].family, option.group), []).append(option)
             by_module.setdefault((option.module, option.group), []).append(option)
     for (name, group), options in by_family.items():
@@ -312,7 +313,7 @@ def own_or_joint(made: Build) -> None:
     mode: dict[tuple[str, str], int] = {}
     for option, column in made.use.items():
         module = facts.modules[option.module]
-        if option.contract or not scope.rule(module.class_name).development_shared:
+        if not scope.is_new(option) or not scope.rule(module.class_name).development_shared:
             continue
         family = facts.families[module.family]
         together = len(scope.bloc_names) == 2 and not family_share(scope, family, scope.joint).paid_blocs
@@ -388,7 +389,7 @@ def introductions_and_facelifts(made: Build) -> None:
     """A family new to a car pays its application; a car in production that changes pays requalification as well."""
     scope, facts, program = made.scope, made.scope.facts, made.program
     for option, column in made.use.items():
-        if option.contract:
+        if not scope.is_new(option):
             continue
         slot = facts.slots[option.slot]
         family = facts.families[facts.modules[option.module].family]
@@ -429,64 +430,51 @@ def contracts_left(made: Build) -> None:
 
 
 def purchases_meet_need(made: Build) -> None:
-    """sum over sources (and their tiers) of pieces bought = cars that carry the drawing, by item and year."""
-    scope, program = made.scope, made.program
+    """Shares of the sources of an item add up to the share of the cars that carry the drawing, year by year."""
+    scope = made.scope
     for option in made.use:
         for (country, year), cars in scope.demand[option.slot].items():
             made.members.setdefault((scope.item(option, country), year), []).append((option, cars))
-    pools = _pools(made)
     for (item, year), carriers in made.members.items():
         sources = scope.sources(item, year)
-        if sources == (NOT_PRICED,):
-            continue
-        if len(sources) == 1 and not sources[0].startswith(("offer:", "plant:")):
-            unit = flat_cost(made, item, sources[0], year)
-            for option, cars in carriers:
-                program.cost[made.use[option]] += unit * cars / THOUSAND
-            continue
-        terms = [(made.use[option], -cars / THOUSAND) for option, cars in carriers]
-        for source in sources:
-            columns = _source_columns(made, pools, item, source, year)
-            made.bought[(item, source, year)] = columns
-            terms += [(column, 1.0) for column in columns.values()]
-        program.row(("need", item, year), terms, 0.0, 0.0)
+        if sources != (NOT_PRICED,):
+            _award(made, item, year, sources, carriers)
 
 
-def _source_columns(
-    made: Build, pools: dict[tuple[str, str, int], Pool], item: Item, source: str, year: int
-) -> dict[int, int]:
-    """Tier (0 for sources without tiers) -> column of the pieces bought there, thousand."""
+def _award(made: Build, item: Item, year: int, sources: tuple[str, ...], carriers: list[tuple[Option, float]]) -> None:
+    """One column per source: thousand pieces of an item in a year; none where a single flat price holds."""
     program = made.program
+    if len(sources) == 1 and not sources[0].startswith(("offer:", "plant:")):
+        cost = flat_cost(made, item, sources[0], year)
+        for option, cars in carriers:
+            program.cost[made.use[option]] += cost * cars / THOUSAND
+        return
     most = most_by_position(made.places(item, year)) / THOUSAND
-    if not source.startswith("offer:"):
-        cost = flat_cost(made, item, source, year)
-        return {0: program.column(("bought", item, source, year), cost=cost, upper=most)}
-    offer = made.scope.facts.offers[source[6:]]
-    pool = pools[(offer.name, made.pool(item), year)]
-    columns = {}
-    for index, _, _ in pool.steps:
-        cost = unit_cost(made, item, source, offer.price[year][index], offer.country, year)
-        columns[index] = program.column(("bought", item, source, year, index), cost=cost, upper=most)
-    return columns
+    terms = [(made.use[option], -cars / THOUSAND) for option, cars in carriers]
+    for source in sources:
+        cost = 0.0 if source.startswith("offer:") else flat_cost(made, item, source, year)
+        column = program.column(("bought", item, source, year), cost=cost, upper=most)
+        made.bought[(item, source, year)] = column
+        terms.append((column, 1.0))
+    program.row(("need", item, year), terms, 0.0, 0.0)
 
 
-def _pools(made: Build) -> dict[tuple[str, str, int], Pool]:
-    """(offer, drawing group, year) -> its reachable tiers and everything that could be bought in it."""
+def pools_of(made: Build) -> dict[tuple[str, str, int], list[Item]]:
+    """(offer, drawing group, year) -> items that may be bought in it; finds the tiers each can reach."""
     scope, facts = made.scope, made.scope.facts
-    entries: dict[tuple[str, str, int], list[tuple[Place, float]]] = {}
-    for item, year in made.members:
-        for source in scope.sources(item, year):
-            if source.startswith("offer:"):
-                entries.setdefault((source[6:], made.pool(item), year), []).extend(made.places(item, year))
-    for (name, pool, year), places in entries.items():
+    found: dict[tuple[str, str, int], list[Item]] = {}
+    for item, source, year in made.bought:
+        if source.startswith("offer:"):
+            found.setdefault((source[6:], made.pool(item), year), []).append(item)
+    for (name, pool, year), items in found.items():
         offer = facts.offers[name]
         kept = 1.0
         if scope.joint and pool == scope.joint and offer.module in scope.joint_start:
             kept = 1.0 - scope.diverged(offer.module, year)
-        most = facts.tier_units(offer.module, most_by_position(places))
-        most = min(most, scope.free_capacity(offer.site, year, 0.0))
-        made.pools[(name, pool, year)] = Pool(kept, tuple(tier_steps(offer, year, most * kept)))
-    return made.pools
+        places = [place for item in items for place in made.places(item, year)]
+        most = min(facts.tier_units(offer.module, most_by_position(places)), scope.free_capacity(offer.site, year, 0.0))
+        made.pools[(name, pool, year)] = Pool(kept, tuple(tier_steps(offer, year, most * kept)), most)
+    return found
 
 
 def flat_cost(made: Build, item: Item, source: str, year: int) -> float:
@@ -511,11 +499,11 @@ def plants_opened(made: Build) -> None:
     """One size and opening year per owner and plant; deliveries <= capacity after ramp-up."""
     scope, facts, program = made.scope, made.scope.facts, made.program
     deliveries: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
-    for (item, source, year), columns in made.bought.items():
+    for (item, source, year), column in made.bought.items():
         if source.startswith("plant:"):
             name, _, owner = source[6:].partition("@")
             weight = facts.modules[item.module].energy_kwh / THOUSAND
-            deliveries.setdefault((owner, name, year), []).append((columns[0], weight))
+            deliveries.setdefault((owner, name, year), []).append((column, weight))
     for owner, name in dict.fromkeys((owner, name) for owner, name, _ in deliveries):
         opened = []
         for plant in scope.plants_of(name):
@@ -562,42 +550,55 @@ def tier_steps(offer: OfferFact, year: int, most: float) -> list[tuple[int, floa
 
 
 def tiers_by_drawing_group(made: Build) -> None:
-    """All-units price by tier: from_r y_r <= Q_r <= to_r y_r, sum y_r <= 1; x_ir <= need_i y_r for every item."""
+    """All-units price by tier: from_r y_r <= Q_r <= to_r y_r, sum y_r <= 1, payment p_r Q_r, sum_r Q_r = pieces bought.
+
+    Q_r is kept by cell (bloc, country of the car plant), because landed cost and equity differ between cells.
+    """
     scope, facts, program = made.scope, made.scope.facts, made.program
-    bought: dict[tuple[str, str, int], list[tuple[Item, dict[int, int]]]] = {}
-    for (item, source, year), columns in made.bought.items():
-        if source.startswith("offer:"):
-            bought.setdefault((source[6:], made.pool(item), year), []).append((item, columns))
-            offer = facts.offers[source[6:]]
-            group = scope.buying_group(offer.class_name, scope.item_bloc(item))
-            spend = made.spend.setdefault((offer.supplier, group, year), {}).setdefault(item, [])
-            spend += [(column, offer.price[year][tier] / THOUSAND) for tier, column in columns.items()]
-    for key, items in bought.items():
-        name, pool, year = key
-        steps, kept = made.pools[key].steps, made.pools[key].kept
-        if not steps or (len(steps) == 1 and steps[0][1] == 0.0):
-            continue
-        weight = facts.tier_units(facts.offers[name].module, THOUSAND) * kept
+    for key, items in pools_of(made).items():
+        name, _, year = key
+        offer, pool = facts.offers[name], made.pools[key]
+        weight = facts.tier_units(offer.module, THOUSAND)
+        source = f"offer:{name}"
+        cells: dict[tuple[str, str], list[Item]] = {}
+        for item in items:
+            cells.setdefault((scope.item_bloc(item), item.country), []).append(item)
+        single = len(pool.steps) == 1 and pool.steps[0][1] == 0.0
         made.tier[key] = {}
-        for index, low, high in steps:
-            choice = program.column(("tier", name, pool, year, index), integer=True)
-            made.tier[key][index] = choice
-            total = [(columns[index], weight) for _, columns in items]
-            if low > 0:
-                program.row(("tier from", *key, index), [*total, (choice, -low)], lower=0.0)
-            program.row(("tier to", *key, index), [*total, (choice, -high)], upper=0.0)
-            for item, columns in items:
-                most = program.upper[columns[index]]
-                if most * weight < high:
-                    link = [(columns[index], 1.0), (choice, -most)]
-                    program.row(("tier first", *key, index, item), link, upper=0.0)
-        program.row(("one tier", *key), [(choice, 1.0) for choice in made.tier[key].values()], upper=1.0)
+        parts: dict[tuple[str, str], list[int]] = {cell: [] for cell in cells}
+        choices = []
+        for index, low, high in pool.steps:
+            total = []
+            quantities = {}
+            for cell, mine in cells.items():
+                cost = unit_cost(made, mine[0], source, offer.price[year][index], offer.country, year)
+                upper = pool.most / weight
+                column = program.column(("quantity", *key, index, cell), cost=cost, upper=upper)
+                quantities[cell] = column
+                parts[cell].append(column)
+                total.append((column, weight * pool.kept))
+                spend = made.spend.setdefault((offer.supplier, scope.buying_group(offer.class_name, cell[0]), year), [])
+                spend.append((column, offer.price[year][index] / THOUSAND))
+            choice = -1
+            if not single:
+                choice = program.column(("tier", *key, index), integer=True)
+                choices.append((choice, 1.0))
+                if low > 0:
+                    program.row(("tier from", *key, index), [*total, (choice, -low)], lower=0.0)
+                program.row(("tier to", *key, index), [*total, (choice, -high)], upper=0.0)
+            made.tier[key][index] = (choice, quantities)
+        for cell, mine in cells.items():
+            pieces = [(made.bought[(item, source, year)], 1.0) for item in mine]
+            row = [*pieces, *((column, -1.0) for column in parts[cell])]
+            program.row(("tiers add up", *key, cell), row, 0.0, 0.0)
+        if choices:
+            program.row(("one tier", *key), choices, upper=1.0)
 
 
 def rebates_by_spend_group(made: Build) -> None:
-    """All-units rebate on a year's spend: from_j w_j <= sum_i V_ij <= to_j w_j, V_ij <= most_i w_j, sum_j V_ij = spend_i."""
+    """All-units rebate on a year's spend: from_j w_j <= V_j <= to_j w_j, sum V_j = spend, sum w_j <= 1."""
     facts, program = made.scope.facts, made.program
-    for key, by_item in made.spend.items():
+    for key, terms in made.spend.items():
         supplier, _, year = key
         table = facts.rebates.get(supplier, ())
         most = _most_spend(made, key)
@@ -608,31 +609,20 @@ def rebates_by_spend_group(made: Build) -> None:
             continue
         worth = discount(facts, year)
         if len(merged) == 1:
-            for terms in by_item.values():
-                for column, price in terms:
-                    program.cost[column] -= merged[0][1] * price * worth
+            for column, price in terms:
+                program.cost[column] -= merged[0][1] * price * worth
             continue
         made.rebate[key] = []
-        split: dict[Item, list[int]] = {item: [] for item in by_item}
         for index, (low, rebate) in enumerate(merged):
             high = merged[index + 1][0] if index + 1 < len(merged) else most
             choice = program.column(("rebate", *key, index), integer=True)
-            values = {}
-            for item, terms in by_item.items():
-                largest = max(price * program.upper[column] for column, price in terms)
-                value = program.column(("spend", *key, index, item), cost=-rebate * worth, upper=largest)
-                values[item] = value
-                split[item].append(value)
-                if largest < high:
-                    program.row(("rebate first", *key, index, item), [(value, 1.0), (choice, -largest)], upper=0.0)
-            total = [(value, 1.0) for value in values.values()]
+            value = program.column(("spend", *key, index), cost=-rebate * worth, upper=most)
             if low > 0:
-                program.row(("rebate from", *key, index), [*total, (choice, -low)], lower=0.0)
-            program.row(("rebate to", *key, index), [*total, (choice, -high)], upper=0.0)
-            made.rebate[key].append((rebate, choice, values))
-        for item, terms in by_item.items():
-            row = [*terms, *((value, -1.0) for value in split[item])]
-            program.row(("spend adds up", *key, item), row, 0.0, 0.0)
+                program.row(("rebate from", *key, index), [(value, 1.0), (choice, -low)], lower=0.0)
+            program.row(("rebate to", *key, index), [(value, 1.0), (choice, -high)], upper=0.0)
+            made.rebate[key].append((rebate, choice, value))
+        values = [(value, -1.0) for _, _, value in made.rebate[key]]
+        program.row(("spend adds up", *key), [*terms, *values], 0.0, 0.0)
         program.row(("one rebate", *key), [(choice, 1.0) for _, choice, _ in made.rebate[key]], upper=1.0)
 
 
@@ -668,23 +658,19 @@ def site_capacity(made: Build) -> None:
     scope, facts, program = made.scope, made.scope.facts, made.program
     drawn: dict[tuple[str, int], list[tuple[int, float]]] = {}
     held: dict[tuple[str, int], float] = {}
-    for (item, source, year), columns in made.bought.items():
+    for (item, source, year), column in made.bought.items():
         if source.startswith("offer:"):
             site, weight = facts.offers[source[6:]].site, facts.tier_units(item.module, THOUSAND)
-            drawn.setdefault((site, year), []).extend((column, weight) for column in columns.values())
+            drawn.setdefault((site, year), []).append((column, weight))
     for (item, year), carriers in made.members.items():
         contract = scope.contracts.get(item.contract)
         if contract is None or not contract.site:
             continue
         key = (contract.site, year)
-        source_column = made.bought.get((item, CONTRACT, year), {}).get(0)
-        if source_column is not None:
-            drawn.setdefault(key, []).append((source_column, facts.tier_units(item.module, THOUSAND)))
         for option, cars in carriers:
             amount = facts.tier_units(item.module, cars)
             held[key] = held.get(key, 0.0) + amount
-            if source_column is None:
-                drawn.setdefault(key, []).append((made.use[option], amount))
+            drawn.setdefault(key, []).append((made.use[option], amount))
     for (site, year), terms in drawn.items():
         free = scope.free_capacity(site, year, held.get((site, year), 0.0))
         most = sum(weight * program.upper[column] for column, weight in terms)
@@ -697,32 +683,31 @@ def qualification_of_sources(made: Build) -> None:
     scope, facts, program = made.scope, made.scope.facts, made.program
     company_of = {facts.slots[s].programme: scope.company_of[s] for s in scope.slots}
     known = known_suppliers(scope)
-    by_year: dict[tuple[str, str, str, int], list[int]] = {}
-    needs: dict[tuple[str, str, int], list[tuple[Place, float]]] = {}
+    awards: dict[tuple[str, str, str], dict[tuple[str, int], list[int]]] = {}
+    needs: dict[tuple[str, str, str, int], list[tuple[Place, float]]] = {}
     for item, year in made.members:
-        where = (item.programme, facts.modules[item.module].class_name, year)
-        needs.setdefault(where, []).extend(made.places(item, year))
-    for (item, source, year), bought in made.bought.items():
+        where = (item.programme, facts.modules[item.module].class_name, item.country, year)
+        needs.setdefault(where, []).extend(made.places(item, year, 1.0 / THOUSAND))
+    for (item, source, year), column in made.bought.items():
         if source.startswith("offer:"):
-            class_name = facts.modules[item.module].class_name
-            key4 = (item.programme, class_name, scope.supplier(source, item), year)
-            by_year.setdefault(key4, []).extend(bought.values())
-    for (programme, class_name, supplier, year), columns in by_year.items():
+            key = (item.programme, facts.modules[item.module].class_name, scope.supplier(source, item))
+            awards.setdefault(key, {}).setdefault((item.country, year), []).append(column)
+    for key, bought in awards.items():
+        programme, class_name, supplier = key
         incumbents = scope.incumbent_suppliers.get((programme, class_name))
         company = company_of[programme]
         costs = facts.classes[class_name].switching_cost if incumbents is None or supplier not in incumbents else 0.0
         opens = facts.activation.get(supplier, 0.0) if (company, supplier) not in known else 0.0
         if not costs and not opens:
             continue
-        key = (programme, class_name, supplier)
-        if key not in made.qualified:
-            paid = once(facts, costs, scope.qualification_year(programme, class_name) - 1)
-            made.qualified[key] = program.column(("qualified", *key), cost=_worth(made, paid), integer=True)
-            if opens:
-                _activation(made, company, supplier, opens, made.qualified[key])
-        most = most_by_position(needs[(programme, class_name, year)]) / THOUSAND
-        terms = [(column, 1.0) for column in columns] + [(made.qualified[key], -most)]
-        program.row(("qualified first", *key, year), terms, upper=0.0)
+        paid = once(facts, costs, scope.qualification_year(programme, class_name) - 1)
+        made.qualified[key] = program.column(("qualified", *key), cost=_worth(made, paid), integer=True)
+        if opens:
+            _activation(made, company, supplier, opens, made.qualified[key])
+        for (country, year), columns in bought.items():
+            most = most_by_position(needs[(programme, class_name, country, year)])
+            terms = [(column, 1.0) for column in columns] + [(made.qualified[key], -most)]
+            program.row(("qualified first", *key, country, year), terms, upper=0.0)
     _first_sources(made)
 
 
@@ -803,7 +788,7 @@ def _missing_terms(
             if not origin or origin in origins:
                 continue
             if (item, source, year) in made.bought:
-                terms += [(column, 1.0) for column in made.bought[(item, source, year)].values()]
+                terms.append((made.bought[(item, source, year)], 1.0))
             else:
                 terms += [(made.use[option], cars / THOUSAND) for option, cars in carriers]
     return terms

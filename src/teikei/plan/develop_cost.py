@@ -99,7 +99,7 @@ def cancellation(scope: Scope, slot_name: str, position: str) -> float:
 
 def charges(scope: Scope, decisions: Decisions) -> list[Charge]:
     """Every development, application, change and cancellation charge of a plan."""
-    new_uses = [option for option in decisions.modules.values() if not option.contract]
+    new_uses = [option for option in decisions.modules.values() if scope.is_new(option)]
     result = _family_charges(scope, new_uses) + _module_charges(scope, new_uses)
     result += _introductions(scope, decisions) + _cancellations(scope, decisions)
     return [charge for charge in result if charge.cash]
@@ -221,7 +221,7 @@ def introductions(scope: Scope, decisions: Decisions) -> dict[tuple[str, str, st
     facts = scope.facts
     found: dict[tuple[str, str, str, int], list[str]] = {}
     for (slot_name, position), option in decisions.modules.items():
-        if option.contract:
+        if not scope.is_new(option):
             continue
         before = decisions.modules.get((scope.previous.get(slot_name, ""), position))
         if before is not None and (before.module, before.group, before.contract) == (option.module, option.group, ""):

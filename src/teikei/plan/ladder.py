@@ -26,7 +26,7 @@ from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
 ALONE_GAP = 1e-4  # of the baseline's cost, before a saving is known to judge the gap by
-NODE_LIMIT = 2_000
+NODE_LIMIT = 60
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def _plan(solved: Solved, performance: Performance | None) -> Plan:
         status=solved.status,
         seconds=solved.seconds,
         tables=make_tables(scope, solved.decisions, solved.priced, performance),
-        decisions={"decisions": solved.decisions, "reserved": scope.reserved},
+        decisions={"decisions": solved.decisions, "reserved": scope.reserved, "joint_start": scope.joint_start},
         messages=scope.facts.messages,
     )
 

@@ -55,7 +55,7 @@ def reprice(study: Study, catalogue: Catalogue, plan: Plan, volumes: pl.DataFram
         status="repriced",
         seconds=0.0,
         tables=make_tables(scope, frozen, priced, None),
-        decisions={"decisions": frozen, "reserved": plan.decisions.get("reserved")},
+        decisions={**plan.decisions, "decisions": frozen},
         messages=messages,
     )
 

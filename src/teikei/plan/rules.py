@@ -44,17 +44,17 @@ def no_supplier_above_share(made: Build, rule: Rule) -> None:
     scope = made.scope
     share = number(rule)
     total: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
-    mine: dict[tuple[str, str, int, str], list[int]] = {}
-    for (item, source, year), columns in made.bought.items():
+    mine: dict[tuple[str, str, int, str], list[tuple[int, float]]] = {}
+    for (item, source, year), column in made.bought.items():
         if source == "contract" or not in_scope(made, rule, item):
             continue
         key = (item.module, item.group, year)
-        total.setdefault(key, []).extend((column, -share) for column in columns.values())
+        total.setdefault(key, []).append((column, -share))
         supplier = scope.supplier(source, item)
         if supplier and rule.supplier in ("", supplier):
-            mine.setdefault((*key, supplier), []).extend(columns.values())
-    for (module, group, year, supplier), columns in mine.items():
-        terms = [(column, 1.0) for column in columns] + total[(module, group, year)]
+            mine.setdefault((*key, supplier), []).append((column, 1.0))
+    for (module, group, year, supplier), bought in mine.items():
+        terms = bought + total[(module, group, year)]
         made.program.row(("rule", rule.text, module, supplier, year), terms, upper=0.0)
 
 
@@ -74,7 +74,7 @@ def enough_suppliers(made: Build, rule: Rule) -> None:
                 continue
             terms = by_class.setdefault(class_name, {}).setdefault(supplier, [])
             if (item, source, year) in made.bought:
-                terms += [(column, 1.0) for column in made.bought[(item, source, year)].values()]
+                terms.append((made.bought[(item, source, year)], 1.0))
             else:
                 terms += [(made.use[option], cars / 1e3) for option, cars in carriers]
     for class_name, suppliers in by_class.items():
@@ -92,7 +92,7 @@ def local_supply(made: Build, rule: Rule) -> None:
     scope = made.scope
     share = number(rule)
     total: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
-    for (item, source, year), columns in made.bought.items():
+    for (item, source, year), column in made.bought.items():
         if source == "contract" or not in_scope(made, rule, item) or rule.country not in ("", item.country):
             continue
         origin = ""
@@ -102,6 +102,6 @@ def local_supply(made: Build, rule: Rule) -> None:
             origin = scope.plants_of(source[6:].split("@")[0])[0].country
         key = (scope.facts.modules[item.module].class_name, item.country, year)
         weight = (1.0 if origin == item.country else 0.0) - share
-        total.setdefault(key, []).extend((column, weight) for column in columns.values())
+        total.setdefault(key, []).append((column, weight))
     for (class_name, country, year), terms in total.items():
         made.program.row(("rule", rule.text, class_name, country, year), terms, lower=0.0)

@@ -25,10 +25,11 @@ class Option(NamedTuple):
 
 
 class Item(NamedTuple):
-    """What is bought together: one drawing for one programme, generation and country of assembly."""
+    """What is awarded together: one drawing for one programme, generation, phase and country of assembly."""
 
     programme: str
     generation: str
+    phase: int
     module: str
     group: str
     country: str
@@ -44,6 +45,7 @@ class Scope:
     rung: str
     members: tuple[str, ...]
     reserved: Mapping[tuple[str, int], float] | None = None
+    known_joint_start: Mapping[str, tuple[int, float]] | None = None
 
     @cached_property
     def bloc_names(self) -> tuple[str, ...]:
@@ -136,17 +138,19 @@ class Scope:
         slot, module = facts.slots[slot_name], facts.modules[module_name]
         bloc = self.bloc_of_slot(slot_name)
         contract = facts.existing.get((slot_name, position))
-        if contract is not None and contract.module == module_name:
-            return [Option(slot_name, position, module_name, bloc, contract.key)]
-        family = facts.families[module.family]
-        if max(module.earliest_year, family.earliest_year) > slot.first_year:
-            return []
-        if contract is not None and slot.first_year < self.earliest_switch(module.class_name):
-            return []
         groups = [bloc]
+        running = contract is not None and contract.module == module_name
+        kept = [Option(slot_name, position, module_name, bloc, contract.key)] if contract and running else []
+        family = facts.families[module.family]
+        if max(module.earliest_year, family.earliest_year) > slot.first_year and not running:
+            return kept
+        if contract is not None and slot.first_year < self.earliest_switch(module.class_name):
+            return kept
+        if running and not self.facts.classes[module.class_name].priced:
+            return kept
         if self.rule(module.class_name).development_shared:
             groups.append(self.joint)
-        found = []
+        found = kept
         for group in groups:
             allowed = not module.available_to or bool(module.available_to & set(group.split("+")))
             option = Option(slot_name, position, module_name, group, "")
@@ -156,6 +160,14 @@ class Scope:
                 found.append(option)
         return found
 
+    def is_new(self, option: Option) -> bool:
+        """Whether a use has to be developed: not the module in production in this generation, on its own drawing."""
+        if option.contract:
+            return False
+        contract = self.facts.existing.get((option.slot, option.position))
+        own = option.group == self.bloc_of_slot(option.slot)
+        return contract is None or contract.module != option.module or not own
+
     def earliest_switch(self, class_name: str) -> int:
         """First year in which a car on the road can carry another module or source (time to qualify from today)."""
         months = self.facts.classes[class_name].switching_months
@@ -164,7 +176,7 @@ class Scope:
     def item(self, option: Option, country: str) -> Item:
         """The item an option belongs to."""
         slot = self.facts.slots[option.slot]
-        return Item(slot.programme, slot.generation, option.module, option.group, country, option.contract)
+        return Item(slot.programme, slot.generation, slot.phase, option.module, option.group, country, option.contract)
 
     def item_bloc(self, item: Item) -> str:
         """Bloc that builds the cars of an item."""
@@ -208,17 +220,14 @@ class Scope:
         if not class_fact.priced:
             return (NOT_PRICED,)
         bloc = self.item_bloc(item)
-        found: list[str] = []
         if item.contract:
-            found.append(CONTRACT)
-            bound = year + 0.5 < self.contracts[item.contract].contract_end
-            if bound or year < self.earliest_switch(module.class_name):
-                return (CONTRACT,)
+            return (CONTRACT,)
+        found: list[str] = []
         for name in facts.offers_of.get(item.module, ()):
             if self.may_buy(facts.offers[name], bloc, item.programme, year):
                 found.append(f"offer:{name}")
         has_offer = any(source.startswith("offer:") for source in found)
-        if not has_offer and not item.contract and module.curve_price is not None:
+        if not has_offer and module.curve_price is not None:
             found.append(f"curve:{facts.settings.cost_curve}")
         for owner in self.plant_owners(module.class_name, item.group, bloc):
             found += [f"plant:{name}@{owner}" for name in self._plant_names(module.family, year)]
@@ -309,6 +318,8 @@ class Scope:
     @cached_property
     def joint_start(self) -> dict[str, tuple[int, float]]:
         """Module -> (first year a joint drawing may be in series, divergence rate a year) in this coalition."""
+        if self.known_joint_start is not None:
+            return dict(self.known_joint_start)
         starts: dict[str, dict[str, int]] = {}
         for options in self.options.values():
             for option in options:

@@ -121,14 +121,13 @@ def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
     plants = tuple(key for key, column in made.plant.items() if x[column] > 0.5)
     awards: dict[tuple[Item, str, int], float] = {}
     for (item, year), wanted in need(scope, chosen).items():
-        sources = scope.sources(item, year)
         shares = {
-            source: sum(max(0.0, float(x[column])) for column in made.bought[(item, source, year)].values())
-            for source in sources
+            source: max(0.0, float(x[made.bought[(item, source, year)]]))
+            for source in scope.sources(item, year)
             if (item, source, year) in made.bought
         }
         if not shares:
-            awards[(item, sources[0], year)] = wanted
+            awards[(item, scope.sources(item, year)[0], year)] = wanted
             continue
         total = sum(shares.values())
         kept = {source: share for source, share in shares.items() if share > 1e-7 * total}
@@ -151,20 +150,8 @@ def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] |
         x[made.use[option]] = 1.0
     _start_configurations(made, decisions, x)
     _start_ladders(made, decisions, x)
-    lines = {(line.item, line.source, line.year): line for line in price_lines(made.scope, decisions)}
-    for (item, source, year), pieces in decisions.awards.items():
-        columns = made.bought.get((item, source, year))
-        if columns is None:
-            if source.startswith(("offer:", "plant:")):
-                return None
-            continue
-        tier = _tier_in(made, item, source, year, lines[(item, source, year)].tier)
-        if tier not in columns:
-            return None
-        x[columns[tier]] = pieces / THOUSAND
-        choice = made.tier.get((source[6:], made.pool(item), year), {}).get(tier)
-        if choice is not None:
-            x[choice] = 1.0
+    if not _start_awards(made, decisions, x):
+        return None
     for key in decisions.plants:
         if key not in made.plant:
             return None
@@ -193,7 +180,7 @@ def _start_ladders(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]
     facts, scope = made.scope.facts, made.scope
     first: dict[tuple[str, str, str, str], int] = {}
     for option in decisions.modules.values():
-        if option.contract:
+        if not scope.is_new(option):
             continue
         year = facts.slots[option.slot].first_year
         family, company = facts.modules[option.module].family, scope.company_of[option.slot]
@@ -210,7 +197,7 @@ def _start_ladders(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]
             step = 2 if option.slot in scope.previous else 1
             x[made.introduced[(slot.programme, slot.generation, family, step)]] = 1.0
     for (name, bloc), column in made.mode.items():
-        joint = {o.group == scope.joint for o in decisions.modules.values() if not o.contract
+        joint = {o.group == scope.joint for o in decisions.modules.values() if scope.is_new(o)
                  and facts.modules[o.module].family == name and bloc in ("", scope.bloc_of_slot(o.slot))}  # fmt: skip
         x[column] = 1.0 if True in joint else 0.0
     for key, columns in made.ladder.items():
@@ -219,29 +206,41 @@ def _start_ladders(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]
                 x[column] = 1.0 if year >= first[key] else 0.0
 
 
-def _tier_in(made: Build, item: Item, source: str, year: int, tier: int) -> int:
-    """The program's tier with the price of a priced line (tiers of equal price are one)."""
-    if not source.startswith("offer:"):
-        return 0
-    prices = made.scope.facts.offers[source[6:]].price[year]
-    steps = made.pools[(source[6:], made.pool(item), year)].steps
-    return next((index for index, _, _ in steps if prices[index] == prices[tier]), -1)
+def _start_awards(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]) -> bool:
+    """Shares and tier quantities of known awards; False where one has no column."""
+    scope, facts = made.scope, made.scope.facts
+    for line in price_lines(scope, decisions):
+        found = made.bought.get((line.item, line.source, line.year))
+        if found is None:
+            if line.source.startswith(("offer:", "plant:")):
+                return False
+            continue
+        x[found] = line.pieces / THOUSAND
+        if not line.source.startswith("offer:"):
+            continue
+        prices = facts.offers[line.source[6:]].price[line.year]
+        steps = made.tier[(line.source[6:], made.pool(line.item), line.year)]
+        tier = next((index for index in steps if prices[index] == prices[line.tier]), None)
+        if tier is None:
+            return False
+        choice, quantities = steps[tier]
+        if choice >= 0:
+            x[choice] = 1.0
+        x[quantities[(scope.item_bloc(line.item), line.item.country)]] += line.pieces / THOUSAND
+    return True
 
 
 def _start_rebates(made: Build, x: npt.NDArray[np.float64]) -> None:
     for key, levels in made.rebate.items():
-        spent = {item: sum(x[column] * price for column, price in terms) for item, terms in made.spend[key].items()}
-        total = math.fsum(spent.values())
+        total = math.fsum(x[column] * price for column, price in made.spend[key])
         table = made.scope.facts.rebates[key[0]]
         if total <= 0:
             continue
         reached = [rebate for low, rebate in table if total >= low - max(1e-6, 1e-6 * low)]
         mine = reached[-1] if reached else 0.0
-        for rebate, choice, values in levels:
+        for rebate, choice, value in levels:
             if rebate == mine:
-                x[choice] = 1.0
-                for item, value in values.items():
-                    x[value] = spent[item]
+                x[value], x[choice] = total, 1.0
                 break
 
 
