@@ -37,7 +37,9 @@ def tables_page() -> str:
         "|---|---|---|---|",
     ]
     for name, setting in Settings.model_fields.items():
-        default = "**needed**" if setting.is_required() else f"`{setting.default}`"
+        default = (
+            "**needed**" if setting.is_required() else f"`{setting.default}`" if setting.default != "" else "empty"
+        )
         lines.append(
             f"| `{name}` | {_cell(expected_setting(setting))} | {_cell(default)} | {_cell(setting.description or '')} |"
         )
