@@ -3,7 +3,7 @@
     python docs/tools/figures.py RUN [PAGE]
 
 RUN: folder of a run (``teikei run examples/nissan-honda --out RUN``). PAGE: default docs/shipped-study.md. Only what
-stands between the two marks is replaced. Nothing here is typed by hand: every figure is read from the tables of the run.
+stands between the two marks is replaced. Nothing here is typed by hand: every figure is read from the run's tables.
 """
 
 from __future__ import annotations

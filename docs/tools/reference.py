@@ -23,8 +23,8 @@ def tables_page() -> str:
         "# Tables of a study",
         "",
         "Made from `src/teikei/study/columns.csv`, the one list that also drives the reader, the checks, `teikei new`",
-        "and the web forms. A study is a folder with `study.yaml` and one CSV file per table, or one workbook with a sheet",
-        "per table. Columns marked * are needed; **bold** columns together name a row. Lists are separated by `;`.",
+        "and the web forms. A study is a folder with `study.yaml` and one CSV file per table, or one workbook with a",
+        "sheet per table. Columns marked * are needed; **bold** columns together name a row; lists are joined by `;`.",
         "",
         "Every table but `sources` may also carry "
         + ", ".join(f"`{name}`" for name in COMMON)
@@ -37,7 +37,9 @@ def tables_page() -> str:
         "|---|---|---|---|",
     ]
     for name, setting in Settings.model_fields.items():
-        default = "**needed**" if setting.is_required() else f"`{setting.default}`"
+        default = (
+            "**needed**" if setting.is_required() else f"`{setting.default}`" if setting.default != "" else "empty"
+        )
         lines.append(
             f"| `{name}` | {_cell(expected_setting(setting))} | {_cell(default)} | {_cell(setting.description or '')} |"
         )
@@ -75,8 +77,8 @@ def command_line_page() -> str:
         "# Command line",
         "",
         "Made from the commands themselves. Exit codes: 0 done, 1 a fault in teikei, 2 the input is wrong (each",
-        "problem is said), 3 no plan or not converged, 4 not allowed, 5 a stored run or file is damaged or too new, 130",
-        "stopped by Ctrl-C.",
+        "problem is said), 3 no plan or not converged, 4 not allowed, 5 a stored run or file is damaged or too new,",
+        "130 stopped by Ctrl-C.",
         "Formats of the files: [Files and formats](formats.md).",
     ]
     for name, command in group.commands.items():

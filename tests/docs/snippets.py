@@ -2,7 +2,7 @@
 
 Blocks, by the first word after the fence:
 
-- ``sh``: one command a line, which must end with 0. ``title="ends with 2"``: the exit code that is expected.
+- ``sh``: one command a line, which must end with 0. ``title="ends with exit code 2"``: not with 0.
   ``title="stays running"`` and ``teikei serve``: started, and stopped by its own id at the end of the page.
 - ``python``: run in one namespace a page.
 - any other language with ``title="path/to/file"``: the block is the whole content of that file.
@@ -29,6 +29,7 @@ _FENCE = re.compile(
     r"^(?P<indent> *)```\s*(?P<language>[\w-]+)(?P<rest>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```", re.M | re.S
 )
 _TITLE = re.compile(r'title="([^"]*)"')
+ENDS_WITH = "ends with exit code "
 _NOT_RUN = ("text", "mermaid")
 
 
@@ -92,7 +93,7 @@ class Reader:
             process.wait(timeout=20)
 
     def _commands(self, block: Block) -> None:
-        wanted = int(block.title.removeprefix("ends with ")) if block.title.startswith("ends with ") else 0
+        wanted = int(block.title.removeprefix(ENDS_WITH)) if block.title.startswith(ENDS_WITH) else 0
         self.printed = ""
         for line in block.body.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)

@@ -50,6 +50,23 @@ def test_every_command_and_option_is_in_the_reference() -> None:
             assert str(shown) in section, f"{shown} of teikei {name} is not in the reference"
 
 
+def test_commands_that_pages_only_mention_exist_with_their_options() -> None:
+    group = typer.main.get_command(app)
+    known = {name: {opt for p in command.params for opt in p.opts} for name, command in group.commands.items()}  # type: ignore[attr-defined]
+    for page in [*DOCS.rglob("*.md"), ROOT / "README.md"]:
+        for name, rest in re.findall(r"(?:^|[`/ ])teikei ([a-z][a-z-]+)\b([^`\n#]*)", page.read_text("utf-8"), re.M):
+            if name in known:
+                unknown = set(re.findall(r"--[a-z][a-z-]*", rest)) - known[name] - {"--help"}
+                assert not unknown, f"{page.name}: teikei {name} has no {unknown}"
+
+
+def test_commands_in_code_of_pages_exist() -> None:
+    group = typer.main.get_command(app)
+    for page in [*DOCS.rglob("*.md"), ROOT / "README.md"]:
+        for name in re.findall(r"(?:^ {4}|`)(?:\.venv/bin/)?teikei ([a-z][a-z-]+)", page.read_text("utf-8"), re.M):
+            assert name in group.commands, f"{page.name}: there is no command teikei {name}"  # type: ignore[attr-defined]
+
+
 def test_rows_of_the_reference_have_the_width_of_their_table() -> None:
     for page in (_tool("reference").tables_page(), _tool("reference").command_line_page()):
         width = 0
