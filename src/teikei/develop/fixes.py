@@ -11,7 +11,7 @@ import polars as pl
 from teikei.develop.network import Network
 from teikei.develop.project import Options, lateness_by_precedence, solve
 from teikei.develop.quarters import Calendar
-from teikei.develop.types import Timetable
+from teikei.develop.types import Milestone, Timetable
 from teikei.errors import NoPlanError
 from teikei.plan.types import Plan
 from teikei.study.types import Study
@@ -26,6 +26,7 @@ FIXES_SCHEMA: Final = {
     "late_quarters": pl.Int64,
     "break_even_per_car": pl.Float64,
 }
+ALMOST_FULL: Final = 0.8
 TOO_SHORT: Final = "the tasks take longer than the time left"
 
 
@@ -43,26 +44,33 @@ def causes(network: Network, free: Network, found: Timetable) -> dict[str, str]:
         if late <= least.get(milestone.name, 0):
             reasons[milestone.name] = TOO_SHORT
         else:
-            scarce = _fullest(network, found, milestone.due + late)
-            reasons[milestone.name] = f"hours of {scarce}" if scarce else "staff"
+            scarce = _fullest(network, found, milestone)
+            proven = "" if found.status == "optimal" else ", not proven: the solver stopped early"
+            reasons[milestone.name] = (f"hours of {scarce}" if scarce else "order of the work") + proven
     return reasons
 
 
-def _fullest(network: Network, found: Timetable, until: int) -> str:
-    """The resource with the highest use in any quarter before a date."""
+def _fullest(network: Network, found: Timetable, milestone: Milestone) -> str:
+    """The resource used most in any quarter before the date reached, of those that the milestone's own objects need."""
     used: dict[tuple[str, int], float] = {}
+    needed: set[str] = set()
+    teams = {job.team for job in network.project.jobs if job.name in milestone.jobs}
     for job in network.project.jobs:
         mode = next(one for one in job.modes if one.name == found.mode[job.name])
         for resource, amounts in mode.demand.items():
+            if job.team in teams:
+                needed.add(resource)
             for k, amount in enumerate(amounts):
                 at = (resource, found.start[job.name] + k)
                 used[at] = used.get(at, 0.0) + amount
+    until = milestone.due + found.late[milestone.name]
     shares = {
         (resource, period): hours / network.project.capacity[resource][period]
         for (resource, period), hours in used.items()
-        if period < until and network.project.capacity.get(resource, (0.0,))[0] > 0
+        if period < until and resource in needed and network.project.capacity[resource][period] > 0
     }
-    return max(shares, key=lambda key: shares[key])[0] if shares else ""
+    best = max(shares, key=lambda key: shares[key]) if shares else None
+    return best[0] if best is not None and shares[best] >= ALMOST_FULL else ""
 
 
 def find_fixes(
