@@ -394,7 +394,10 @@ def test_starts_of_production_that_are_late_head_the_schedule():
     names = ["coalition", "rung", "programme", "generation", "late_quarters"]
     rows = [(GRAND, "battery", "P01", "G2", 0), (GRAND, "battery", "P02", "G2", 3), (GRAND, "battery", "P03", "G1", 1)]
     stored = {**tables(), "schedule_milestones": pl.DataFrame(rows, schema=names, orient="row")}
-    assert "2 of 3 starts of production are late, P02 G2 most: 3 quarters" in read(stored, meta()).words
+    assert (
+        "2 of 3 starts of production are late in the schedule found, P02 G2 most: 3 quarters"
+        in read(stored, meta()).words
+    )
 
 
 def test_sites_are_shown_by_what_is_bought_of_their_capacity():
@@ -425,3 +428,11 @@ def test_a_stable_split_that_the_ranges_leave_open_is_called_not_proven():
     stored = tables()
     stored["core"] = stored["core"].with_columns(pl.lit(False).alias("certain"))
     assert "yes, not proven" in read(stored, meta()).words
+
+
+def test_a_schedule_stopped_by_time_says_so_with_what_is_proven():
+    names = ["coalition", "rung", "late_quarters", "late_bound", "status"]
+    rows = [(GRAND, "battery", 376, 44.0, "time limit")]
+    words = read({**tables(), "schedule_summary": pl.DataFrame(rows, schema=names, orient="row")}, meta()).words
+    assert "stopped by the time limit: a better one may exist" in words
+    assert "376 quarters late in it; no schedule can do better than 44" in words

@@ -53,6 +53,7 @@ requirement_prices | what giving up one step of a requirement would save | coali
 step saving_alliance:million saving_owner:million
 schedule_milestones | which starts of production are met | coalition rung programme generation due reached \
 late_quarters:number cause
+schedule_summary | how good the schedule found is | coalition rung late_quarters:number late_bound:number status
 schedule | who develops what and when | coalition rung task object company start end hours:number
 shares | who gets what under each rule | rung rule company kind value:million lower:million upper:million
 core | whether a split gives every group at least what it has alone | rung nonempty:boolean \

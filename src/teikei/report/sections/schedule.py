@@ -20,7 +20,7 @@ def section(context: Context) -> Section:
         "schedule",
         "Who develops what, by when",
         "Which company leads each development, and does it meet the start of production?",
-        (_gantt(context), *_milestones(context), *other_tables(context, "schedule_")),
+        (*_stopped(context), _gantt(context), *_milestones(context), *other_tables(context, "schedule_")),
     )
 
 
@@ -79,12 +79,27 @@ def _title(context: Context, rows: pl.DataFrame, developments: int) -> str:
             return f"All {due.height} starts of production are met"
         worst = late.sort("late_quarters", descending=True, maintain_order=True).row(0, named=True)
         return (
-            f"{late.height} of {due.height} starts of production are late, {worst['programme']} "
+            f"{late.height} of {due.height} starts of production are late in the schedule found, {worst['programme']} "
             f"{worst['generation'] or ''} most: {worst['late_quarters']:.0f} quarters"
         )
     hours = rows.group_by("company", maintain_order=True).agg(pl.col("hours").sum()).sort("hours", descending=True)
     lead = hours.row(0, named=True)
     return f"{developments} developments; {lead['company']} carries the most hours, {lead['hours']:,.0f}"
+
+
+def _stopped(context: Context) -> list[Block]:
+    """A schedule stopped by time is the best one found, not the best there is: said before anything is read off it."""
+    rows = context.joint("schedule_summary").filter(pl.col("status").fill_null("").str.starts_with("time limit"))
+    if rows.is_empty():
+        return []
+    row = rows.row(0, named=True)
+    told = ""
+    if row["late_quarters"] is not None and row["late_bound"] is not None:
+        told = (
+            f" All starts together are {row['late_quarters']:,.0f} quarters late in it; no schedule can do better than "
+            f"{row['late_bound']:,.0f}."
+        )
+    return [Text(f"This schedule was stopped by the time limit: a better one may exist.{told}", "warning")]
 
 
 def _milestones(context: Context) -> list[Block]:
