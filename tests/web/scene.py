@@ -1,0 +1,51 @@
+"""Objects of several owners, for the test of every route × role × owner."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.web.people import Town, make_town
+
+
+@dataclass
+class Scene:
+    """own: parameters of objects by name -> {owner: value}. Owner "nobody" is an object that does not exist."""
+
+    town: Town
+    own: dict[str, dict[str, str]]
+
+    def objects(self, path: str) -> dict[str, dict[str, str]]:
+        """For the parameters of a route: owner -> values."""
+        names = re.findall(r"{(\w+)}", path)
+        fixed = {"name": "style.css", "link": "no-link", "user": "nobody"}
+        owned = [name for name in names if name in self.own]
+        if not owned:
+            if "user" in names:
+                return {"any": {"user": next(iter(self.users()))}}
+            return {"any": {name: fixed[name] for name in names}}
+        owners = set.intersection(*(set(self.own[name]) for name in owned))
+        return {
+            owner: {name: self.own[name][owner] if name in self.own else fixed[name] for name in names}
+            for owner in sorted(owners)
+        }
+
+    def users(self) -> list[str]:
+        """Somebody who may be switched off without harm to the test."""
+        with self.town.app.state.server.store.operator() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO users VALUES ('spare', 'spare', 'Spare', 'counsel', 'kuro', 'none', 1)"
+            )
+        return ["spare"]
+
+    def may_see(self, rule_owner: str, company: str, owner: str) -> bool:
+        if rule_owner == "none":
+            return True
+        if rule_owner == "workspace":
+            return owner == company
+        return owner == "joint" and company != "kuro"
+
+
+def make_scene(folder: Path) -> Scene:
+    return Scene(make_town(folder), {})
