@@ -51,12 +51,8 @@ def test_every_deletion_move_edit_and_truncation_is_found(data: st.DataObject) -
         other = data.draw(st.integers(0, 5).filter(lambda n: n != place))
         rows[place], rows[other] = rows[other], rows[place]
     elif deed == "edit":
-        name = data.draw(
-            st.sampled_from(["at", "actor", "company", "action", "object", "salt", "digest", "hash", "number"])
-        )
+        name = data.draw(st.sampled_from(sorted(rows[place])))
         rows[place] = {**rows[place], name: 7 if name in ("at", "number") else "0" * 64}
-        if rows[place][name] == 7 and name == "number" and place == 6:
-            return
     elif deed == "truncate":
         rows = rows[:place]
     else:
