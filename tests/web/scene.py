@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.study.small import write_small
 from tests.web.people import Town, make_town
+from tests.web.test_workspace import STAND_IN, upload
 
 
 @dataclass
@@ -48,4 +50,16 @@ class Scene:
 
 
 def make_scene(folder: Path) -> Scene:
-    return Scene(make_town(folder), {})
+    """Aoba, Midori and the room each have a study and a run; Kuro has nothing."""
+    files = {f"study/{file.name}": file.read_bytes() for file in write_small(folder / "small").iterdir()}
+    town = make_town(folder / "data", command=STAND_IN)
+    own: dict[str, dict[str, str]] = {"study": {}, "version": {}, "job": {}}
+    for owner, who in (("aoba", "planner@aoba"), ("midori", "planner@midori"), ("room", "operator@room")):
+        own["study"][owner] = upload(town, who, files)
+        own["version"][owner] = "1"
+        run = town[who].send_form(f"/studies/{own['study'][owner]}/1/run")
+        own["job"][owner] = run.headers["location"].rpartition("/")[2]
+    town.app.state.server.jobs.drain()
+    for values in own.values():
+        values["nobody"] = "0123456789abcdef"
+    return Scene(town, own)

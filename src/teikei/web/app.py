@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +15,13 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from teikei.errors import NotAllowedError, TeikeiError
-from teikei.web import accounts, pages_people
+from teikei.web import accounts, pages_people, pages_workspace
 from teikei.web.access import SignInNeeded, refuse_undeclared
 from teikei.web.database import ROOM, Store
+from teikei.web.jobs import Jobs, Limits
 from teikei.web.pages import Server, make_environment, problem, see
 from teikei.web.shell import Shell
+from teikei.web.workspace import clean_up
 
 _WORDS: Final = {
     403: "You may not do this with your role, or the form was too old. Go back, reload the page and try again.",
@@ -29,17 +32,34 @@ _WORDS: Final = {
 _log = logging.getLogger("teikei.web")
 
 
-def create_app(folder: Path, *, clock: Callable[[], float] = time.time) -> FastAPI:
+def create_app(
+    folder: Path,
+    *,
+    clock: Callable[[], float] = time.time,
+    command: Sequence[str] | None = None,
+    limits: Limits | None = None,
+) -> FastAPI:
     """The server over the data in ``folder`` (made where it is new).
 
-    clock: seconds since 1970, replaceable in tests. Raises RuntimeError if any route declares no rule.
+    clock: seconds since 1970; command: what runs STUDY OUT; both replaceable in tests. limits: of one job. The jobs'
+    thread lives as long as the server. Raises RuntimeError if any route declares no rule.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = Store(folder)
-    app = FastAPI(title="teikei", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.server = Server(store, clock, None)
+    jobs = Jobs(store, clock, command, limits)
+
+    @asynccontextmanager
+    async def alive(_app: FastAPI) -> AsyncIterator[None]:
+        clean_up(store)
+        jobs.start()
+        yield
+        jobs.stop()
+
+    app = FastAPI(title="teikei", docs_url=None, redoc_url=None, openapi_url=None, lifespan=alive)
+    app.state.server = Server(store, clock, jobs)
     app.state.templates = make_environment()
     app.include_router(pages_people.router)
+    app.include_router(pages_workspace.router)
     app.add_middleware(Shell)
     _answer_errors_in_words(app)
     refuse_undeclared(app)

@@ -15,6 +15,7 @@ from teikei.web import accounts
 from teikei.web.access import FORM_COOKIE, WORKERS
 from teikei.web.accounts import Caller
 from teikei.web.database import Store
+from teikei.web.jobs import Jobs
 from teikei.web.text import translator
 
 ROLE_TITLES = {
@@ -32,7 +33,7 @@ class Server:
 
     store: Store
     clock: Callable[[], float]
-    jobs: Any
+    jobs: Jobs
 
 
 def server_of(request: Request) -> Server:
