@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.study.small import write_small
 from tests.web.people import Town, make_town
+from tests.web.test_joint import start_joint
 from tests.web.test_workspace import STAND_IN, upload
 
 
@@ -60,6 +61,16 @@ def make_scene(folder: Path) -> Scene:
         run = town[who].send_form(f"/studies/{own['study'][owner]}/1/run")
         own["job"][owner] = run.headers["location"].rpartition("/")[2]
     town.app.state.server.jobs.drain()
+    base = start_joint(town, files)
+    joint = base.rpartition("/")[2]
+    own["joint"] = {"joint": joint}
+    own["what_if"] = {"joint": "feedfeedfeedfeed"}
+    with town.app.state.server.store.operator() as connection:
+        connection.execute(
+            "INSERT INTO what_ifs (what_if, joint, company, round, by, purpose, state) "
+            "VALUES ('feedfeedfeedfeed', ?, 'aoba', 1, 'nobody', '', 'asked')",
+            (joint,),
+        )
     for values in own.values():
         values["nobody"] = "0123456789abcdef"
     return Scene(town, own)
