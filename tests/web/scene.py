@@ -64,6 +64,8 @@ def make_scene(folder: Path) -> Scene:
     base = start_joint(town, files)
     joint = base.rpartition("/")[2]
     own["joint"] = {"joint": joint}
+    made = town["planner@aoba"].send_form(f"{base}/design", {"title": "Axle", "kind": "e-axle"})
+    own["document"] = {"joint": made.headers["location"].rpartition("/")[2]}
     own["what_if"] = {"joint": "feedfeedfeedfeed"}
     with town.app.state.server.store.operator() as connection:
         connection.execute(

@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from teikei.errors import NotAllowedError, TeikeiError
-from teikei.web import accounts, pages_joint, pages_people, pages_workspace
+from teikei.web import accounts, pages_design, pages_joint, pages_people, pages_workspace
 from teikei.web.access import SignInNeeded, refuse_undeclared
 from teikei.web.database import ROOM, Store
 from teikei.web.jobs import Jobs, Limits
@@ -61,6 +61,7 @@ def create_app(
     app.include_router(pages_people.router)
     app.include_router(pages_workspace.router)
     app.include_router(pages_joint.router)
+    app.include_router(pages_design.router)
     app.add_middleware(Shell)
     _answer_errors_in_words(app)
     refuse_undeclared(app)
