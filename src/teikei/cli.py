@@ -57,7 +57,10 @@ def check(
     if output not in ("text", "json"):
         raise StudyError(f"--format is {output!r}; expected text or json")
     problems = find_problems(study)
-    typer.echo(format_problems_json(problems) if output == "json" else format_problems_text(problems))
+    if output == "json":
+        typer.echo(format_problems_json(problems))
+    else:
+        typer.echo(format_problems_text(problems) if problems else "No problems found.")
     if any(not problem.warning for problem in problems):
         raise typer.Exit(StudyError.exit_code)
 
@@ -181,6 +184,29 @@ def report(
 
     stored = read(run_folder)
     typer.echo(f"Report: {write(stored.tables, stored.meta, run_folder)}")
+
+
+@app.command()
+def serve(
+    data: Annotated[Path, typer.Option(help="Folder of the server's data (made if new)")] = Path("teikei-data"),
+    port: Annotated[int, typer.Option(help="Port to listen on")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine only behind TLS")] = "127.0.0.1",
+) -> None:
+    """Serve the page: workspaces of companies, joint studies, collective design; the first start prints a link."""
+    from teikei.web.serve import serve as run_server
+
+    run_server(data, port, typer.echo, host=host)
+
+
+@app.command("audit-verify")
+def audit_verify(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="The log as downloaded from the page")],
+    head: Annotated[str, typer.Option(help="The head you kept: 64 hexadecimal digits")],
+) -> None:
+    """Prove that no line of a server's log was changed, left out, moved or cut off; exit 5 if one was."""
+    from teikei.web.audit import verify_file
+
+    typer.echo(f"The log is whole: {verify_file(log, head)} lines up to this head.")
 
 
 def main() -> None:

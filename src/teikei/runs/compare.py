@@ -58,9 +58,11 @@ def _results_changed(before: dict[str, float], after: dict[str, float]) -> list[
     lines = []
     for key in [*before, *(key for key in after if key not in before)]:
         old, new = before.get(key), after.get(key)
+        if old is not None and new is not None and abs(new - old) < 0.05:
+            continue
         change = f"{new - old:+,.1f}" if old is not None and new is not None else "only in one run"
         lines.append(f"  {key}: {_number(old)} → {_number(new)} ({change})")
-    return lines or ["  nothing to compare"]
+    return lines or ["  the same"]
 
 
 def _number(value: float | None) -> str:

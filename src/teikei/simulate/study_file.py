@@ -13,15 +13,21 @@ from teikei.study.types import Study
 
 
 def simulate_study(study: Study, out_csv: Path) -> pl.DataFrame:
-    """One row per car and candidate: its modules by position, mass, energy, range, feasibility and the reason.
+    """One row per car and candidate: its modules, mass, energy, range, feasibility and the reason.
 
-    Columns: slot, candidate, one column per position, then those of ``Performance.candidates``. Raises StudyError where
-    the file cannot be written.
+    Columns: slot, programme, generation, version, candidate, modules (all of them, joined by +), then those of
+    ``Performance.candidates``. Raises StudyError where the file cannot be written.
     """
     designs = catalogue(study)
     found = performance(study, designs)
-    modules = designs.candidates.pivot(on="position", index=["slot", "candidate"], values="module")
-    table = modules.join(found.candidates, on=["slot", "candidate"], how="left", maintain_order="left")
+    modules = designs.candidates.group_by("slot", "candidate", maintain_order=True).agg(
+        pl.col("module").str.join("+").alias("modules")
+    )
+    table = (
+        designs.slots.select("slot", "programme", "generation", "version")
+        .join(modules, on="slot", how="left", maintain_order="left")
+        .join(found.candidates, on=["slot", "candidate"], how="left", maintain_order="left")
+    )
     try:
         table.write_csv(out_csv)
     except OSError as error:

@@ -1,0 +1,145 @@
+"""SQLite files: one for the operator (accounts, joint studies, audit), one per company (its studies and jobs)."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from teikei.errors import DamagedRunError
+
+FORMAT: Final = 1
+ROOM: Final = "room"  # the operator's own workspace, where joint studies are solved
+
+_OPERATOR: Final = """
+CREATE TABLE companies (company TEXT PRIMARY KEY, title TEXT NOT NULL);
+CREATE TABLE users (
+    user TEXT PRIMARY KEY, login TEXT NOT NULL UNIQUE, name TEXT NOT NULL, role TEXT NOT NULL, company TEXT,
+    secret TEXT NOT NULL, active INTEGER NOT NULL DEFAULT 1);
+CREATE TABLE links (hash TEXT PRIMARY KEY, role TEXT NOT NULL, company TEXT, until REAL NOT NULL);
+CREATE TABLE sessions (
+    hash TEXT PRIMARY KEY, user TEXT NOT NULL, form_key TEXT NOT NULL, until REAL NOT NULL, idle_until REAL NOT NULL);
+CREATE TABLE attempts (key TEXT NOT NULL, at REAL NOT NULL);
+CREATE INDEX attempts_by_key ON attempts (key, at);
+CREATE TABLE joint (
+    joint TEXT PRIMARY KEY, title TEXT NOT NULL, scope TEXT NOT NULL, release_list TEXT NOT NULL, state TEXT NOT NULL,
+    revision INTEGER NOT NULL, made REAL NOT NULL, job TEXT NOT NULL DEFAULT '');
+CREATE TABLE members (
+    joint TEXT NOT NULL, company TEXT NOT NULL, signed_revision INTEGER NOT NULL DEFAULT 0,
+    signed_by TEXT NOT NULL DEFAULT '', PRIMARY KEY (joint, company));
+CREATE TABLE commitments (
+    joint TEXT NOT NULL, company TEXT NOT NULL, round INTEGER NOT NULL, hash TEXT NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (joint, company, round));
+CREATE TABLE what_ifs (
+    what_if TEXT PRIMARY KEY, joint TEXT NOT NULL, company TEXT NOT NULL, round INTEGER NOT NULL, by TEXT NOT NULL,
+    purpose TEXT NOT NULL, state TEXT NOT NULL, job TEXT NOT NULL DEFAULT '');
+CREATE TABLE approvals (
+    what_if TEXT NOT NULL, user TEXT NOT NULL, company TEXT, PRIMARY KEY (what_if, user));
+CREATE TABLE releases (
+    joint TEXT NOT NULL, company TEXT NOT NULL, round INTEGER NOT NULL, content TEXT NOT NULL,
+    PRIMARY KEY (joint, company, round));
+CREATE TABLE deletions (joint TEXT NOT NULL, at REAL NOT NULL, record TEXT NOT NULL);
+CREATE TABLE documents (
+    document TEXT PRIMARY KEY, joint TEXT NOT NULL, title TEXT NOT NULL, kind TEXT NOT NULL);
+CREATE TABLE drafts (
+    document TEXT NOT NULL, version INTEGER NOT NULL, company TEXT NOT NULL, by TEXT NOT NULL, at REAL NOT NULL,
+    fields TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (document, version));
+CREATE TABLE comments (
+    document TEXT NOT NULL, version INTEGER NOT NULL, field TEXT NOT NULL, company TEXT NOT NULL, by TEXT NOT NULL,
+    at REAL NOT NULL, text TEXT NOT NULL);
+CREATE TABLE signatures (
+    document TEXT NOT NULL, version INTEGER NOT NULL, company TEXT NOT NULL, by TEXT NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (document, version, company));
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY, at REAL NOT NULL, actor TEXT NOT NULL, company TEXT NOT NULL, action TEXT NOT NULL,
+    object TEXT NOT NULL, salt TEXT NOT NULL, digest TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the log only grows'); END;
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the log only grows'); END;
+"""
+
+_WORKSPACE: Final = """
+CREATE TABLE studies (study TEXT PRIMARY KEY, title TEXT NOT NULL, made REAL NOT NULL);
+CREATE TABLE versions (
+    study TEXT NOT NULL, version INTEGER NOT NULL, by TEXT NOT NULL, at REAL NOT NULL, errors INTEGER NOT NULL,
+    warnings INTEGER NOT NULL, sha256 TEXT NOT NULL, note TEXT NOT NULL, PRIMARY KEY (study, version));
+CREATE TABLE jobs (
+    job TEXT PRIMARY KEY, study TEXT NOT NULL, version INTEGER NOT NULL, by TEXT NOT NULL, at REAL NOT NULL,
+    state TEXT NOT NULL, progress REAL NOT NULL DEFAULT 0, step TEXT NOT NULL DEFAULT '',
+    message TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0, started REAL, ended REAL);
+CREATE TABLE salts (joint TEXT NOT NULL, round INTEGER NOT NULL, study TEXT NOT NULL, version INTEGER NOT NULL,
+    salt TEXT NOT NULL, PRIMARY KEY (joint, round));
+"""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where everything lies. Each company's files are under its own folder; the file names come from checked ids."""
+
+    folder: Path
+
+    def workspace(self, company: str) -> Path:
+        """The folder of a company, or of the operator's room."""
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", company):
+            raise ValueError(f"not a company id: {company!r}")
+        return self.folder / (ROOM if company == ROOM else f"company-{company}")
+
+    @contextmanager
+    def operator(self, *, write: bool = True) -> Iterator[sqlite3.Connection]:
+        """The operator's database, in one transaction."""
+        with _transaction(self.folder / "operator.db", _OPERATOR, write) as connection:
+            yield connection
+
+    @contextmanager
+    def company(self, company: str, *, write: bool = True) -> Iterator[sqlite3.Connection]:
+        """A company's own database, in one transaction."""
+        with _transaction(self.workspace(company) / "workspace.db", _WORKSPACE, write) as connection:
+            yield connection
+
+
+@contextmanager
+def _transaction(file: Path, schema: str, write: bool) -> Iterator[sqlite3.Connection]:
+    """Opens (and makes, where it is new) a database; commits at the end, rolls back on any error."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    connection = sqlite3.connect(file, timeout=10, isolation_level=None)
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        new = connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT
+        connection.execute("BEGIN IMMEDIATE" if write or new else "BEGIN")
+        if new:
+            _bring_up(connection, file, schema)
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    finally:
+        connection.close()
+
+
+def _bring_up(connection: sqlite3.Connection, file: Path, schema: str) -> None:
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if found > FORMAT:
+        raise DamagedRunError(f"{file.name} was written by a newer teikei (format {found}). Update teikei.")
+    if found == 0:
+        file.chmod(0o600)
+        for statement in _statements(schema):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={FORMAT}")
+
+
+def _statements(schema: str) -> list[str]:
+    """Single statements (executescript would commit half-way); a trigger holds a semicolon of its own."""
+    found, rest = [], ""
+    for piece in schema.split(";\n"):
+        rest += piece + ";"
+        if sqlite3.complete_statement(rest):
+            found.append(rest)
+            rest = ""
+    return found

@@ -1,0 +1,127 @@
+"""The pages of collective design: propose, comment, counter-propose, sign, export."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import HTMLResponse, Response
+
+from teikei.web import specification
+from teikei.web.access import EVERYONE, Rule, route
+from teikei.web.accounts import BUYER, CLEAN_TEAM, PLANNER
+from teikei.web.pages import caller_of, page, record, see, server_of
+
+router = APIRouter()
+_MEMBERS: Final = Rule(EVERYONE, "member")
+_PLANNERS: Final = Rule((PLANNER,), "member")
+_EXCEL: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+async def _whole_form(request: Request) -> dict[str, str]:
+    """All text fields of a form, for documents whose fields depend on their class."""
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
+@route(router, "POST", "/joint/{joint}/design", _PLANNERS)
+def add_document(request: Request, joint: str, title: Annotated[str, Form()], kind: Annotated[str, Form()]) -> Response:
+    """An empty common specification."""
+    with server_of(request).store.operator() as connection:
+        document = specification.create(connection, joint, title, kind)
+        record(request, connection, "opened a specification", f"{joint} {document}")
+    return see(f"/joint/{joint}/design/{document}")
+
+
+def _read(request: Request, document: str) -> dict[str, Any]:
+    with server_of(request).store.operator(write=False) as connection:
+        return specification.read(connection, document)
+
+
+@route(router, "GET", "/joint/{joint}/design/{document}", _MEMBERS)
+def show_document(request: Request, joint: str, document: str) -> HTMLResponse:
+    """The newest version, its history, comments and signatures; prices of own requirements beside it."""
+    caller = caller_of(request)
+    with server_of(request).store.operator(write=False) as connection:
+        found = specification.read(connection, document)
+        releases = connection.execute(
+            "SELECT content FROM releases WHERE joint=? AND company=? ORDER BY round", (joint, caller.company)
+        ).fetchall()
+    entries = [entry for row in releases for entry in json.loads(row["content"])["entries"]]
+    designs: dict[str, dict[str, str]] = {}
+    for kind, subject, value in entries:
+        if kind == "specification" and subject[0] == found["kind"]:
+            designs.setdefault(subject[1], {})[subject[2]] = value
+    return page(
+        request,
+        "design.html.j2",
+        document=found,
+        fields=specification.FIELDS[found["kind"]],
+        titles={field.name: field.title for field in specification.FIELDS[found["kind"]]},
+        start=found["fields"] or next(iter(designs.values()), {}),
+        from_release="" if found["fields"] else next(iter(designs), ""),
+        prices=[(subject, value) for kind, subject, value in entries if kind == "requirement_price_band"],
+    )
+
+
+@route(router, "POST", "/joint/{joint}/design/{document}/propose", _PLANNERS)
+def propose(
+    request: Request,
+    joint: str,
+    document: str,
+    base: Annotated[int, Form()],
+    form: Annotated[dict[str, str], Depends(_whole_form)],
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """A proposal or counter-proposal: a new version; signatures of the one before stay with it."""
+    server = server_of(request)
+    with server.store.operator() as connection:
+        version = specification.propose(connection, server.clock(), document, caller_of(request), base, form, reason)
+        record(request, connection, "proposed a version", f"{joint} {document}/{version}")
+    return see(f"/joint/{joint}/design/{document}")
+
+
+@route(router, "POST", "/joint/{joint}/design/{document}/comment", Rule((PLANNER, BUYER, CLEAN_TEAM), "member"))
+def comment(
+    request: Request,
+    joint: str,
+    document: str,
+    version: Annotated[int, Form()],
+    text: Annotated[str, Form()],
+    field: Annotated[str, Form()] = "",
+) -> Response:
+    """A remark that all members read."""
+    server = server_of(request)
+    with server.store.operator() as connection:
+        specification.comment(connection, server.clock(), document, caller_of(request), version, field, text)
+        record(request, connection, "commented", f"{joint} {document}/{version}")
+    return see(f"/joint/{joint}/design/{document}#comments")
+
+
+@route(router, "POST", "/joint/{joint}/design/{document}/sign", _PLANNERS)
+def sign(request: Request, joint: str, document: str, version: Annotated[int, Form()]) -> Response:
+    """A planner signs the newest version for the company."""
+    server = server_of(request)
+    with server.store.operator() as connection:
+        specification.sign(connection, server.clock(), document, caller_of(request), version)
+        record(request, connection, "signed a specification", f"{joint} {document}/{version}")
+    return see(f"/joint/{joint}/design/{document}")
+
+
+@route(router, "GET", "/joint/{joint}/design/{document}/workbook", _MEMBERS)
+def export_workbook(request: Request, document: str) -> Response:
+    """The newest version with history and signatures in Excel."""
+    found = _read(request, document)
+    name = f"specification-v{found['version']}.xlsx"
+    return Response(
+        specification.as_workbook(found),
+        media_type=_EXCEL,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@route(router, "GET", "/joint/{joint}/design/{document}/sheet", _MEMBERS)
+def printable_sheet(request: Request, document: str) -> HTMLResponse:
+    """One sheet to print and sign by hand."""
+    found = _read(request, document)
+    return page(request, "sheet.html.j2", document=found, fields=specification.FIELDS[found["kind"]])

@@ -1,0 +1,124 @@
+"""A workspace's studies and their versions: files in the owner's folder, who and when in the owner's database."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from teikei.errors import Problem, StudyError
+from teikei.web.accounts import new_id
+from teikei.web.database import Store
+from teikei.web.uploads import store_upload
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a study. Problems are in the order of files and lines."""
+
+    study: str
+    version: int
+    path: Path
+    problems: tuple[Problem, ...]
+
+
+def version_folder(store: Store, workspace: str, study: str, version: int) -> Path:
+    """Where a version lies."""
+    return store.workspace(workspace) / "studies" / study / str(version)
+
+
+def study_path(folder: Path) -> Path:
+    """The workbook or the folder of tables inside a version's folder."""
+    workbook = folder / "study.xlsx"
+    return workbook if workbook.is_file() else folder / "study"
+
+
+def add_version(
+    store: Store, workspace: str, study: str | None, title: str, data: bytes, by: str, now: float, note: str = ""
+) -> Version:
+    """Keeps an upload as the next version (of a new study where ``study`` is None), with every problem it has.
+
+    A version with problems is kept: its owner mends it and uploads again. Written beside its place and renamed, then
+    entered, so that a server that ends half-way leaves no half version. Raises StudyError for what is no study.
+    """
+    from teikei.study import check
+
+    base = store.workspace(workspace) / "studies"
+    base.mkdir(parents=True, exist_ok=True)
+    beside = base / f".upload-{new_id()}"
+    try:
+        path = store_upload(data, beside)
+        problems = tuple(check(path))
+        (beside / "problems.json").write_text(
+            json.dumps([[p.place, p.message, p.warning] for p in problems], ensure_ascii=False), "utf-8"
+        )
+        sha256 = folder_hash(path)
+        with store.company(workspace) as connection:
+            if study is None:
+                study = new_id()
+                connection.execute("INSERT INTO studies VALUES (?, ?, ?)", (study, title.strip()[:120] or "?", now))
+            last = connection.execute("SELECT max(version) FROM versions WHERE study=?", (study,)).fetchone()[0]
+            version = (last or 0) + 1
+            errors = sum(not problem.warning for problem in problems)
+            connection.execute(
+                "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (study, version, by, now, errors, len(problems) - errors, sha256, note.strip()[:300]),
+            )
+            place = version_folder(store, workspace, study, version)
+            place.parent.mkdir(exist_ok=True)
+            shutil.rmtree(place, ignore_errors=True)  # left by a server that ended between renaming and entering
+            os.rename(beside, place)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return Version(study, version, study_path(place), problems)
+
+
+def read_version(store: Store, workspace: str, study: str, version: int) -> Version:
+    """A kept version with its problems."""
+    folder = version_folder(store, workspace, study, version)
+    problems = tuple(Problem(*entry) for entry in json.loads((folder / "problems.json").read_text("utf-8")))
+    return Version(study, version, study_path(folder), problems)
+
+
+def folder_hash(path: Path) -> str:
+    """SHA-256 over names and contents of a study's files, in the order of names."""
+    total = hashlib.sha256()
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    for file in files:
+        total.update(f"{file.name}\n{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def as_workbook(path: Path) -> bytes:
+    """A study as an Excel workbook; raises StudyError with its problems where it has errors."""
+    from teikei.study import load, write_workbook
+
+    if path.is_file():
+        return path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "study.xlsx"
+        write_workbook(load(path), target)
+        return target.read_bytes()
+
+
+def as_zip(path: Path) -> bytes:
+    """The files of a version as they were sent."""
+    if path.is_file():
+        raise StudyError("this version was sent as a workbook; download the workbook")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(path.iterdir()):
+            archive.write(file, f"study/{file.name}")
+    return packed.getvalue()
+
+
+def clean_up(store: Store) -> None:
+    """After a start: removes what uploads that never ended left behind."""
+    for left in store.folder.glob("*/studies/.upload-*"):
+        shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import pytest
+
+from teikei.web import accounts
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_secrets() -> None:
+    """Argon2 with its smallest cost, so that tests need not wait for what only slows an attacker."""
+    from argon2 import PasswordHasher
+
+    accounts._hasher.cache_clear()
+    accounts._decoy.cache_clear()
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    accounts._hasher = lambda: cheap  # type: ignore[assignment]

@@ -1,0 +1,155 @@
+"""Coming in: links work once, sessions expire, guessing is slowed, forms are guarded, headers are strict."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from teikei.web import accounts
+from teikei.web.accounts import FAILURE_WINDOW_SECONDS, IDLE_SECONDS, SESSION_SECONDS
+from teikei.web.app import create_app, first_link
+from tests.web.people import PASSPHRASE, Clock, Person, Town, make_town
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return make_town(tmp_path_factory.mktemp("town"))
+
+
+def test_the_first_link_makes_the_operator_once_and_only_once(tmp_path: Path) -> None:
+    app = create_app(tmp_path, clock=Clock())
+    old, link = first_link(app), first_link(app)
+    assert old is not None
+    assert link is not None
+    assert old != link
+    visitor = Person(app, base_url="http://localhost", follow_redirects=False)
+    form = {"login": "chief", "name": "Chief", "passphrase": PASSPHRASE}
+    assert visitor.send_form(f"/join/{old}", form).status_code == 400  # a newer start makes the older link void
+    assert visitor.send_form(f"/join/{link}", {**form, "passphrase": "short"}).status_code == 400
+    assert visitor.send_form(f"/join/{link}", form).status_code == 303
+    assert visitor.get("/people").status_code == 200
+    assert Person(app, base_url="http://localhost").send_form(f"/join/{link}", form).status_code == 400
+    assert first_link(app) is None
+
+
+def test_a_link_dies_after_a_week(tmp_path: Path) -> None:
+    clock = Clock()
+    app = create_app(tmp_path, clock=clock)
+    link = first_link(app)
+    clock.now += accounts.LINK_SECONDS + 1
+    assert Person(app, base_url="http://localhost").get(f"/join/{link}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("step", "count"), [(IDLE_SECONDS + 1, 1), (IDLE_SECONDS - 60, SESSION_SECONDS // (IDLE_SECONDS - 60) + 1)]
+)
+def test_sessions_end_when_idle_and_in_any_case_after_half_a_day(tmp_path: Path, step: float, count: float) -> None:
+    town = make_town(tmp_path)
+    person = town["planner@aoba"]
+    for _ in range(int(count) - 1):
+        town.clock.now += step
+        assert person.get("/home").status_code == 200
+    town.clock.now += step
+    assert person.get("/home").headers["location"] == "/sign-in"
+
+
+def test_unknown_name_and_wrong_passphrase_get_the_same_bytes(town: Town) -> None:
+    visitor = town.visitor()
+    key = visitor.form_key()
+    answers = [
+        visitor.post("/sign-in", data={"form_key": key, "login": login, "passphrase": "not the passphrase"})
+        for login in ("planner@aoba", "nobody")
+    ]
+    assert answers[0].status_code == answers[1].status_code == 401
+    assert answers[0].content == answers[1].content
+
+
+def test_five_failures_stop_a_name_for_a_quarter_of_an_hour_and_no_other_name(tmp_path: Path) -> None:
+    town = make_town(tmp_path)
+    visitor = town.visitor(follow_redirects=False)
+    wrong = {"login": "buyer@kuro", "passphrase": "not the passphrase"}
+    right = {"login": "buyer@kuro", "passphrase": PASSPHRASE}
+    assert [visitor.send_form("/sign-in", wrong).status_code for _ in range(6)] == [401] * 5 + [429]
+    assert visitor.send_form("/sign-in", right).status_code == 429
+    assert visitor.send_form("/sign-in", {**right, "login": "buyer@aoba"}).status_code == 303
+    town.clock.now += FAILURE_WINDOW_SECONDS + 1
+    assert town.visitor(follow_redirects=False).send_form("/sign-in", right).status_code == 303
+
+
+def test_signing_out_and_switching_off_end_sessions_on_the_server(tmp_path: Path) -> None:
+    town = make_town(tmp_path)
+    person = town["planner@aoba"]
+    stolen = dict(person.cookies)
+    person.send_form("/sign-out")
+    thief = town.visitor(follow_redirects=False)
+    thief.cookies.update(stolen)
+    assert thief.get("/home").status_code == 303
+    page = town["operator@room"].get("/people").text
+    user = re.search(r"<td>buyer@midori</td>.*?/people/(\w+)/off", page, re.S)
+    assert user is not None
+    assert town["operator@room"].send_form(f"/people/{user[1]}/off").status_code == 303
+    assert town["buyer@midori"].get("/home").status_code == 303
+    visitor = town.visitor(follow_redirects=False)
+    assert visitor.send_form("/sign-in", {"login": "buyer@midori", "passphrase": PASSPHRASE}).status_code == 401
+
+
+def test_a_form_without_the_key_or_from_another_site_changes_nothing(town: Town) -> None:
+    operator = town["operator@room"]
+    form = {"company": "shiro", "title": "Shiro"}
+    assert operator.post("/companies", data=form).status_code == 403
+    assert operator.post("/companies", data={**form, "form_key": "x"}).status_code == 403
+    assert operator.post("/companies", data={**form, "form_key": town["planner@aoba"].form_key()}).status_code == 403
+    for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert operator.send_form("/companies", form, headers=headers).status_code == 403
+    assert town.visitor().post("/sign-in", data={"login": "a", "passphrase": "b"}).status_code == 403
+    assert "Shiro" not in operator.get("/people").text
+    assert operator.send_form("/companies", form, headers={"Origin": "http://localhost"}).status_code == 303
+
+
+def test_cookies_are_out_of_reach_of_scripts_and_other_sites(town: Town) -> None:
+    visitor = town.visitor(follow_redirects=False)
+    answer = visitor.send_form("/sign-in", {"login": "counsel@kuro", "passphrase": PASSPHRASE})
+    cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("teikei_session="))
+    assert "HttpOnly" in cookie
+    assert "samesite=strict" in cookie.casefold()
+    secure = Person(town.app, base_url="https://localhost", follow_redirects=False)
+    answer = secure.send_form("/sign-in", {"login": "counsel@kuro", "passphrase": PASSPHRASE})
+    assert "Secure" in next(c for c in answer.headers.get_list("set-cookie") if c.startswith("teikei_session="))
+
+
+@pytest.mark.parametrize("address", ["/sign-in", "/home", "/nothing", "/static/style.css"])
+def test_every_answer_has_strict_headers_and_loads_nothing_from_outside(town: Town, address: str) -> None:
+    answer = town["planner@aoba"].get(address)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http:" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    for link in re.findall(r'(?:src|href|action)="([^"]+)"', answer.text):
+        assert link.startswith(("/", "#")), link
+    assert not re.search(r"<script(?![^>]*src=)|\son\w+=|\sstyle=", answer.text)
+
+
+def test_too_large_a_form_is_refused_before_it_is_read(town: Town) -> None:
+    visitor = town.visitor()
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert visitor.post("/sign-in", content=b"x" * 1_000_001).status_code == 413
+
+    def pieces():  # type: ignore[no-untyped-def]
+        for _ in range(20):
+            yield b"x" * 100_000
+
+    assert visitor.post("/sign-in", content=pieces(), headers=form).status_code in (400, 413)
+
+
+def test_a_database_reader_finds_no_secret_that_opens_a_door(town: Town) -> None:
+    person = town["planner@midori"]
+    session = person.cookies["teikei_session"]
+    with town.app.state.server.store.operator() as connection:
+        dump = "\n".join(connection.iterdump())
+    assert session not in dump
+    assert PASSPHRASE not in dump
+    assert "$argon2id$" in dump

@@ -1,0 +1,255 @@
+"""The door: what passes, what never does, and that what passes does not depend on what must stay secret."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from teikei.errors import NotAllowedError, StudyError
+from teikei.runs.types import Run
+from teikei.web.joint import parse_list
+from teikei.web.knowledge import Interval, cut, may_cut, replay
+from teikei.web.release import WITHHELD, release, tier_rounds
+from teikei.web.release_list import ReleaseList, Schedule, band_text
+from tests.web.joint_tables import make_tables
+
+BREAKS = (0.0, 50_000.0, 100_000.0)
+ITEMS: list[dict[str, Any]] = [
+    {"kind": "specification", "classes": ["e-axle"]},
+    {"kind": "tier_index", "schedules": [{"offer": "O1", "breaks": BREAKS}]},
+    {"kind": "saving_band", "edges": [0, 5000, 10000, 20000]},
+    {"kind": "saving_at_least", "threshold": 5000},
+    {"kind": "own_share_band", "rule": "shapley", "edges": [2500, 5000, 10000]},
+    {"kind": "requirement_price_band", "edges": [5, 10]},
+    {"kind": "settlement", "form": "equal", "unit_million": 500, "not_before": "2029-04-01"},
+]
+
+
+def make_list(**changes: Any) -> ReleaseList:
+    return ReleaseList.model_validate(
+        {
+            "rung": "powertrain",
+            "members": {"aoba": ["Aoba"], "midori": ["Midori"]},
+            "items": ITEMS,
+            "smallest_interval_million": 5000,
+            "smallest_interval_units": 10_000,
+            "what_ifs": 3,
+            **changes,
+        }
+    )
+
+
+def make_run(aoba: tuple[float, float], midori: tuple[float, float]) -> Run:
+    programmes = [("P1", "Aoba", *aoba), ("P2", "Midori", *midori)]
+    return Run(Path("nowhere"), make_tables(["Aoba", "Midori"], programmes, BREAKS), {})
+
+
+def test_what_passes_equals_a_calculation_by_hand() -> None:
+    # alone 30,000 x 1.0 and 50,000 x 1.2: saving 0.1 x 30,000 + 0.02 x 90,000 = 4,800; joint volume 80,000
+    found = release(make_run((30_000, 1.0), (50_000, 1.2)), "aoba", make_list())
+    assert [(entry.kind, *entry.subject, entry.value) for entry in found.entries] == [
+        ("specification", "e-axle", "AX1", "peak_power_kw", "80"),
+        ("specification", "e-axle", "AX1", "gear_ratio", "9.5"),
+        ("specification", "e-axle", "AX1", "motor_type", "pm"),
+        ("tier_index", "O1", "2027", "2"),
+        ("saving_band", "powertrain", "0 to 5,000"),
+        ("saving_at_least", "powertrain", "5000", "no"),
+        ("own_share_band", "powertrain", "shapley", "below 2,500"),
+        ("requirement_price_band", "P1", "wltc_japan", "20 km", "below 5"),
+        ("settlement", "equal", "not before 2029-04-01"),
+    ]
+
+
+def test_the_settlement_opens_late_and_rounded() -> None:
+    run = make_run((30_000, 1.0), (50_000, 1.2))
+    on = {day: release(run, "midori", make_list(), today=dt.date(2029, month, day)) for month, day in ((3, 31), (4, 1))}
+    assert on[31].entries[-1].value == "not before 2029-04-01"
+    assert on[1].entries[-1].value == "500"  # 4,800 / 7 = 686, to the nearest 500
+    assert release(run, "aoba", make_list(), today=dt.date(2029, 4, 1)).entries[-1].value == "-500"
+
+
+def test_only_members_and_only_designs_that_two_members_use() -> None:
+    run = make_run((30_000, 1.0), (50_000, 1.2))
+    with pytest.raises(NotAllowedError):
+        release(run, "kuro", make_list())
+    alone = {**run.tables, "configurations": run.tables["configurations"].head(1)}
+    found = release(Run(run.path, alone, {}), "aoba", make_list())
+    assert not [entry for entry in found.entries if entry.kind == "specification"]
+
+
+def test_no_private_figure_stands_in_a_release() -> None:
+    run = make_run((31_337, 1.234567), (58_271, 1.345678))
+    text = release(run, "aoba", make_list()).text()
+    for table in run.tables.values():
+        for column in ("value", "quantity", "nre", "saving_alliance", "value_nominal", "unit_price"):
+            for figure in table[column].to_list() if column in table.columns else []:
+                for shape in (f"{figure:g}", f"{figure:.0f}", f"{figure:,.0f}", str(figure)):
+                    assert len(shape) < 4 or shape not in text
+
+
+def test_missing_tables_pass_nothing_and_raise_nothing() -> None:
+    found = release(Run(Path("nowhere"), {}, {}), "aoba", make_list())
+    assert {entry.value for entry in found.entries} == {"not evaluated", "not before 2029-04-01"}
+
+
+def agreed(run: Run) -> tuple[Any, ...]:
+    """What the list lets aoba know of midori's figures, calculated apart from the door."""
+    costs = {(c, r): v for c, r, v in run.tables["cost_by_rung"].iter_rows()}
+    saving = costs["Aoba", "alone"] + costs["Midori", "alone"] - costs["Aoba+Midori", "powertrain"]
+    volume = float(run.tables["awards"]["quantity"].sum())
+    own = float(run.tables["requirement_prices"]["saving_alliance"][0])
+    return (
+        sum(saving >= edge for edge in (0, 5000, 10000, 20000)),
+        sum(saving / 2 >= edge for edge in (2500, 5000, 10000)),
+        sum(volume >= edge for edge in BREAKS),
+        sum(own >= edge for edge in (5, 10)),
+    )
+
+
+def interference(door: Callable[[Run], str], seeds: int) -> tuple[int, int]:
+    """(pairs of runs with the same agreed release, pairs among them where the door's bytes differ)."""
+    pairs = differing = 0
+    for seed in range(seeds):
+        draw = random.Random(seed)
+        own = (draw.uniform(10_000, 60_000), draw.uniform(0.8, 2.0))
+        one, two = (make_run(own, (draw.uniform(20_000, 90_000), draw.uniform(0.8, 2.0))) for _ in range(2))
+        if agreed(one) == agreed(two):
+            pairs += 1
+            differing += door(one) != door(two)
+    return pairs, differing
+
+
+def test_a_change_of_the_rivals_figures_that_keeps_the_agreed_release_changes_no_byte() -> None:
+    pairs, differing = interference(lambda run: release(run, "aoba", make_list()).text(), 900)
+    assert pairs > 150
+    assert differing == 0
+
+
+def _error_text(run: Run) -> str:
+    worst = max(run.tables["cost_by_rung"]["value"].to_list())
+    return f"the model became infeasible near {worst:.3f}"
+
+
+def _mean(run: Run) -> str:
+    return f"{run.tables['cost_breakdown']['value'].mean():.0f}"
+
+
+def _order(run: Run) -> str:
+    return ",".join(run.tables["cost_breakdown"].sort("value")["programme"].to_list())
+
+
+@pytest.mark.parametrize("leak", [_error_text, _mean, _order])
+def test_planted_leaks_are_caught_by_the_same_test(leak: Callable[[Run], str]) -> None:
+    _, differing = interference(lambda run: release(run, "aoba", make_list()).text() + leak(run), 300)
+    assert differing > 2
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_what_ifs_never_pin_the_saving_below_the_promised_width(seed: int) -> None:
+    """An attacker who knows exactly what its own changes did, and chooses them by what it has learnt so far."""
+    draw = random.Random(seed)
+    edges, floor = (0.0, 5000.0, 10000.0, 20000.0), draw.choice([500.0, 2000.0, 5000.0])
+    truth = draw.uniform(-2000, 25_000)
+    values, known = [truth], Interval()
+    known, _ = replay(edges, values, floor)
+    for _ in range(6):
+        low = known.lower if math.isfinite(known.lower) else -5000.0
+        high = known.upper if math.isfinite(known.upper) else 40_000.0
+        aim = draw.choice([(low + high) / 2, draw.uniform(low, high), low + 1, high - 1])
+        values.append(truth + draw.choice(edges) - aim)  # moves an edge onto the aim
+        known, _ = replay(edges, values, floor)
+        assert known.lower <= truth < known.upper
+        assert known.width >= floor
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_a_refusal_tells_nothing(seed: int) -> None:
+    """Two truths that look the same so far are refused or shown alike in the next round."""
+    draw = random.Random(seed)
+    edges, floor = (0.0, 5000.0, 10000.0, 20000.0), 2000.0
+    one = draw.uniform(0, 20_000)
+    moves = [0.0, *[draw.uniform(-15_000, 15_000) for _ in range(4)]]
+    for count in range(1, 5):
+        known, shown = replay(edges, [one + move for move in moves[:count]], floor)
+        low, high = max(known.lower, -1e6), min(known.upper, 1e6)
+        other = draw.uniform(low, high)
+        again, shown_again = replay(edges, [other + move for move in moves[: count + 1]], floor)
+        assert shown_again[:count] == shown
+        assert replay(edges, [one + move for move in moves[: count + 1]], floor)[1] == shown_again
+        assert again is not None
+
+
+def test_without_the_rule_a_lucky_what_if_would_pin_the_saving() -> None:
+    known = cut(Interval(), [0.0, 5000.0], 4990.0)
+    assert not may_cut(known, [4980.0], 2000.0)
+    assert cut(known, [4980.0], 4990.0).width == 20.0
+
+
+@given(own=st.lists(st.floats(0, 120_000), min_size=1, max_size=5), others=st.floats(0, 120_000))
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_tiers_never_pin_the_others_volume_below_the_promised_width(own: list[float], others: float) -> None:
+    schedule = Schedule(offer="O1", breaks=BREAKS)
+    low, high = 0.0, math.inf
+    for volume, shown in zip(own, tier_rounds(schedule, own, others, 10_000), strict=True):
+        if shown:
+            index = sum(volume + others >= one for one in BREAKS)
+            low = max(low, BREAKS[index - 1] - volume)
+            high = min(high, BREAKS[index] - volume if index < len(BREAKS) else math.inf)
+    assert high - low >= 10_000 - 1e-6
+
+
+def test_a_tier_next_to_the_own_volume_is_withheld() -> None:
+    found = release(make_run((45_000, 1.0), (3_000, 1.2)), "aoba", make_list())
+    tier = next(entry for entry in found.entries if entry.kind == "tier_index")
+    assert tier.value == WITHHELD  # below 50,000 would say: the rival buys less than 5,000
+    other = release(make_run((45_000, 1.0), (3_000, 1.2)), "midori", make_list())
+    assert next(entry for entry in other.entries if entry.kind == "tier_index").value == "1"
+
+
+def test_a_later_round_is_withheld_where_it_would_cut_too_finely() -> None:
+    first = make_run((30_000, 1.0), (50_000, 1.2))  # saving 4,800: known to lie in 0 to 5,000
+    second = make_run((30_500, 1.0), (50_000, 1.2))
+    found = release(second, "aoba", make_list(), history=[first])
+    assert next(entry for entry in found.entries if entry.kind == "saving_band").value == WITHHELD
+    same = release(first, "aoba", make_list(), history=[first])
+    assert next(entry for entry in same.entries if entry.kind == "saving_band").value == "0 to 5,000"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"smallest_interval_million": 6000}, "pin the saving"),
+        ({"items": [*ITEMS, {"kind": "saving_at_least", "threshold": 5100}]}, "pin the saving"),
+        ({"items": [{"kind": "own_share_band", "rule": "x", "edges": [0, 2000]}]}, "pin the saving"),
+        ({"items": [{"kind": "saving_band", "edges": [2, 1]}]}, "must rise"),
+        ({"items": [{"kind": "raw", "table": "awards"}]}, "items"),
+        ({"members": {"aoba": ["Aoba"]}}, "members"),
+        ({"members": {"aoba": ["Aoba"], "midori": ["Aoba"]}}, "two members"),
+        ({"what_ifs": 99}, "what_ifs"),
+        ({"sales_price": 1}, "sales_price"),
+    ],
+)
+def test_a_list_that_breaks_its_own_promise_or_names_something_else_cannot_be_signed(
+    changes: dict[str, Any], said: str
+) -> None:
+    text = json.dumps({**make_list().model_dump(mode="json"), **changes})
+    with pytest.raises(StudyError, match=said):
+        parse_list(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-1, "below 0"), (0, "0 to 5,000"), (4999.9, "0 to 5,000"), (5000, "5,000 or more")]
+)
+def test_bands_hold_their_lower_edge(value: float, text: str) -> None:
+    assert band_text((0, 5000), value) == text
