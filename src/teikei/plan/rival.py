@@ -43,9 +43,9 @@ def integrated_rival(
         return pl.DataFrame(schema=SCHEMA)
     year = study.settings.report_year
     classes = dict(catalogue.table.select("module", "class").iter_rows())
-    alone = [p for (_, name), p in plans.by_key.items() if name == study.rung_names[0]]
-    separate = [one for one in alone if one.coalition != plan.coalition]
-    before = _parts(separate or alone, classes, year)
+    blocs = {study.coalition_name(members) for members in study.blocs.values()}
+    alone = [p for (name, at), p in plans.by_key.items() if at == study.rung_names[0] and name in blocs]
+    before = _parts(alone, classes, year)
     after = _parts([plan], classes, year)
     book = _Quotes.read(study, catalogue, captives, year)
     rows: list[tuple[str, str, str, float]] = []

@@ -39,10 +39,8 @@ def saving_by_rung(run: Run) -> dict[str, float]:
         return {}
     grand = max(costs["coalition"].to_list(), key=lambda name: name.count("+"))
     own = costs.filter(pl.col("coalition") == grand)
-    alone = costs.filter((pl.col("rung") == "alone") & (pl.col("coalition") != grand))
-    base = own.filter(pl.col("rung") == "alone")
-    start = float(base["value"][0]) if len(base) else float(alone["value"].sum())
-    return {rung: start - value for rung, value in own.select("rung", "value").iter_rows() if rung != "alone"}
+    lowest, start = own.select("rung", "value").row(0)
+    return {rung: start - value for rung, value in own.select("rung", "value").iter_rows() if rung != lowest}
 
 
 def saving_by_lever(run: Run) -> dict[str, float]:

@@ -113,7 +113,7 @@ def plant_use(study: Study, awards: pl.DataFrame) -> pl.DataFrame:
         return pl.DataFrame(schema=schema)
     energy = study["modules"].select(pl.col("module").alias("item"), "gross_energy_kwh")
     used = (
-        awards.filter(pl.col("site").is_in(steps["site"].unique()))
+        awards.join(steps.select("site").unique(), on="site", how="semi", maintain_order="left")
         .join(energy, on="item", how="left")
         .group_by("coalition", "rung", "site", "year", maintain_order=True)
         .agg(
@@ -241,11 +241,9 @@ def evidence(study: Study, awards: pl.DataFrame, cost_breakdown: pl.DataFrame) -
 
 
 def _stand_alone(study: Study, table: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the lowest rung, each company counted once: the table may also hold all companies side by side."""
-    lowest = table.filter(pl.col("rung") == study.rung_names[0])
-    everyone = study.coalition_name(study.companies)
-    separate = lowest.filter(pl.col("coalition") != everyone)
-    return separate if len(separate) else lowest
+    """Rows of the lowest rung, each company counted once: the table also holds coalitions side by side."""
+    blocs = [study.coalition_name(members) for members in study.blocs.values()]
+    return table.filter((pl.col("rung") == study.rung_names[0]) & pl.col("coalition").is_in(blocs))
 
 
 def _shares_of(table: pl.DataFrame, weight: str) -> dict[str, float]:
