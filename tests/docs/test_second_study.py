@@ -106,9 +106,6 @@ def test_companies_alone_add_up_to_the_alliance_at_the_lowest_rung(tables: Mappi
     assert whole == pytest.approx(alone["value"].sum(), rel=1e-9)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the market reads its parameters, which are in yen, as if they were in the study's currency"
-)
 def test_prices_of_the_second_study_stay_near_what_is_paid_today(
     study: Study, tables: Mapping[str, pl.DataFrame]
 ) -> None:
@@ -119,7 +116,6 @@ def test_prices_of_the_second_study_stay_near_what_is_paid_today(
             assert 0.6 * today[product] < price < 1.4 * today[product], f"{product} costs {price:,.0f} in {year}"
 
 
-@pytest.mark.xfail(strict=True, reason="the same: costs stop at a floor, so no rung moves any price")
 def test_a_rung_that_changes_variable_cost_changes_prices(tables: Mapping[str, pl.DataFrame]) -> None:
     rows = tables["market_outcome"].filter(pl.col("rung") == "powertrain", pl.col("scenario") == "base")
     assert rows["price_change"].abs().max() > 1.0

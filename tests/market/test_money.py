@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -13,6 +12,7 @@ import teikei
 from teikei.errors import StudyError
 from teikei.market import calibrate, predict, price_and_sell
 from teikei.market.adoption import drift
+from teikei.market.calibrate import _second_choice
 from teikei.market.reference import ev_history, parameters
 from teikei.market.scene import _required_range, scenes
 from teikei.plan.types import Plan, Plans
@@ -46,7 +46,7 @@ def in_euro(one: Study) -> Study:
 
 def _currency_row(one: Study, rate: float) -> pl.DataFrame:
     schema = one["currencies"].schema
-    row = {name: None for name in schema} | {"currency": "JPY", "rate": rate, "to_price_year": 1.0}
+    row = dict.fromkeys(schema) | {"currency": "JPY", "rate": rate, "to_price_year": 1.0}
     return pl.DataFrame([row], schema=schema)
 
 
@@ -220,20 +220,34 @@ def test_a_cost_held_above_nothing_is_never_silent():
     assert any("battery: the cost of Sakura" in message and "do not quote" in message for message in told)
 
 
-def test_no_warning_of_arithmetic_reaches_the_user_where_nobody_switches():
-    """A market of kei cars in which two electric models sell little: trial parameters leave nobody to switch."""
-    keys = ("product", "maker", "segment", "powertrain", "price", "units", "range_km", "battery_kwh")
-    rows = [
-        ("Kita small cars", "Kita", "kei", "ice", 1.65e6, 420_000, None, None),
-        ("Minami small cars", "Minami", "kei", "ice", 1.7e6, 380_000, None, None),
-        ("Rival kei electric", "Higashi", "kei", "bev", 2.55e6, 16_000, 180, 20),
-        ("Rival hatch electric", "Nishi", "registered", "bev", 3.63e6, 9_000, 400, 45),
-        ("Other kei", "Higashi", "kei", "ice", 1.6e6, 850_000, None, None),
-        ("Hybrids", "Nishi", "registered", "hybrid", 3.2e6, 1_400_000, None, None),
-        ("Petrol cars", "Nishi", "registered", "ice", 2.5e6, 850_000, None, None),
-    ]
-    products = [{**dict(zip(keys, row, strict=True)), "country": "JP", "year": 2025} for row in rows]
+def test_second_choices_of_nobody_are_none_and_no_warning_reaches_the_user():
+    found = calibrate(study(), draws=2)
+    unwanted = replace(found.draws, mean=found.draws.mean - 1e4 * found.home.battery_electric)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        found = calibrate(study(products=products, policy=[], moments=[]), draws=4)
-    assert np.isfinite(found.moments["model"].to_numpy()).all()
+        share = _second_choice(unwanted, found.home, ("ice", "hybrid"))
+    assert share.tolist() == [0.0, 0.0, 0.0]
+    assert (_second_choice(found.draws, found.home, ("ice", "hybrid")) > 0.5).all()
+
+
+def test_prices_of_a_study_in_euro_stay_near_what_is_paid_today_and_move_with_cost():
+    kit = teikei.load(ROOT / "examples" / "kit-supply")
+    rate = 1 / 0.0057  # JPY per EUR in its currencies table
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        found = predict(kit, cheaper_together(kit, rate), draws=16)
+    today = dict(kit["products"].select("product", "price").iter_rows())
+    base = found.outcome.filter(pl.col("rung") == "alone", pl.col("scenario") == "base")
+    assert set(today) <= set(base["product"])
+    for product, year, price in base.select("product", "year", "price").iter_rows():
+        if product in today:
+            assert 0.6 * today[product] < price < 1.4 * today[product], f"{product} costs {price:,.0f} in {year}"
+    joint = found.outcome.filter(pl.col("rung") == kit.rung_names[-1], pl.col("scenario") == "base")
+    own = joint.filter(pl.col("company").is_in(kit.companies), pl.col("powertrain") == "bev", pl.col("year") == 2030)
+    saving = 60_000 / rate  # EUR a car; with VAT, about the whole of it is passed on
+    assert own.height == 3
+    for change in own["price_change"]:
+        assert 0.6 * saving < -change < 1.4 * saving
+    moments = found.moments.filter(pl.col("low").is_not_null(), pl.col("moment") != "pass_through")
+    assert ((moments["model"] >= moments["low"]) & (moments["model"] <= moments["high"])).all()
+    assert (found.moments["upper"] > found.moments["lower"]).sum() == found.moments.height - 1  # all but units: bands

@@ -168,7 +168,7 @@ def _second_choice(demand: Demand, home: HomeMarket, kinds: tuple[str, ...]) -> 
     gain = rows[1] - rows[0]
     to = np.array([kind in kinds for kind in home.powertrain]) & ~electric
     won, every = gain[:, to].sum(axis=1), gain[:, ~electric].sum(axis=1)
-    return np.divide(won, every, out=np.zeros_like(won), where=every > 0)
+    return np.asarray(np.divide(won, every, out=np.zeros_like(won), where=every > 0), dtype=np.float64)
 
 
 def model_moments(demand: Demand, home: HomeMarket) -> dict[str, Array]:

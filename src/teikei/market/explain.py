@@ -19,7 +19,6 @@ from teikei.market.scene import Scene
 from teikei.market.types import Array
 from teikei.study.types import Study
 
-
 _MORE_SUBSIDY: Final = 0.3  # million JPY a car, about a third of the largest subsidy in Japan
 
 
@@ -136,20 +135,24 @@ def held_costs(cases: list[tuple[Case, list[Response]]]) -> list[str]:
     """One sentence for each case and product whose cost had to be held above nothing in some year and draw."""
     found = []
     for case, responses in cases:
-        where: dict[str, list[tuple[int, int, bool]]] = {}
+        years: dict[str, list[int]] = {}
+        draws: dict[str, int] = {}
+        central: set[str] = set()
         for one in responses:
             for j in np.flatnonzero(one.held.any(axis=0)):
-                row = (one.scene.year, int(one.held[1:, j].sum()), bool(one.held[0, j]))
-                where.setdefault(one.scene.home.product[j], []).append(row)
-        for product, rows in where.items():
-            years = ", ".join(str(year) for year, _, _ in rows)
-            central = any(most_likely for _, _, most_likely in rows)
+                product = one.scene.home.product[j]
+                years.setdefault(product, []).append(one.scene.year)
+                draws[product] = max(draws.get(product, 0), int(one.held[1:, j].sum()))
+                if one.held[0, j]:
+                    central.add(product)
+        for product, when in years.items():
+            likely = product in central
+            where = ["at the most likely parameters"] if likely else []
+            where += [f"in up to {draws[product]} draws"] if draws[product] else []
             found.append(
-                f"{case.rung}{', merger' if case.merged else ''}: the cost of {product} would come out below nothing in "
-                f"{years} {'at the most likely parameters' if central else ''}"
-                f"{' and ' if central and max(rows)[1] else ''}"
-                f"{f'in up to {max(n for _, n, _ in rows)} draws' if max(n for _, n, _ in rows) else ''}: it is held just "
-                f"above nothing there, {'do not quote its prices' if central else 'its band is too narrow'}"
+                f"{case.rung}{', merger' if case.merged else ''}: the cost of {product} would come out below nothing "
+                f"{' and '.join(where)} ({', '.join(map(str, when))}) and is held just above nothing there: "
+                + ("do not quote its prices and sales" if likely else "its band is narrower than it should be")
             )
     return found
 

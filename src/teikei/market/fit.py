@@ -153,8 +153,9 @@ def calibrate(study: Study, *, country: str | None = None, draws: int = 64) -> C
     if not len(kept) or kept[0] != 0:
         j = int(np.argmin(demand.cost[0] / home.price))
         raise StudyError(
-            f"products: {home.product[j]}: its price of {home.price[j] * home.million:,.0f} {home.currency} would need a "
-            f"marginal cost of {demand.cost[0, j] * home.million:,.0f}; the moments ask for a demand too inelastic for the prices in the table"
+            f"products: {home.product[j]}: its price of {home.price[j] * home.million:,.0f} {home.currency} would need "
+            f"a marginal cost of {demand.cost[0, j] * home.million:,.0f}; the moments ask for a demand too inelastic "
+            "for the prices in the table"
         )
     messages = list(home.messages)
     if len(kept) < len(theta):

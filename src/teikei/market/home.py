@@ -159,8 +159,8 @@ def _borrowed(study: Study, country: str, rate: float) -> list[str]:
     found = []
     if study.settings.currency != PARAMETER_CURRENCY:
         found.append(
-            f"market: parameters stated in {PARAMETER_CURRENCY} (price slope, value of range, pack price) are converted "
-            f"at {rate:g} {study.settings.currency} per {PARAMETER_CURRENCY}, the rate of the currencies table"
+            f"market: parameters stated in {PARAMETER_CURRENCY} (price slope, value of range, pack price) are "
+            f"converted at {rate:g} {study.settings.currency} per {PARAMETER_CURRENCY}, as the currencies table says"
         )
     other = [one for one in parameters().values() if one.markets and country not in one.markets]
     if other:

@@ -63,7 +63,8 @@ def price_and_sell(
     prices together (the contrast; joint procurement changes cost, not ownership) · draws: which draws, default all ·
     start: producer prices (D, J) to start from.
 
-    Costs are held above a tenth of a percent of their old value: ``Response.held`` says where. Raises MarketInputError where inputs cannot be right.
+    Costs are held above a tenth of a percent of their old value: ``Response.held`` says where. Raises
+    MarketInputError where inputs cannot be right.
     """
     scene = base_scene(market) if isinstance(market, Calibrated) else market
     home, rows = scene.home, draws or slice(None)

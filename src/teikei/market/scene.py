@@ -276,9 +276,9 @@ def _assumed(study: Study, home: HomeMarket, past: Drift) -> list[str]:
     origin = f"both from the history of {home.country}"
     if not past.known:
         origin = (
-            f"no history of plug-in sales of {home.country} is known: no drift, its uncertainty ({100 * past.spread:.0f} "
-            "points) and the shocks are assumed wider than in any country with a history, and cars on the road are "
-            f"counted from {home.year} on only"
+            f"no history of plug-in sales of {home.country} is known: no drift, its uncertainty "
+            f"({100 * past.spread:.0f} points) and the shocks are assumed wider than in any country with a history, "
+            f"and cars on the road are counted from {home.year} on only"
         )
     found.append(
         f"appeal of plug-ins starts with a drift of {100 * past.mean:+.0f} % a year that prices, packs, chargers, "
