@@ -31,16 +31,21 @@ _PACK_USD: Final = (2010, 1474.0, 2023, 139.0)  # BNEF December 2025, real: the 
 _CONSIDER_2010: Final = 0.1
 _DRIFT_SPREAD: Final = 0.15  # prior sd of a region's own yearly drift around what the inputs explain (assumption)
 _SHOCK_FLOOR: Final = 0.2
+_SHOCK_UNKNOWN: Final = 0.5  # where there is no history: wider than of any region with one (0.23 to 0.42)
 _DAMPING: Final = 0.85  # a year: what the past adds fades (damped trend, Gardner and McKenzie 1985)
 
 
 @dataclass(frozen=True)
 class Drift:
-    """What a region's past adds: yearly drift (mean, sd) and sd of a yearly shock, on logit of the share."""
+    """What a region's past adds: yearly drift (mean, sd) and sd of a yearly shock, on logit of the share.
+
+    known: from the region's own past; otherwise assumed wide.
+    """
 
     mean: float
     spread: float
     shock: float
+    known: bool = True
 
 
 def _logit(share: Array | float) -> Array:
@@ -102,7 +107,7 @@ def drift(region: str, origin: int) -> Drift:
     history = dict(ev_history(region).select("year", "ev_share").iter_rows())
     years = [year for year in range(_FIRST_YEAR, origin + 1) if year in history and year - 1 in history]
     if len(years) < 3:
-        return Drift(0.0, _DRIFT_SPREAD, 0.5)
+        return Drift(0.0, _DRIFT_SPREAD, _SHOCK_UNKNOWN, known=False)
     left = np.array(
         [_logit(history[year]) - _logit(history[year - 1]) - explained(region, year, origin) for year in years]
     )

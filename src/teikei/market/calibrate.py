@@ -29,13 +29,13 @@ DEMAND = (
     "consideration_share",
     "range_value",
 )
-REFERENCE_PRICE = 3.0  # million: where the price slope is stated
+REFERENCE_PRICE = 3.0  # million JPY: where the price slope is stated
 _PASS_THROUGH_CUT = 0.02  # of the price: small enough to be a derivative, large enough for the solver's tolerance
 
 
 @dataclass(frozen=True)
 class Demand:
-    """Demand and cost at D parameter sets, in million of currency. The first set is the most likely one.
+    """Demand and cost at D parameter sets, in million JPY. The first set is the most likely one.
 
     theta (D, P): parameters of ``DEMAND`` in plain units. slope, weight (D, I); taste (D, J, I); mean (D, J): mean
     utility; cost (D, J): marginal cost before VAT; buyers_total (D,): potential buyers, cars.
@@ -72,7 +72,7 @@ class Demand:
         return self.mean[..., None] + self.taste - self.slope[:, None, :] * wedge[:, :, None]
 
     def scale(self, price: Array) -> Array:
-        """Factor on the price slope of cars of consumer price ``price`` (J,), million: (D, J)."""
+        """Factor on the price slope of cars of consumer price ``price`` (J,), million JPY: (D, J)."""
         return price_scale(self.theta, price)
 
 
@@ -152,7 +152,10 @@ def _group_elasticity(slopes: Array, share: Array, price: Array, group: Array) -
 
 
 def _second_choice(demand: Demand, home: HomeMarket, kinds: tuple[str, ...]) -> Array:
-    """Of BEV buyers who buy another new car when no BEV is on sale, the share (D,) that takes ``kinds``."""
+    """Of BEV buyers who buy another new car when no BEV is on sale, the share (D,) that takes ``kinds``.
+
+    0 where none of them buys another new car.
+    """
     electric = home.battery_electric > 0
     utility = demand.net_utility(home, home.year)
     gone = utility.copy()
@@ -164,7 +167,8 @@ def _second_choice(demand: Demand, home: HomeMarket, kinds: tuple[str, ...]) -> 
         rows.append(derive(market, price, slopes=False)[0])
     gain = rows[1] - rows[0]
     to = np.array([kind in kinds for kind in home.powertrain]) & ~electric
-    return np.asarray(gain[:, to].sum(axis=1) / gain[:, ~electric].sum(axis=1), dtype=np.float64)
+    won, every = gain[:, to].sum(axis=1), gain[:, ~electric].sum(axis=1)
+    return np.asarray(np.divide(won, every, out=np.zeros_like(won), where=every > 0), dtype=np.float64)
 
 
 def model_moments(demand: Demand, home: HomeMarket) -> dict[str, Array]:

@@ -20,7 +20,7 @@ CostChange = Mapping[int, Mapping[str, float]]  # year -> programme -> study cur
 
 _NOT_BY_CAR: Final = ("shortfall",)
 _LOOP_CAP: Final = 12
-_LOOP_TOLERANCE: Final = 1.0  # study currency per car: below what any price list shows
+_LOOP_TOLERANCE_JPY: Final = 1.0  # per car: below what any price list shows
 _CENTRAL: Final = slice(0, 1)
 
 
@@ -160,6 +160,7 @@ def close_loop(
     change = cost_change(before, unit_cost(plan.tables["unit_costs"]))
     seen: dict[tuple[tuple[int, str, int], ...], int] = {}
     residual, cycle, rounds = float("inf"), 0, 0
+    tolerance = _LOOP_TOLERANCE_JPY * scenes[0].home.rate
     for rounds in range(1, _LOOP_CAP + 1):
         factor: dict[tuple[str, int], float] = {}
         for scene in scenes:
@@ -176,11 +177,13 @@ def close_loop(
             for programme, cost in row.items()
         ]
         residual, change = max(moves, default=0.0), following
-        if residual <= _LOOP_TOLERANCE:
+        if residual <= tolerance:
             break
-        state = tuple((year, name, round(cost)) for year, row in change.items() for name, cost in row.items())
+        state = tuple(
+            (year, name, round(cost / tolerance)) for year, row in change.items() for name, cost in row.items()
+        )
         if state in seen:
             cycle = rounds - seen[state]
             break
         seen[state] = rounds
-    return LoopResult(change, residual, rounds, cycle, residual <= _LOOP_TOLERANCE)
+    return LoopResult(change, residual, rounds, cycle, residual <= tolerance)

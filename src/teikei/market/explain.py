@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +12,14 @@ import polars as pl
 from teikei.market.adoption import stock
 from teikei.market.calibrate import Calibrated
 from teikei.market.cases import Case
-from teikei.market.home import MILLION, NOT_CONSIDERED
+from teikei.market.home import NOT_CONSIDERED, PARAMETER_CURRENCY, HomeMarket
 from teikei.market.reference import ev_history
 from teikei.market.respond import Response, base_scene, price_and_sell
-from teikei.market.scene import Scene, dynamic_draws
+from teikei.market.scene import Scene
 from teikei.market.types import Array
 from teikei.study.types import Study
+
+_MORE_SUBSIDY: Final = 0.3  # million JPY a car, about a third of the largest subsidy in Japan
 
 
 def _band(values: Array) -> tuple[float, float]:
@@ -66,7 +69,7 @@ def walk(study: Study, cases: list[tuple[Case, Response]]) -> pl.DataFrame:
             "volume": float(more @ (one.price[0] / factory - one.cost[0])[ours]),
             "after": float(one.profit[0, ours].sum()),
         }
-        rows += [(case.rung, step, value) for step, value in steps.items()]
+        rows += [(case.rung, step, value * home.rate) for step, value in steps.items()]
     return pl.DataFrame(rows, schema={"rung": pl.String, "step": pl.String, "value": pl.Float64}, orient="row")
 
 
@@ -104,7 +107,7 @@ def policy_step(calibrated: Calibrated) -> pl.DataFrame:
         price = float(after.price[0, j] - before.price[0, j])
         buyer = 1 - price / step[j] if step[j] else None
         key = (home.product[j], home.maker[j], home.powertrain[j], later[0])
-        rows.append((*key, step[j] * MILLION, price * MILLION, buyer, float(ratio[0, j]), low, high))
+        rows.append((*key, step[j] * home.million, price * home.million, buyer, float(ratio[0, j]), low, high))
     change = after.ev_share / before.ev_share - 1
     rows.append(("EV share", "", "", later[0], None, None, None, float(change[0]), *_band(change)))
     return pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
@@ -128,6 +131,32 @@ def stock_table(cases: list[tuple[Case, list[Response]]], country: str) -> pl.Da
     return pl.DataFrame(rows, schema=names, orient="row")
 
 
+def held_costs(cases: list[tuple[Case, list[Response]]]) -> list[str]:
+    """One sentence for each case and product whose cost had to be held above nothing in some year and draw."""
+    found = []
+    for case, responses in cases:
+        years: dict[str, list[int]] = {}
+        draws: dict[str, int] = {}
+        central: set[str] = set()
+        for one in responses:
+            for j in np.flatnonzero(one.held.any(axis=0)):
+                product = one.scene.home.product[j]
+                years.setdefault(product, []).append(one.scene.year)
+                draws[product] = max(draws.get(product, 0), int(one.held[1:, j].sum()))
+                if one.held[0, j]:
+                    central.add(product)
+        for product, when in years.items():
+            likely = product in central
+            where = ["at the most likely parameters"] if likely else []
+            where += [f"in up to {draws[product]} draws"] if draws[product] else []
+            found.append(
+                f"{case.rung}{', merger' if case.merged else ''}: the cost of {product} would come out below nothing "
+                f"{' and '.join(where)} ({', '.join(map(str, when))}) and is held just above nothing there: "
+                + ("do not quote its prices and sales" if likely else "its band is narrower than it should be")
+            )
+    return found
+
+
 def _shifted(scene: Scene, shift: Array) -> Scene:
     return replace(scene, demand=replace(scene.demand, mean=scene.demand.mean + shift))
 
@@ -136,7 +165,7 @@ def levers(study: Study, scene: Scene, base: Response) -> tuple[pl.DataFrame, li
     """What would move the EV share of this year's market, one lever at a time, with bands; and the list in words."""
     home, demand = scene.home, scene.demand
     ours = np.array([maker in study.companies for maker in home.maker]) & (home.battery_electric > 0)
-    cost = demand.cost * MILLION
+    cost = demand.cost * home.million
     by_product = dict(zip(home.product, cost[0], strict=True))
     plug_in = np.flatnonzero(home.plug_in)
 
@@ -145,15 +174,16 @@ def levers(study: Study, scene: Scene, base: Response) -> tuple[pl.DataFrame, li
 
     electric = home.battery_electric
     considering = _everyone_considers(scene)
-    chargers = np.log(3.0) * dynamic_draws(len(cost))["charging_elasticity"] / _response(scene, base)
-    more = {year: value + 0.3 * electric for year, value in home.subsidy.items()} or {scene.year: 0.3 * electric}
+    chargers = np.log(3.0) * scene.charging_elasticity / _response(scene, base)
+    more = {year: value + _MORE_SUBSIDY * electric for year, value in home.subsidy.items()}
+    more = more or {scene.year: _MORE_SUBSIDY * electric}
     tax = home.tax or {scene.year: np.zeros(len(home.product))}
     twins = np.log(2.0) * (1 - demand.nest_parameter) * electric
     tried: list[tuple[str, Response]] = [
         ("the companies' electric cars cost 10 % less", price_and_sell(scene, cut(np.flatnonzero(ours), 0.10))),
         ("every maker's plug-ins cost 10 % less", price_and_sell(scene, cut(plug_in, 0.10))),
         (
-            "subsidy for electric cars up by 0.3 million",
+            f"subsidy for electric cars up by {_money(_MORE_SUBSIDY, home)}",
             price_and_sell(replace(scene, home=replace(home, subsidy=more, tax=tax))),
         ),
         ("three times as many fast chargers", price_and_sell(_shifted(scene, chargers[:, None] * home.plug_in))),
@@ -171,6 +201,13 @@ def levers(study: Study, scene: Scene, base: Response) -> tuple[pl.DataFrame, li
     )
     start = f"what moves the EV share of {scene.year} ({100 * base.ev_share[0]:.2f} %), one at a time: {listed}"
     return table, [start]
+
+
+def _money(million_jpy: float, home: HomeMarket) -> str:
+    """The amount in the study's currency; millions where it is the parameters' own."""
+    if home.currency == PARAMETER_CURRENCY:
+        return f"{million_jpy:g} million"
+    return f"{million_jpy * home.million:,.0f} {home.currency}"
 
 
 def _response(scene: Scene, base: Response) -> Array:

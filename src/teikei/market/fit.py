@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -36,12 +36,18 @@ ALIASES: Final[dict[str, str]] = {
 }
 
 
-class _Targets:
-    """Moments of the study that the model can compute: name, target, scale of one deviation, interval or point."""
+_IN_MONEY: Final = ("range_value",)  # per km, in the study's currency in its tables
 
-    def __init__(self, study: Study, country: str):
+
+class _Targets:
+    """Moments of the study that the model can compute: name, target, scale of one deviation, interval or point.
+
+    Moments in money are kept in JPY, the money of the parameters, ``rate`` study currency each.
+    """
+
+    def __init__(self, study: Study, country: str, rate: float):
         table = study["moments"].filter(pl.col("country") == country)
-        self.rows = [row for row in table.iter_rows(named=True) if row["moment"] in ALIASES]
+        self.rows = [_in_parameter_money(row, rate) for row in table.iter_rows(named=True) if row["moment"] in ALIASES]
         self.unknown = tuple(row["moment"] for row in table.iter_rows(named=True) if row["moment"] not in ALIASES)
         for row in self.rows:
             low, high = row["low"], row["high"]
@@ -58,6 +64,12 @@ class _Targets:
             deviation = (values[ALIASES[row["moment"]]] - row["target"]) / spread
             columns.append(np.sqrt(row["weight"]) * deviation[:, None])
         return np.concatenate(columns, axis=1)
+
+
+def _in_parameter_money(row: dict[str, Any], rate: float) -> dict[str, Any]:
+    if ALIASES[row["moment"]] not in _IN_MONEY:
+        return row
+    return {**row, **{name: None if row[name] is None else row[name] / rate for name in ("target", "low", "high")}}
 
 
 def _spread(row: dict[str, float]) -> float:
@@ -129,7 +141,7 @@ def calibrate(study: Study, *, country: str | None = None, draws: int = 64) -> C
     Raises StudyError where the market's tables cannot be right, or where no parameters support the prices.
     """
     home = home_market(study, country)
-    targets = _Targets(study, home.country)
+    targets = _Targets(study, home.country, home.rate)
     point, jacobian = _most_likely(home, targets)
     drawn, effective = _posterior(point, jacobian, home, targets, draws)
     known = parameters()
@@ -141,8 +153,9 @@ def calibrate(study: Study, *, country: str | None = None, draws: int = 64) -> C
     if not len(kept) or kept[0] != 0:
         j = int(np.argmin(demand.cost[0] / home.price))
         raise StudyError(
-            f"products: {home.product[j]}: its price of {home.price[j] * 1e6:,.0f} would need a marginal cost of "
-            f"{demand.cost[0, j] * 1e6:,.0f}; the moments ask for a demand too inelastic for the prices in the table"
+            f"products: {home.product[j]}: its price of {home.price[j] * home.million:,.0f} {home.currency} would need "
+            f"a marginal cost of {demand.cost[0, j] * home.million:,.0f}; the moments ask for a demand too inelastic "
+            "for the prices in the table"
         )
     messages = list(home.messages)
     if len(kept) < len(theta):
@@ -157,7 +170,7 @@ def calibrate(study: Study, *, country: str | None = None, draws: int = 64) -> C
 
 
 def _moment_table(targets: _Targets, values: dict[str, Array], home: HomeMarket) -> pl.DataFrame:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "moment": "units",
             "target": float(home.units.sum()),
@@ -210,5 +223,9 @@ def _moment_table(targets: _Targets, values: dict[str, Array], home: HomeMarket)
         for name, value in values.items()
         if name not in named
     ]
+    for row in rows:
+        if ALIASES.get(str(row["moment"])) in _IN_MONEY:
+            for column in ("target", "low", "high", "model", "lower", "upper", "deviation"):
+                row[column] = None if row[column] is None else row[column] * home.rate
     schema = dict.fromkeys(("target", "low", "high", "model", "lower", "upper", "deviation", "weight"), pl.Float64)
     return pl.DataFrame(rows, schema={"moment": pl.String, **schema, "note": pl.String})

@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 
 from teikei.errors import Problem, StudyError
-from teikei.market.reference import vat_rate
+from teikei.market.reference import parameters, vat_rate
 from teikei.market.types import Array, IntArray
 from teikei.study.types import Study
 
 MILLION = 1e6
+PARAMETER_CURRENCY = "JPY"  # of the money in data/market/parameters.csv
 PLUG_IN = ("bev", "phev")
 RANGE_KM = 200.0  # where the value of range is stated
 NOT_CONSIDERED = -60.0  # utility of a plug-in to a buyer who does not consider one: no purchase in practice
@@ -21,7 +22,9 @@ NOT_CONSIDERED = -60.0  # utility of a plug-in to a buyer who does not consider 
 
 @dataclass(frozen=True)
 class HomeMarket:
-    """Products of one country and year. Money in million of the study's currency, consumer prices with VAT.
+    """Products of one country and year. Money inside in million JPY, the money of the market's parameters.
+
+    rate: study currency per JPY; tables and messages are in the study's ``currency``. Consumer prices with VAT.
 
     price, units, range_km, battery_kwh (J,), NaN where the study gives none; subsidy and tax by year: {year: (J,)},
     years between and after take the last one before. nest (J,): segment and plug-in or not. model (J,): a single
@@ -43,6 +46,13 @@ class HomeMarket:
     subsidy: dict[int, Array]
     tax: dict[int, Array]
     messages: tuple[str, ...] = ()
+    currency: str = PARAMETER_CURRENCY
+    rate: float = 1.0
+
+    @property
+    def million(self) -> float:
+        """Study currency in a million JPY: money of the study divided by it is money of the model."""
+        return MILLION * self.rate
 
     @property
     def plug_in(self) -> Array:
@@ -102,7 +112,8 @@ def home_market(study: Study, country: str | None = None) -> HomeMarket:
     if problems:
         raise StudyError(problems)
     products = tuple(table["product"].to_list())
-    subsidy, tax, messages = _policy(study, country, products)
+    rate = parameter_rate(study)
+    subsidy, tax, messages = _policy(study, country, products, MILLION * rate)
     number = {name: table[name].cast(pl.Float64).fill_null(np.nan).to_numpy().copy() for name in _NUMBERS}
     return HomeMarket(
         country=country,
@@ -112,22 +123,59 @@ def home_market(study: Study, country: str | None = None) -> HomeMarket:
         maker=tuple(table["maker"].to_list()),
         programme=tuple(name or "" for name in table["programme"].to_list()),
         powertrain=tuple(table["powertrain"].to_list()),
-        price=number["price"] / MILLION,
+        price=number["price"] / (MILLION * rate),
         units=number["units"],
         range_km=number["range_km"],
         battery_kwh=number["battery_kwh"],
         kei=(table["segment"] == "kei").cast(pl.Float64).to_numpy().copy(),
         subsidy=subsidy,
         tax=tax,
-        messages=messages,
+        messages=(*messages, *_borrowed(study, country, rate)),
+        currency=study.settings.currency,
+        rate=rate,
     )
+
+
+def parameter_rate(study: Study) -> float:
+    """Study currency per JPY, in which the money of the market's parameters is stated: 1 for a study in JPY.
+
+    The rate alone: prices and subsidies are those of the market year, so ``to_price_year`` does not enter.
+    Raises StudyError where the currencies table has no rate for JPY.
+    """
+    if study.settings.currency == PARAMETER_CURRENCY:
+        return 1.0
+    rates = dict(study["currencies"].select("currency", "rate").iter_rows())
+    rate = rates.get(PARAMETER_CURRENCY)
+    if rate is None or not rate > 0:
+        raise StudyError(
+            f"currencies: no rate for {PARAMETER_CURRENCY}, in which the market's parameters are stated; "
+            f"expected a row {PARAMETER_CURRENCY} with {study.settings.currency} per {PARAMETER_CURRENCY}"
+        )
+    return float(rate)
+
+
+def _borrowed(study: Study, country: str, rate: float) -> list[str]:
+    """What the reader must know of parameters stated in other money or taken from other markets."""
+    found = []
+    if study.settings.currency != PARAMETER_CURRENCY:
+        found.append(
+            f"market: parameters stated in {PARAMETER_CURRENCY} (price slope, value of range, pack price) are "
+            f"converted at {rate:g} {study.settings.currency} per {PARAMETER_CURRENCY}, as the currencies table says"
+        )
+    other = [one for one in parameters().values() if one.markets and country not in one.markets]
+    if other:
+        listed = ", ".join(f"{one.name.replace('_', ' ')} ({' and '.join(one.markets)})" for one in other)
+        found.append(
+            f"market: no figure of {country} is known for these parameters, those of others are used: {listed}"
+        )
+    return found
 
 
 _NUMBERS = ("price", "units", "range_km", "battery_kwh")
 
 
 def _policy(
-    study: Study, country: str, products: tuple[str, ...]
+    study: Study, country: str, products: tuple[str, ...], million: float
 ) -> tuple[dict[int, Array], dict[int, Array], tuple[str, ...]]:
     """Subsidy and tax (J,) by year in which the table says anything; a product keeps its last figure."""
     table = study["policy"].filter(pl.col("country") == country).sort("year", maintain_order=True)
@@ -139,7 +187,7 @@ def _policy(
         if row["product"] not in index:
             continue
         j = index[row["product"]]
-        subsidy[j], tax[j] = (row["subsidy"] or 0.0) / MILLION, (row["purchase_tax"] or 0.0) / MILLION
+        subsidy[j], tax[j] = (row["subsidy"] or 0.0) / million, (row["purchase_tax"] or 0.0) / million
         by_subsidy[row["year"]], by_tax[row["year"]] = subsidy.copy(), tax.copy()
     if not by_subsidy:
         return by_subsidy, by_tax, (f"policy: no row for {country}: no subsidy and no purchase tax is counted",)

@@ -19,7 +19,6 @@ from teikei.market.cases import (
     grand_plans,
 )
 from teikei.market.fit import calibrate
-from teikei.market.home import MILLION
 from teikei.market.reference import ev_history
 from teikei.market.respond import Response, price_and_sell
 from teikei.market.scene import Scene, scenes
@@ -71,6 +70,7 @@ def predict(
     open_cases = [str(row["case"]) for row in convergence if not row["converged"]]
     if open_cases:
         messages.append(f"not converged, do not quote: {', '.join(open_cases)}")
+    messages += explain.held_costs(list(zip(cases, by_case, strict=True)))
     report = _report_index(study, line)
     outcome = pl.concat([_outcome(case, rows, by_case[0]) for case, rows in zip(cases, by_case, strict=True)])
     summary = pl.concat([_summary(study, case, rows, by_case[0]) for case, rows in zip(cases, by_case, strict=True)])
@@ -198,8 +198,8 @@ def _outcome(case: Case, responses: list[Response], baseline: list[Response]) ->
                     "product": product,
                     "company": home.maker[j],
                     "powertrain": home.powertrain[j],
-                    "price": float(one.price[0, j]) * MILLION,
-                    "price_change": float(one.price[0, j] - base.price[0, j]) * MILLION,
+                    "price": float(one.price[0, j]) * home.million,
+                    "price_change": float(one.price[0, j] - base.price[0, j]) * home.million,
                     "units": float(one.units[0, j]),
                     "units_change": float(one.units[0, j] - base.units[0, j]),
                     "share": float(share[0, j]),
@@ -216,8 +216,8 @@ def _summary(study: Study, case: Case, responses: list[Response], baseline: list
         home = one.scene.home
         ours = np.array([float(maker in study.companies) for maker in home.maker])
         share, change = one.ev_share, one.ev_share - base.ev_share
-        gain = (one.profit - base.profit) @ ours
-        surplus = -0.5 * ((one.units + base.units) * (one.price - base.price)).sum(axis=1)
+        gain = (one.profit - base.profit) @ ours * home.rate
+        surplus = -0.5 * home.rate * ((one.units + base.units) * (one.price - base.price)).sum(axis=1)
         cut = (base.cost - one.cost)[0]
         weight = base.units[0] * cut  # least squares of price on cost: costs may move both ways
         passed = (base.price - one.price)[0] / (1 + home.vat)

@@ -18,7 +18,10 @@ _P90 = 1.2815515655446004  # standard normal quantile of 0.9
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter: central value, 10-90 % range, and the scale (``log`` or ``logit``) on which it is normal."""
+    """One parameter: central value, 10-90 % range, and the scale (``log`` or ``logit``) on which it is normal.
+
+    markets: where the figure is from, empty where it is not bound to a market.
+    """
 
     name: str
     central: float
@@ -27,6 +30,7 @@ class Parameter:
     scale: str
     confidence: str
     source: str
+    markets: tuple[str, ...] = ()
 
     def unbounded(self, value: Array | float) -> Array:
         """The value on the unbounded scale."""
@@ -61,6 +65,7 @@ def parameters() -> dict[str, Parameter]:
             row["scale"],
             row["confidence"],
             row["source"],
+            tuple(row["markets"].split()),
         )
         for row in _rows("parameters.csv")
     }

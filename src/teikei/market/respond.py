@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from teikei.market.calibrate import Calibrated
 from teikei.market.equilibrium import Equilibrium, equilibrium
-from teikei.market.home import MILLION
 from teikei.market.scene import Scene
 from teikei.market.types import Array
+
+_LEAST_COST: Final = 1e-3  # of the old cost: the equilibrium needs a cost that is not negative
 
 
 @dataclass(frozen=True)
 class Response:
     """Prices and sales of one market at D draws, the most likely first.
 
-    price (D, J): consumer list price with VAT, million; units (D, J); cost (D, J): marginal cost before VAT, million;
-    profit (D, J): variable profit, million; surplus (D,): consumer surplus per potential buyer, million, up to a
-    constant.
+    price (D, J): consumer list price with VAT, million JPY; units (D, J); cost (D, J): marginal cost before VAT,
+    million JPY; profit (D, J): variable profit, million JPY; surplus (D,): consumer surplus per potential buyer,
+    million JPY, up to a constant. held (D, J): true where cost would have come out at nothing or below and was held
+    just above it: such prices mean nothing and must be said.
     """
 
     scene: Scene
@@ -30,6 +34,7 @@ class Response:
     profit: Array
     surplus: Array
     equilibrium: Equilibrium
+    held: npt.NDArray[np.bool_]
 
     @property
     def ev_share(self) -> Array:
@@ -58,18 +63,20 @@ def price_and_sell(
     prices together (the contrast; joint procurement changes cost, not ownership) · draws: which draws, default all ·
     start: producer prices (D, J) to start from.
 
-    Costs are kept above a tenth of a percent of their old value. Raises MarketInputError where inputs cannot be right.
+    Costs are held above a tenth of a percent of their old value: ``Response.held`` says where. Raises
+    MarketInputError where inputs cannot be right.
     """
     scene = base_scene(market) if isinstance(market, Calibrated) else market
     home, rows = scene.home, draws or slice(None)
     demand = scene.demand.part(rows)
     change = np.array(
         [
-            (cost_change or {}).get(programme or name, (cost_change or {}).get(name, 0.0)) / MILLION
+            (cost_change or {}).get(programme or name, (cost_change or {}).get(name, 0.0)) / home.million
             for name, programme in zip(home.product, home.programme, strict=True)
         ]
     )
-    cost = np.maximum(demand.cost + change, 1e-3 * np.abs(demand.cost))
+    wanted, least = demand.cost + change, _LEAST_COST * np.abs(demand.cost)
+    cost = np.maximum(wanted, least)
     found = equilibrium(
         cost,
         scene.utility[rows],
@@ -90,4 +97,5 @@ def price_and_sell(
         profit=units * found.markup,
         surplus=found.consumer_surplus(),
         equilibrium=found,
+        held=wanted < least,
     )

@@ -8,13 +8,13 @@ the plan.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from teikei.market.adoption import damped_years, drift
+from teikei.market.adoption import Drift, damped_years, drift
 from teikei.market.calibrate import DEMAND, Calibrated, Demand, price_scale, types_of
 from teikei.market.demand import derive
 from teikei.market.home import MILLION, RANGE_KM, HomeMarket
@@ -34,17 +34,23 @@ _DYNAMIC: Final = (
     "entrant_spread",
 )
 _NOT_PASSENGER: Final = ("light van",)  # registered as commercial vehicles: not in the passenger-car figures
+_PROCEDURES: Final = {"JP": ("wltc_japan",), "US": ("epa_label", "wltc_class3b")}
+_OTHER_PROCEDURES: Final = ("wltc_class3b", "epa_label")
 _SAME_RANGE: Final = 0.15  # a product whose range differs more from its programme's is the predecessor
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One year's market at D draws. home: products on sale; demand: as calibrated, moved to the year; scale (D, J)."""
+    """One year's market at D draws. home: products on sale; demand: as calibrated, moved to the year; scale (D, J).
+
+    charging_elasticity (D,): drawn response of plug-in sales to chargers; empty in the calibration year's own scene.
+    """
 
     year: int
     home: HomeMarket
     demand: Demand
     scale: Array
+    charging_elasticity: Array = field(default_factory=lambda: np.zeros(0))
 
     @property
     def utility(self) -> Array:
@@ -76,13 +82,34 @@ def _first_sop(study: Study) -> dict[str, tuple[int, float]]:
     return first
 
 
-def _required_range(study: Study, programme: str) -> float | None:
-    """Range the programme must reach (km), averaged over versions by share; the home procedure first."""
+def _range_rows(study: Study, programme: str, country: str) -> pl.DataFrame:
+    """Required ranges of a programme under the country's procedure; without one, all there are."""
     table = study["requirements"].filter((pl.col("programme") == programme) & (pl.col("requirement") == "range"))
+    for procedure in _PROCEDURES.get(country, _OTHER_PROCEDURES):
+        rows = table.filter(pl.col("procedure") == procedure)
+        if rows.height:
+            return rows
+    return table
+
+
+def _range_message(study: Study, programme: str, country: str) -> str | None:
+    """A sentence where the range of a programme is not the one of the country's own procedure."""
+    own = _PROCEDURES.get(country, _OTHER_PROCEDURES)[0]
+    used = _range_rows(study, programme, country)["procedure"].unique(maintain_order=True).to_list()
+    if not used or used == [own]:
+        return None
+    value = _required_range(study, programme, country)
+    listed = " and ".join(used)
+    return (
+        f"{programme}: no range under {own}: {'the mean of ' if len(used) > 1 else ''}{listed} is used, {value:.0f} km"
+    )
+
+
+def _required_range(study: Study, programme: str, country: str) -> float | None:
+    """Range the programme must reach (km), averaged over versions by share; the country's procedure first."""
+    table = _range_rows(study, programme, country)
     if not table.height:
         return None
-    japan = table.filter(pl.col("procedure") == "wltc_japan")
-    table = japan if japan.height else table
     weights = dict(study["versions"].filter(pl.col("programme") == programme).select("version", "share").iter_rows())
     pairs = [(weights.get(version, 1.0), value) for version, value in table.select("version", "value").iter_rows()]
     return float(sum(w * v for w, v in pairs) / sum(w for w, _ in pairs))
@@ -103,7 +130,7 @@ def _entrants(study: Study, home: HomeMarket) -> tuple[list[_Change], list[str]]
             messages.append(f"{name} {row['title']}: not a passenger car, left out of the market")
             continue
         kei = float(row["segment"] == "kei")
-        target = _required_range(study, name)
+        target = _required_range(study, name, home.country)
         pool = [
             j
             for j in range(len(home.product))
@@ -213,11 +240,7 @@ def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None
     shock[0], shock[:, 0], own[0] = 0.0, 0.0, past.mean
     walk = shock.cumsum(axis=0)
     walk[1:] += own * damped_years(end - home.year)[:, None]
-    messages.append(
-        f"appeal of plug-ins starts with a drift of {100 * past.mean:+.0f} % a year that prices, packs, chargers, "
-        f"consideration and models do not explain, fading, and yearly shocks of {100 * past.shock:.0f} %: "
-        f"both from the history of {home.country}"
-    )
+    messages += _assumed(study, home, past)
     newcomer = generator.standard_normal((count, products))
     newcomer[0] = 0.0
     response = plug_in_response(calibrated)
@@ -242,8 +265,59 @@ def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None
         slope, weight, taste = types_of(demand.theta, home, consideration=consider[step])
         keep = np.flatnonzero(on_sale).astype(np.int64)
         moved = Demand(demand.theta, slope, weight, taste[:, keep], mean[:, keep], cost[:, keep], demand.buyers_total)
-        result.append(Scene(year, _only(home, keep), moved, scale[:, keep]))
-    return result, messages
+        result.append(Scene(year, _only(home, keep), moved, scale[:, keep], drawn["charging_elasticity"]))
+    return _supported(result, messages)
+
+
+def _assumed(study: Study, home: HomeMarket, past: Drift) -> list[str]:
+    """What the reader must know of the years: ranges by another procedure, drift and shocks and where they are from."""
+    programmes = [name for name in dict.fromkeys(home.programme) if name]
+    found = [_range_message(study, name, home.country) for name in programmes]
+    origin = f"both from the history of {home.country}"
+    if not past.known:
+        origin = (
+            f"no history of plug-in sales of {home.country} is known: no drift, its uncertainty "
+            f"({100 * past.spread:.0f} points) and the shocks are assumed wider than in any country with a history, "
+            f"and cars on the road are counted from {home.year} on only"
+        )
+    found.append(
+        f"appeal of plug-ins starts with a drift of {100 * past.mean:+.0f} % a year that prices, packs, chargers, "
+        f"consideration and models do not explain, fading, and yearly shocks of {100 * past.shock:.0f} %: {origin}"
+    )
+    return [message for message in found if message]
+
+
+def _supported(line: list[Scene], messages: list[str]) -> tuple[list[Scene], list[str]]:
+    """The scenes without draws in which some cost comes out at nothing or below in some year; the first always stays.
+
+    Pack cost falls and ranges change by drawn amounts; a draw whose own cost does not bear them says nothing.
+    """
+    count = len(line[0].demand.cost)
+    bad = np.zeros(count, dtype=bool)
+    products: dict[str, None] = {}
+    for scene in line:
+        below = scene.demand.cost <= 0
+        bad |= below.any(axis=1)
+        products |= dict.fromkeys(scene.home.product[j] for j in np.flatnonzero(below[1:].any(axis=0)))
+    bad[0] = False  # the most likely set cannot be left out: Response.held tells of it
+    if not bad.any():
+        return line, messages
+    rows = [int(row) for row in np.flatnonzero(~bad)]
+    kept = [
+        replace(
+            scene,
+            demand=scene.demand.part(rows),
+            scale=scene.scale[rows],
+            charging_elasticity=scene.charging_elasticity[rows],
+        )
+        for scene in line
+    ]
+    message = (
+        f"{bad.sum()} of {count - 1} draws left out: the cost of {', '.join(products)} came out below nothing later"
+    )
+    if len(rows) < 3:
+        message += "; too few are left for bands: lower and upper say nothing"
+    return kept, [*messages, message]
 
 
 def _missing_kwh(home: HomeMarket) -> Array:
@@ -273,7 +347,7 @@ def _move(
     ends = study["generations"].filter(pl.col("programme") == programme)["eop_year"].to_list()
     if ends and year > max(ends):
         return False
-    target = entrant.range_km if entrant else _required_range(study, programme)
+    target = entrant.range_km if entrant else _required_range(study, programme, home.country)
     changed = target is not None and abs(np.log(target / home.range_km[j])) > np.log(1 + _SAME_RANGE)
     first, fraction = _first_sop(study).get(programme, (0, 1.0))
     if entrant:
