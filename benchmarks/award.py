@@ -1,6 +1,6 @@
 """The sourcing optimiser against its bars: gaps, times and build times, printed as tables.
 
-    PYTHONPATH=src:. python benchmarks/award.py [--seeds 1 2 3] [--only large small facility ctqd build] [--time-limit 30]
+    PYTHONPATH=src:. python benchmarks/award.py [--seeds 1 2 3] [--only large small facility ctqd build]
 
 Each tender is written as CSV files and solved by the whole command in a fresh interpreter, so that imports, reading and
 writing count in the wall time. CPU seconds are those of that process with its threads.
@@ -44,16 +44,16 @@ def measure(tender: Path, out: Path, time_limit: float, gap: float = 1e-4) -> tu
 
 def row(name: str, summary: dict[str, float], wall: float, cpu: float, bar: str, kept: bool) -> None:
     print(
-        f"{name:28} {summary['objective']:16,.2f} {summary['bound']:16,.2f} {summary['gap']:10.4%} {wall:7.2f} {cpu:7.2f}"
+        f"{name:28} {summary['objective']:16,.2f} {summary['bound']:16,.2f} {summary['gap']:10.4%}"
+        f" {wall:7.2f} {cpu:7.2f}"
         f"  {summary['status']:10}  {bar} {'yes' if kept else 'NO'}",
         flush=True,
     )
 
 
 def head(title: str) -> None:
-    print(
-        f"\n{title}\n{'tender':28} {'objective':>16} {'bound':>16} {'gap':>10} {'wall s':>7} {'CPU s':>7}  status      bar"
-    )
+    columns = f"{'tender':28} {'objective':>16} {'bound':>16} {'gap':>10} {'wall s':>7} {'CPU s':>7}  status      bar"
+    print(f"\n{title}\n{columns}")
 
 
 def large(work: Path, seeds: list[int], limit: float) -> None:
@@ -97,10 +97,11 @@ def build_times(work: Path) -> None:
     built = time.process_time() - begin
     solver = model.solver()
     whole = time.process_time() - begin
+    size = f"{solver.getNumCol():,} columns, {solver.getNumRow():,} rows"
     print(
-        f"\nbuild of the large tender (seed 1): arrays {built:.2f} CPU s, arrays and hand-over to HiGHS {whole:.2f} CPU s; "
-        f"{solver.getNumCol():,} columns, {solver.getNumRow():,} rows. Bar 0.5 CPU s: {'yes' if whole < 0.5 else 'NO'}"
+        f"\nbuild of the large tender (seed 1): {size}; arrays {built:.2f} CPU s, with hand-over to HiGHS {whole:.2f}"
     )
+    print(f"bar 0.5 CPU s: {'yes' if whole < 0.5 else 'NO'}")
 
 
 def main() -> None:

@@ -2,10 +2,10 @@
 
     python benchmarks/market_speed.py [--oracle .venv-oracle/bin/python]
 
-One thread. (1) 1,000 markets of 40 products and 200 consumer types, plain and nested, from marginal cost to first-order
-conditions within 1e-12. (2) One market of the 1990 car data (131 products, 200 types) after a merger with a cost cut; with
-``--oracle`` (an environment that holds pyblp 1.3), pyblp's ``compute_prices`` on the same case in the same run. CPU
-seconds, best of several; compilation is told apart.
+One thread. (1) 1,000 markets of 40 products and 200 consumer types, plain and nested, from marginal cost to
+first-order conditions within 1e-12. (2) One market of the 1990 car data (131 products, 200 types) after a merger with a
+cost cut; with ``--oracle`` (an environment that holds pyblp 1.3), pyblp's ``compute_prices`` on the same case in the
+same run. CPU seconds, best of several; compilation is told apart.
 """
 
 import argparse

@@ -98,7 +98,7 @@ def simulate(
         raise StudyError("give either a STUDY or --vehicles CSV")
     names = [name.strip() for name in cycles.split(",") if name.strip()]
     if vehicles is not None:
-        simulate_vehicles(vehicles, names, out, calibration=calibration, without_maker=without_maker)
+        simulate_vehicles(vehicles, names, calibration, without_maker, out)
     else:
         assert study is not None  # noqa: S101 - the test above leaves no other case
         from teikei.study import load
@@ -114,8 +114,11 @@ def calibrate(
 ) -> None:
     """Fit a maker's loss parameters to its measured vehicles and print the leave-one-out error."""
     from teikei.simulate import calibrate_vehicles
+    from teikei.terminal import error_table
 
-    typer.echo(calibrate_vehicles(measured, out))
+    found = calibrate_vehicles(measured, out)
+    typer.echo("Mean absolute error in %, each vehicle (or its whole maker) left out of the fit that predicts it")
+    typer.echo(error_table(found["leave_one_out_error_percent"]))
     typer.echo(f"Written: {out}")
 
 
@@ -127,12 +130,20 @@ def award(
     gap: Annotated[float, typer.Option(help="Relative gap at which to stop")] = 1e-4,
 ) -> None:
     """Award a tender: whom to buy what from, at least cost, under your rules."""
+    from time import perf_counter
+
+    started = perf_counter()
     from teikei.plan.award import award as solve_tender
     from teikei.terminal import progress_bar
 
     with progress_bar() as progress:
-        result = solve_tender(tender, out, time_limit_s=time_limit, gap=gap, progress=progress)
-    typer.echo(result.summary_text())
+        result = solve_tender(tender, out, time_limit_s=time_limit, gap=gap, progress=progress, started=started)
+    for warning in result.warnings:
+        typer.echo(str(warning), err=True)
+    typer.echo(
+        f"Cost {result.objective:,.6g}, at least {result.bound:,.6g} is proven (gap {result.gap:.4%}); "
+        f"{len(result.suppliers_used)} suppliers; {result.status} after {result.seconds:.1f} s"
+    )
     typer.echo(f"Written: {out}")
 
 

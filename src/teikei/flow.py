@@ -6,18 +6,21 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from teikei import market, modules, plan, report, runs, simulate, split
+import polars as pl
+
+from teikei import develop, market, modules, plan, report, runs, simulate, split
 from teikei.errors import StudyError
-from teikei.plan.types import Plans
+from teikei.plan.types import Plan, Plans
 from teikei.runs.store import choose_folder
-from teikei.runs.tables import collect
+from teikei.runs.tables import Results, collect
 from teikei.runs.types import Run
 from teikei.study import Study, apply_scenario
 from teikei.study.messages import show
 
 Progress = Callable[[str, float], None]
+SCHEDULE_SECONDS: Final = 10.0  # safety limit of one schedule; a schedule stopped by it says so
 
 
 def run(
@@ -45,13 +48,21 @@ def run(
     clock.next("Simulating every candidate", 0.05)
     performance = simulate.performance(study, catalogue)
     clock.next("Planning", 0.15)
-    plans = plan.solve(study, catalogue, performance, rungs=rungs, executor=executor, progress=clock.part(0.15, 0.80))
+    plans = plan.solve(study, catalogue, performance, rungs=rungs, executor=executor, progress=clock.part(0.15, 0.70))
+
+    def reprice(one: Plan, volumes: pl.DataFrame) -> Plan:
+        return plan.reprice(study, catalogue, one, volumes)
+
+    clock.next("Scheduling the development", 0.70)
+    schedule = develop.schedule(study, catalogue, plans, seconds=SCHEDULE_SECONDS)
     clock.next("Splitting the saving", 0.80)
     allocation = split.allocate(study, plans)
+    terms = split.terms(study, plans, allocation, reprice=reprice)
     clock.next("Predicting prices and sales", 0.85)
-    outcome = market.predict(study, plans, reprice=lambda one, volumes: plan.reprice(study, catalogue, one, volumes))
+    outcome = market.predict(study, plans, reprice=reprice, executor=executor)
     clock.next("Writing the report", 0.95)
-    tables = collect(study, catalogue, performance, plans, allocation, outcome)
+    rival = plan.integrated_rival(study, catalogue, plans)
+    tables = collect(Results(study, catalogue, performance, plans, schedule, allocation, terms, outcome, rival))
     return runs.save(folder, tables, _meta(study, plans, clock), study.path, report.write, clock.log())
 
 

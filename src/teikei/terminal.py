@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,3 +33,15 @@ def progress_bar() -> Iterator[Callable[[str, float], None]]:
     ) as bar:
         task = bar.add_task("Starting", total=1.0)
         yield lambda text, fraction: bar.update(task, description=text, completed=fraction)
+
+
+def error_table(errors: Mapping[str, Any]) -> str:
+    """Nested errors (who -> what -> percent) as aligned lines."""
+    lines = []
+    for name, value in errors.items():
+        if isinstance(value, dict):
+            lines.append(f"{name}:")
+            lines += [f"  {line}" for line in error_table(value).splitlines()]
+        elif value is not None:
+            lines.append(f"{name:<24}{value:>8.2f}" if isinstance(value, float) else f"{name:<24}{value!s:>8}")
+    return "\n".join(lines)

@@ -155,7 +155,6 @@ def test_the_psplib_project_j301_1_has_its_known_critical_path() -> None:
     assert lateness_by_precedence(read_psplib(PSPLIB, 60)) == {"end": 0}  # the file says MPM time 38
 
 
-@pytest.mark.slow
 def test_the_psplib_project_j301_1_takes_its_known_43_periods() -> None:
     project = read_psplib(PSPLIB, 46)
     found = solve(project)

@@ -115,6 +115,20 @@ def _tables() -> dict[str, pl.DataFrame]:
     return {
         "cost_by_rung": _costs(),
         "savings_by_lever": _savings(),
+        "programmes": pl.DataFrame(
+            [(name, row[0], f"car {name[1:]}") for name, row in PROGRAMMES.items()],
+            schema=["programme", "company", "title"],
+            orient="row",
+        ),
+        "rungs": pl.DataFrame(
+            [
+                (rung, position, klass, _joint(rung, klass))
+                for position, rung in enumerate(("alone", *RUNGS))
+                for klass in ("e-axle", "pack", "charger")
+            ],
+            schema=["rung", "position", "class", "development_shared"],
+            orient="row",
+        ),
         "configurations": _configurations(),
         "module_designs": _designs(),
         "module_uses": _uses(),
@@ -506,15 +520,16 @@ def _vehicle_cost() -> dict[str, pl.DataFrame]:
         )
     ]
     use = [
-        (GRAND, "battery", site, year, capacity * min(0.97, 0.35 + 0.09 * (year - 2027)), capacity, "GWh")
-        for site, capacity in (("LFP_JP", 5.0), ("Ningde", 12.0), ("Sunderland", 15.8))
+        (GRAND, "battery", GRAND, "LFP_JP", 5.0, year, 5.0, 5.0 * min(0.97, 0.35 + 0.09 * (year - 2027)), None)
         for year in YEARS
     ]
     return {
         "unit_costs": pl.DataFrame(rows, schema=names, orient="row"),
         "integrated_rival": pl.DataFrame(walk, schema=["programme", "step", "item", "value"], orient="row"),
-        "plant_use": pl.DataFrame(
-            use, schema=["coalition", "rung", "site", "year", "quantity", "capacity", "unit"], orient="row"
+        "plants": pl.DataFrame(
+            use,
+            schema=["coalition", "rung", "owner", "plant", "step", "year", "capacity", "output", "use"],
+            orient="row",
         ),
     }
 

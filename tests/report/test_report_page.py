@@ -184,7 +184,7 @@ def test_a_missing_or_empty_table_becomes_a_sentence(name, how):
     if name in ("explanations", "warnings"):
         assert "none stored in this run" in page.words
         return
-    if name in ("cost_breakdown", "market_history", "references"):
+    if name in ("cost_breakdown", "market_history", "references", "programmes", "rungs", "plants"):
         return  # add to other tables; their absence leaves less detail, not a gap in an answer
     reason = f"this run stored no table “{name}”" if how == "missing" else f"the table “{name}” of this run has no rows"
     assert reason in page.words or f"the table “{name}” has no usable rows" in page.words, name
@@ -312,3 +312,79 @@ def test_unknown_tables_are_shown_not_dropped():
 
 def test_the_same_tables_give_the_same_page():
     assert page_text(tables(), meta()) == page_text(tables(), meta())
+
+
+def test_one_name_in_two_developing_groups_is_not_a_shared_design():
+    stored = tables()
+    own = stored["configurations"]
+    stored["configurations"] = own.with_columns(
+        pl.when(pl.col("programme").is_in(["P03", "P04", "P05", "P07", "P11", "P12"]))
+        .then(pl.lit("Honda"))
+        .otherwise(pl.lit("Nissan+Mitsubishi"))
+        .alias("developing_group")
+    )
+    words = read(stored, meta()).words
+    assert "no new design is developed by more than one of the groups that already pool today" in words
+    stored["configurations"] = own.with_columns(pl.lit(GRAND).alias("developing_group"))
+    assert (
+        "4 of the 7 families in new configurations are developed and used across company groups"
+        in read(stored, meta()).words
+    )
+
+
+def test_modules_of_today_are_never_marked_as_shared(page):
+    matrix = page.table("Modules by programme and class at “battery”")
+    assert any("·" in cell for row in matrix.rows for cell in row)
+    assert not any("·" in cell and "(today)" in cell for row in matrix.rows for cell in row)
+
+
+def test_a_class_the_rung_does_not_develop_together_has_no_shared_family(page):
+    matrix = page.table("Modules by programme and class at “components”")
+    assert not any("·" in cell for row in matrix.rows for cell in row)
+
+
+def test_cost_beside_the_rival_is_the_first_and_last_level_of_the_stored_walk(page):
+    table = page.table("Cost of parts per car")
+    row = next(values for cells, values in zip(table.rows, table.values, strict=True) if cells[0].startswith("P01"))
+    assert float(row[1]) == 758_000.0
+    assert float(row[3]) == 642_500.0
+    assert "2 of 2 cars still cost more to build than at an integrated rival, by up to 18 %" in page.words
+
+
+def test_assumptions_on_the_first_screen_are_counted_from_the_stored_tables(page):
+    sources, evidence = tables()["sources"], tables()["evidence"]
+    assumed = sources.filter(pl.col("confidence") == "assumption").height / sources.height
+    cost = evidence.filter(pl.col("confidence") == "assumption")["value"].sum() / evidence["value"].sum()
+    assert f"{assumed:.0%}".replace("%", " %") + f" of {sources.height} figures are assumptions" in page.words
+    assert f"they carry {cost:.0%}".replace("%", " %") + " of the cost alone" in page.words
+    assert "All volumes are assumed, so every result is a what-if." in page.words
+
+
+def test_settings_of_run_json_are_read_like_settings_told_directly():
+    known = meta()
+    told = {key: known.pop(key) for key in ("title", "label", "currency", "price_year", "base_year", "discount_rate")}
+    nested = {**known, "study": told, "seconds": known["times"], "input_sha256": known["input_hashes"]}
+    page = read(tables(), nested)
+    assert told["label"] in page.words
+    assert "a" * 64 in page.words
+    assert page.tables[0].rows == read(tables(), meta()).tables[0].rows
+
+
+def test_a_requirement_kept_from_today_is_not_called_binding():
+    stored = tables()
+    rows = stored["performance"].with_columns(
+        pl.col("procedure").alias("requirement"),
+        pl.lit("set to incumbent").alias("status"),
+        pl.lit(0.0).alias("margin"),
+    )
+    stored["performance"] = rows
+    assert "0 of 0 requirements on new configurations" in read(stored, meta()).words
+
+
+def test_plans_stopped_by_time_are_said_in_the_first_lines():
+    stored = tables()
+    late = pl.when(pl.col("rung") == "battery").then(pl.lit("time limit")).otherwise(pl.col("status"))
+    stored["cost_by_rung"] = stored["cost_by_rung"].with_columns(late.alias("status"))
+    said = "1 of 7 plans were stopped by the time limit: another run may give other figures."
+    assert said in read(stored, meta()).words
+    assert said not in read(tables(), meta()).words

@@ -45,10 +45,12 @@ def test_first_sheet_holds_the_answer_in_the_unit_of_the_page(tmp_path):
     rows = book.get_sheet_by_index(0).to_python()
     header = next(row for row in rows if row[0] == "Rung")
     battery = next(row for row in rows if row[0] == "battery")
-    assert header[1] == "Saves, bn JPY"
+    assert header[1] == "Saves, bn JPY, and proven range"
     assert battery[1] == pytest.approx(140.07)
     assert battery[2] == pytest.approx(140_070 / 2_787_050)
     assert battery[4] == pytest.approx(140.07 * 0.42)
+    market = tables()["market_summary"].filter((pl.col("year") == 2030) & (pl.col("scenario") == "study"))
+    assert battery[8] == pytest.approx(market.filter(pl.col("rung") == "battery")["ev_share_change"][0])
     assert rows[1][0] == meta()["label"]
 
 

@@ -58,6 +58,7 @@ def plans_with_awards(site: str = "Fuji") -> Plans:
             "year": [2030],
             "quantity": [1000.0],
             "unit_price": [150_000.0],
+            "programme": ["P"],
         }
     )
     return plans(
@@ -115,9 +116,11 @@ def test_a_share_that_was_given_is_used_with_its_source() -> None:
 
 def test_the_common_share_of_cost_is_joint_spend_over_car_value_as_a_band() -> None:
     table = screens(study_of(), plans_with_awards())
-    (row,) = lamps(table, rung="powertrain", screen="common cost: common share of vehicle cost")
-    assert row["figure"] == pytest.approx(1000 * 150_000 / (1000 * 2e6))
-    assert (row["light"], row["band"], row["year"]) == ("amber", "5 to 10 %", 2030)
+    rows = lamps(table, rung="powertrain", screen="common cost: common share of vehicle cost")
+    assert [row["subject"].split(":")[0] for row in rows] == ["P", "all cars"]
+    for row in rows:
+        assert row["figure"] == pytest.approx(1000 * 150_000 / (1000 * 2e6))
+        assert (row["light"], row["band"], row["year"]) == ("amber", "5 to 10 %", 2030)
 
 
 def test_an_unknown_car_value_is_asked_for() -> None:
@@ -126,7 +129,21 @@ def test_an_unknown_car_value_is_asked_for() -> None:
     table = screens(study.with_tables(programmes=blank), plans_with_awards())
     (row,) = lamps(table, rung="powertrain", screen="common cost: common share of vehicle cost")
     assert row["figure"] is None
-    assert "car value of P" in row["question"]
+    assert "car values" in row["question"]
+
+
+def test_one_unknown_car_value_is_asked_for_and_the_others_are_computed() -> None:
+    study = study_of()
+    other = study["programmes"].with_columns(programme=pl.lit("Q"), car_value=pl.lit(None, dtype=pl.Float64))
+    cars = study["volumes"].with_columns(programme=pl.lit("Q"))
+    more = study.with_tables(
+        programmes=pl.concat([study["programmes"], other]), volumes=pl.concat([study["volumes"], cars])
+    )
+    rows = lamps(
+        screens(more, plans_with_awards()), rung="powertrain", screen="common cost: common share of vehicle cost"
+    )
+    assert [(row["subject"].split(":")[0], row["figure"] is None) for row in rows] == [("Q", True), ("P", False)]
+    assert "car value of Q" in rows[0]["question"]
 
 
 def test_dependence_is_the_joint_award_over_the_capacity_of_that_year() -> None:

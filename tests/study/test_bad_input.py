@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,9 @@ CELLS = {
     "an unknown assumed column": ("companies", 1, "assumed_columns", "titel", ['did you mean "title"?']),
     "an unknown generation": ("volumes", 1, "generation", "G9", ['no generation "G9"']),
     "an unknown version": ("requirements", 3, "version", "lang", ['did you mean "long"?']),
+    "a coalition out of order": ("offers", 2, "buyer", "Midori+Aoba", ['expected "Aoba+Midori"']),
+    "a name that parts names": ("companies", 1, "company", "Ao+ba", ["separates names", "another name"]),
+    "a name with a meaning": ("versions", 1, "version", "all", ["a meaning of its own"]),
     "an unknown buyer": ("offers", 2, "buyer", "Aoba+Midory", ['did you mean "Midori"?']),
     "a control character": ("companies", 1, "title", "Ao\x07ba", ["control character", "U+0007"]),
     "shares that do not add up": ("versions", 3, "share", "0.3", ["add up to 0.9"]),
@@ -393,6 +397,11 @@ READ_WITH_A_NOTE = {
         "companies.csv:2",
         "Shift-JIS",
     ),
+    "lost characters": (
+        rewrite("companies.csv", "Aoba Motor", "Aoba \ufffdMotor"),
+        "companies.csv:2",
+        "type them again",
+    ),
     "full-width digits": (rewrite("tiers.csv", "170000", "１７００００"), "tiers.csv:2:unit_price", 'read as "170000"'),
     "an unknown file": (lambda folder: (folder / "thoughts.csv").write_text("a\n1\n"), "thoughts.csv", "is ignored"),
 }
@@ -429,3 +438,64 @@ def test_no_message_breaks_its_line_or_carries_control_characters(tmp_path: Path
     text = format_problems_text(problems)
     assert len(text.split("\n")) == len(problems) > 1
     assert all(character.isprintable() for line in text.split("\n") for character in line)
+
+
+ONE_PROBLEM_ONLY = {
+    "a row too short": (
+        rewrite("programmes.csv", "0.33,2.2,,,,,0.28", "0.33,2.2,,,0.28"),
+        "programmes.csv:2:road_load_mass_kg",
+    ),
+    "a row too long": (rewrite("families.csv", "Small e-axle", "Small, e-axle"), "families.csv:2:sunk_for"),
+    "a misspelt optional column": (
+        rewrite("programmes.csv", "drag_coefficient", "drag_coeficient"),
+        "programmes.csv:1:drag_coeficient",
+    ),
+    "a misspelt required column": (rewrite("tiers.csv", "unit_price", "unitprice"), "tiers.csv:1:unitprice"),
+}
+
+
+@pytest.mark.parametrize("name", ONE_PROBLEM_ONLY)
+def test_one_slip_is_one_problem(tmp_path: Path, name: str) -> None:
+    edit, place = ONE_PROBLEM_ONLY[name]
+    assert [problem.place for problem in edited(tmp_path, edit)] == [place]
+
+
+def test_problems_come_by_table_and_line_settings_first(tmp_path: Path) -> None:
+    cells = [
+        ("tiers", 2, "unit_price", "x"),
+        ("tiers", 1, "unit_price", "x"),
+        ("companies", 1, "source", "S8"),
+        ("scenarios", 1, "step", "x"),
+    ]
+    tables = small_tables()
+    for cell in cells:
+        put(tables, *cell)
+    problems = check(write_small(tmp_path / "study", tables, SETTINGS + "what: 1\n"))
+    places = [problem.place.rpartition(":")[0] for problem in problems]
+    assert places == ["study.yaml:12", "companies.csv:2", "tiers.csv:2", "tiers.csv:3", "scenarios.csv:2"]
+
+
+def test_commas_at_the_end_of_every_row_do_no_harm(tmp_path: Path) -> None:
+    def edit(folder: Path) -> None:
+        header, *lines = (folder / "tiers.csv").read_text("utf-8").splitlines()
+        (folder / "tiers.csv").write_text("\n".join([header, *[f"{line},," for line in lines]]), "utf-8")
+
+    assert edited(tmp_path, edit) == []
+
+
+@pytest.mark.parametrize("name", ["", "no/such", "a\0b", "x" * 3000, "companies.csv"])
+def test_a_path_that_is_no_study_is_one_problem(tmp_path: Path, name: str) -> None:
+    (tmp_path / "companies.csv").write_text("company\n") if name.endswith("csv") else None
+    (problem,) = check(tmp_path / name)
+    assert not problem.warning
+    assert "\0" not in str(problem)
+    assert "fault of teikei" not in problem.message
+
+
+def test_a_pipe_in_place_of_a_file_is_not_opened(tmp_path: Path) -> None:
+    def edit(folder: Path) -> None:
+        (folder / "equity.csv").unlink()
+        os.mkfifo(folder / "equity.csv")
+
+    (problem,) = edited(tmp_path, edit)
+    assert (problem.place, "no regular file" in problem.message) == ("equity.csv", True)

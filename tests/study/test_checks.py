@@ -188,12 +188,28 @@ def test_two_rungs_cannot_share_a_position(tmp_path: Path) -> None:
 
 
 def test_a_price_ten_times_off_its_like_is_noted(tmp_path: Path) -> None:
-    def edit(tables: Tables) -> None:
-        tables["tiers"][7][2] = "48"
-        tables["tiers"].append(["K2", "0.6", "47"])
-
     problems = change(tmp_path, lambda tables: tables["tiers"].__setitem__(7, ["K2", "0.5", "38"]))
     assert said(problems, "tiers.csv:8:unit_price", "times below the median", warning=True)
+
+
+def test_volumes_in_thousands_and_prices_in_thousands_are_noted(tmp_path: Path) -> None:
+    def edit(tables: Tables) -> None:
+        for row in tables["volumes"][1:]:
+            row[7] = str(int(row[7]) // 1000)
+        tables["products"][1][7] = "2600"
+
+    problems = change(tmp_path, edit)
+    assert said(problems, "volumes.csv:3:units", "the largest volume is 32 cars", "not thousands", warning=True)
+    assert said(problems, "products.csv:2:price", "times below the median", warning=True)
+
+
+def test_a_thousand_unknown_names_are_all_reported_without_delay(tmp_path: Path) -> None:
+    def edit(tables: Tables) -> None:
+        tables["work"] += [["e-axle", f"EA_{number}", "family", "motor", "1", "0"] for number in range(1000)]
+        tables["ranges"] += [["families", f"EA_{number}", "nre", "1", "2"] for number in range(1000)]
+
+    problems = change(tmp_path, edit)
+    assert len([problem for problem in problems if "families" in problem.message]) == 2000
 
 
 def test_a_site_without_capacity_and_a_benchmark_site_are_noted(tmp_path: Path) -> None:

@@ -407,3 +407,8 @@ def _workbook_bytes(factory: pytest.TempPathFactory) -> bytes:
         stream = io.BytesIO(raw_workbook(factory.mktemp("kept") / "study.xlsx").read_bytes())
         _KEPT.append(stream.getvalue())
     return _KEPT[0]
+
+
+def test_every_choice_fits_into_a_drop_down_of_its_own() -> None:
+    choices = [",".join(column.values) for columns in all_columns().values() for column in columns.values()]
+    assert max(map(len, choices)) <= 255  # longer lists are dropped by Excel without a word

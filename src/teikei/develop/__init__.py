@@ -1,1 +1,9 @@
-"""Who develops which module and vehicle, by when, with whose engineers?"""
+"""Who develops which module and vehicle, by when, with whose engineers?
+
+A resource-constrained schedule by quarter of what a plan has decided to develop, with the hours the plan already pays.
+"""
+
+from teikei.develop.schedule import schedule
+from teikei.develop.types import Schedule
+
+__all__ = ["Schedule", "schedule"]

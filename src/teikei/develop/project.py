@@ -2,14 +2,15 @@
 
 Pritsker, Watters and Wolfe (1969), Multiproject scheduling with limited resources, Management Science 16:93-108
 (variables x[job, mode, start]); precedence in the disaggregated form of Christofides, Alvarez-Valdes and Tamarit
-(1987), European J. Operational Research 29:262-273, which gives the stronger bound. Solved in two steps: least
-weighted lateness first, then least cost with that lateness.
+(1987), European J. Operational Research 29:262-273, which gives the stronger bound; written in z, "has started by t",
+which keeps its rows short ("step" variables, Artigues 2017, Operations Research Letters 45:154-159). Solved in two
+steps: least weighted lateness first, then least cost with that lateness.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import highspy
@@ -18,9 +19,11 @@ import numpy as np
 from teikei.develop.types import Job, Mode, Project, Timetable
 from teikei.errors import NoPlanError, StudyError
 
-GAP: Final = 1e-4
-NODES: Final = 20_000
-SAFETY_SECONDS: Final = 120.0
+GAP: Final = 1e-3
+NODES: Final = 500
+SAFETY_SECONDS: Final = 60.0
+EARLY: Final = 6
+LATE: Final = 8
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,22 @@ def lateness_by_precedence(project: Project) -> dict[str, int]:
     }
 
 
+def latest_for_dates(project: Project) -> dict[str, int]:
+    """Latest start of each job (any integer) with which every milestone is met by precedence alone."""
+    duration = {job.name: job.duration for job in project.jobs}
+    latest = {name: project.horizon - duration[name] for name in duration}
+    for milestone in project.milestones:
+        for name in milestone.jobs:
+            latest[name] = min(latest[name], milestone.due - duration[name])
+    before: dict[str, list[tuple[str, int]]] = {}
+    for one in project.precedences:
+        before.setdefault(one.after, []).append((one.before, one.lag))
+    for name in reversed(_topological(project)):
+        for earlier, lag in before.get(name, []):
+            latest[earlier] = min(latest[earlier], latest[name] - lag)
+    return latest
+
+
 def _topological(project: Project) -> list[str]:
     waits: dict[str, set[str]] = {job.name: set() for job in project.jobs}
     for one in project.precedences:
@@ -94,50 +113,107 @@ def _topological(project: Project) -> list[str]:
 def solve(project: Project, options: Options | None = None) -> Timetable:
     """The timetable with the least weighted lateness, and the least cost among those.
 
-    Raises NoPlanError where a job needs more of a resource than there is in any period and mode, or where no timetable
-    fits into the horizon; StudyError on circular precedence.
+    Starts are looked for at most EARLY periods before the last one that meets all dates, and LATE after the first one
+    possible. Where that makes anything later than the critical path, all earlier starts are opened and it is solved
+    again (not where the solver stopped early: then the critical path is the bound), so that lateness never rests on
+    this restriction; the cost does, as dearer starts (earlier ones) are left out. Raises NoPlanError where a job
+    needs more of a resource than there is in any period and mode, or where no timetable fits into the horizon;
+    StudyError on circular precedence.
     """
     options = options or Options()
-    program = _Program(project, options)
+    least = lateness_by_precedence(project)
+    unavoidable = sum(one.weight * least[one.name] for one in project.milestones)
+    limit = unavoidable if options.late_limit is None else options.late_limit
+    try:
+        found = _solve(project, options, _narrow(project))
+    except NoPlanError:
+        found = None
+    if found is None or (found.late_total > limit + 1e-6 and found.status == "optimal"):
+        return _solve(project, options, windows(project))
+    if found.late_total > unavoidable and options.late_limit is None:
+        return replace(found, late_bound=unavoidable)  # the only bound that does not rest on the narrow windows
+    return found
+
+
+def _narrow(project: Project) -> tuple[dict[str, int], dict[str, int]]:
+    """Windows of starts around the ones that meet the dates; consistent with precedence by construction."""
+    earliest, latest = windows(project)
+    wanted = latest_for_dates(project)
+    first = {name: max(earliest[name], min(latest[name], wanted[name] - EARLY)) for name in earliest}
+    last = {name: min(latest[name], max(earliest[name], wanted[name]) + LATE) for name in earliest}
+    return first, last
+
+
+def _solve(project: Project, options: Options, windows_of_jobs: tuple[dict[str, int], dict[str, int]]) -> Timetable:
+    program = _Program(project, options, windows_of_jobs)
     late_bound = 0.0
     status = "optimal"
     if options.late_limit is None:
         late_bound, late_total, status = program.minimise(program.late_cost)
         program.limit_lateness(late_total)
     else:
-        late_total = options.late_limit
-        program.limit_lateness(late_total)
-    cost_bound, cost, second = program.minimise(program.money_cost)
+        program.limit_lateness(options.late_limit)
+    cost_bound, cost, second = program.minimise(program.money_cost, program.constant_money)
     status = second if status == "optimal" else status
     return program.timetable(late_bound, cost, cost_bound, status)
 
 
 class _Program:
-    """Columns: x[job, mode, start]; y[team, mode]; step[milestone, k] = 1 if late by k or more; extra[resource,
-    period]."""
+    """Columns: z[job, mode, t] = 1 if the job has started by t in this mode; y[team, mode]; step[milestone, k] = 1 if
+    late by k or more; extra[resource, period]. Before a job's window z is 0, from its last start on it is y (1 for
+    one mode).
+    """
 
-    def __init__(self, project: Project, options: Options):
+    def __init__(self, project: Project, options: Options, windows_of_jobs: tuple[dict[str, int], dict[str, int]]):
         self.project = project
         self.options = options
-        self.earliest, self.latest = windows(project)
+        self.earliest, self.latest = windows_of_jobs
         self.lower: list[float] = []
         self.upper: list[float] = []
         self.integer: list[bool] = []
         self.late_cost: list[float] = []
         self.money_cost: list[float] = []
         self.rows: list[tuple[float, float, list[int], list[float]]] = []
-        self.x: dict[tuple[str, str], dict[int, int]] = {}
+        self.z: dict[tuple[str, str, int], int] = {}
         self.y: dict[tuple[str, str], int] = {}
         self.step: dict[tuple[str, int], int] = {}
         self.extra: dict[tuple[str, int], int] = {}
+        self.constant_money = 0.0
         self.jobs = {job.name: job for job in project.jobs}
+        self.modes = {job.name: self._modes(job) for job in project.jobs}
+        self.discount = project.discount or (1.0,) * project.horizon
         self._columns()
-        self._assignment_rows()
+        self._order_rows()
         self._precedence_rows()
         self._capacity_rows()
         self._milestone_rows()
         self._work_share_rows()
         self.solver = self._build()
+
+    def _modes(self, job: Job) -> list[Mode]:
+        """The modes a job may have: the agreed one, and none that needs more than there ever is."""
+        fixed = self.options.fixed_modes.get(job.team)
+        allowed = [mode for mode in job.modes if fixed is None or mode.name == fixed or len(job.modes) == 1]
+        if self.options.extra_cost is not None:
+            return allowed
+        capacity = self.project.capacity
+        possible = [
+            mode
+            for mode in allowed
+            if all(max(amounts, default=0.0) <= max(capacity[r]) * (1 + 1e-9) for r, amounts in mode.demand.items())
+        ]
+        if not possible:
+            raise NoPlanError(self._too_large(job, allowed))
+        return possible
+
+    def _too_large(self, job: Job, modes: list[Mode]) -> str:
+        needs = [
+            f"{max(amounts):,.0f} of {resource}, where there are {max(self.project.capacity[resource]):,.0f}"
+            for mode in modes
+            for resource, amounts in mode.demand.items()
+            if amounts and max(amounts) > max(self.project.capacity[resource])
+        ]
+        return f"{job.name} needs in one period {'; or '.join(needs)}."
 
     def _column(self, upper: float, *, integer: bool, late: float = 0.0, money: float = 0.0) -> int:
         self.lower.append(0.0)
@@ -147,131 +223,132 @@ class _Program:
         self.money_cost.append(money)
         return len(self.lower) - 1
 
-    def _row(self, low: float, high: float, entries: Mapping[int, float]) -> None:
-        self.rows.append((low, high, list(entries), list(entries.values())))
-
-    def _modes(self, job: Job) -> list[Mode]:
-        fixed = self.options.fixed_modes.get(job.team)
-        return [mode for mode in job.modes if fixed is None or mode.name == fixed or len(job.modes) == 1]
+    def _row(self, low: float, high: float, terms: Mapping[int, float], constant: float = 0.0) -> None:
+        """low <= constant + sum of terms <= high; rows without columns are checked, not added."""
+        if terms:
+            self.rows.append((low - constant, high - constant, list(terms), list(terms.values())))
+        elif not low - 1e-9 <= constant <= high + 1e-9:
+            raise NoPlanError("No timetable fits: a fixed start contradicts another limit.")
 
     def _columns(self) -> None:
-        discount = self.project.discount or (1.0,) * self.project.horizon
         for job in self.project.jobs:
             if self.latest[job.name] < self.earliest[job.name]:
                 raise NoPlanError(f"{job.name} does not fit into the {self.project.horizon} periods of the horizon.")
-            for mode in self._modes(job):
-                starts = {}
-                for start in range(self.earliest[job.name], self.latest[job.name] + 1):
-                    periods = discount[start : start + job.duration] or (0.0,)
-                    money = mode.cost * sum(periods) / len(periods)
-                    if self._possible(mode, start):
-                        starts[start] = self._column(1.0, integer=True, money=money)
-                self.x[job.name, mode.name] = starts
-                team = (job.team or job.name, mode.name)
-                if len(self._modes(job)) > 1 and team not in self.y:
-                    self.y[team] = self._column(1.0, integer=True)
+            for mode in self.modes[job.name]:
+                for t in range(self.earliest[job.name], self.latest[job.name]):
+                    self.z[job.name, mode.name, t] = self._column(1.0, integer=True)
+                key = (job.team or job.name, mode.name)
+                if len(self.modes[job.name]) > 1 and key not in self.y:
+                    self.y[key] = self._column(1.0, integer=True)
+        for job in self.project.jobs:
+            for mode in self.modes[job.name]:
+                for t in range(self.earliest[job.name], self.latest[job.name] + 1):
+                    self._charge_start(job, mode, t)
         for milestone in self.project.milestones:
             most = max([0, *(self.latest[name] + self.jobs[name].duration - milestone.due for name in milestone.jobs)])
             for k in range(1, most + 1):
                 self.step[milestone.name, k] = self._column(1.0, integer=True, late=milestone.weight)
-        if self.options.extra_cost is not None:
-            for resource, capacity in self.project.capacity.items():
-                price = self.options.extra_cost.get(resource)
-                if price is not None:
-                    for period in range(len(capacity)):
-                        money = price * discount[min(period, len(discount) - 1)]
-                        self.extra[resource, period] = self._column(highspy.kHighsInf, integer=False, money=money)
+        for resource, price in (self.options.extra_cost or {}).items():
+            for period in range(len(self.project.capacity.get(resource, ()))):
+                money = price * self.discount[min(period, len(self.discount) - 1)]
+                self.extra[resource, period] = self._column(highspy.kHighsInf, integer=False, money=money)
 
-    def _possible(self, mode: Mode, start: int) -> bool:
-        """Whether a start is not ruled out by the job's own demand."""
-        if self.options.extra_cost is not None:
-            return True
-        return all(
-            amount <= self.project.capacity[resource][start + k] * (1 + 1e-9)
-            for resource, amounts in mode.demand.items()
-            for k, amount in enumerate(amounts)
-        )
+    def _charge_start(self, job: Job, mode: Mode, t: int) -> None:
+        """Cost of starting in t, spread over the job's periods, on x = z[t] - z[t - 1]."""
+        periods = self.discount[t : t + job.duration] or (0.0,)
+        money = mode.cost * sum(periods) / len(periods)
+        terms, constant = self._started(job.name, mode.name, t)
+        before, before_constant = self._started(job.name, mode.name, t - 1)
+        self.constant_money += money * (constant - before_constant)
+        for column, amount in terms.items():
+            self.money_cost[column] += money * amount
+        for column, amount in before.items():
+            self.money_cost[column] -= money * amount
 
-    def _assignment_rows(self) -> None:
+    def _started(self, name: str, mode: str, t: int) -> tuple[dict[int, float], float]:
+        """Whether a job has started by t in a mode: (terms, constant)."""
+        if t < self.earliest[name]:
+            return {}, 0.0
+        if t < self.latest[name]:
+            return {self.z[name, mode, t]: 1.0}, 0.0
+        key = (self.jobs[name].team or name, mode)
+        return ({self.y[key]: 1.0}, 0.0) if key in self.y and len(self.modes[name]) > 1 else ({}, 1.0)
+
+    def _started_any(self, name: str, t: int) -> tuple[dict[int, float], float]:
+        """Whether a job has started by t in any mode."""
+        if t >= self.latest[name]:
+            return {}, 1.0
+        terms: dict[int, float] = {}
+        for mode in self.modes[name]:
+            terms |= self._started(name, mode.name, t)[0]
+        return terms, 0.0
+
+    def _order_rows(self) -> None:
+        """What has started stays started; jobs of a team are all done in the team's mode."""
         teams: dict[str, set[str]] = {}
         for job in self.project.jobs:
-            modes = self._modes(job)
-            every = {column: 1.0 for mode in modes for column in self.x[job.name, mode.name].values()}
-            if not every:
-                raise NoPlanError(self._too_large(job))
-            self._row(1.0, 1.0, every)
-            if len(modes) > 1:
-                for mode in modes:
-                    row = dict.fromkeys(self.x[job.name, mode.name].values(), 1.0)
-                    row[self.y[job.team or job.name, mode.name]] = -1.0
-                    self._row(0.0, 0.0, row)
-                    teams.setdefault(job.team or job.name, set()).add(mode.name)
+            for mode in self.modes[job.name]:
+                for t in range(self.earliest[job.name] + 1, self.latest[job.name] + 1):
+                    terms, constant = self._started(job.name, mode.name, t)
+                    row = dict(terms)
+                    row[self.z[job.name, mode.name, t - 1]] = -1.0
+                    self._row(0.0, highspy.kHighsInf, row, constant)
+            if len(self.modes[job.name]) > 1:
+                names = {mode.name for mode in self.modes[job.name]}
+                team = job.team or job.name
+                teams[team] = teams.get(team, names) & names
         for team, names in teams.items():
-            self._row(1.0, 1.0, {self.y[team, name]: 1.0 for name in sorted(names)})
-
-    def _too_large(self, job: Job) -> str:
-        needs = [
-            f"{max(amounts):,.0f} of {resource}, where there are {max(self.project.capacity[resource]):,.0f}"
-            for mode in self._modes(job)
-            for resource, amounts in mode.demand.items()
-            if amounts and max(amounts) > max(self.project.capacity[resource])
-        ]
-        return f"{job.name} needs in one period {'; or '.join(needs) or 'more than there is'}."
-
-    def _starts(self, name: str) -> dict[int, list[int]]:
-        found: dict[int, list[int]] = {}
-        for mode in self._modes(self.jobs[name]):
-            for start, column in self.x[name, mode.name].items():
-                found.setdefault(start, []).append(column)
-        return found
+            mine = {self.y[key]: float(key[1] in names) for key in self.y if key[0] == team}
+            self._row(1.0, 1.0, {column: 1.0 for column, allowed in mine.items() if allowed})
+            for column, allowed in mine.items():
+                if not allowed:
+                    self.upper[column] = 0.0
 
     def _precedence_rows(self) -> None:
         """A successor that has started by t means that the job before has started by t - lag."""
         for one in self.project.precedences:
-            before, after = self._starts(one.before), self._starts(one.after)
-            for t in range(
-                self.earliest[one.after], min(self.latest[one.after], self.latest[one.before] + one.lag - 1) + 1
-            ):
-                row = {column: 1.0 for start, columns in after.items() if start <= t for column in columns}
-                if not row:
-                    continue
-                for start, columns in before.items():
-                    if start <= t - one.lag:
-                        row |= dict.fromkeys(columns, -1.0)
-                self._row(-highspy.kHighsInf, 0.0, row)
+            last = min(self.latest[one.after], self.latest[one.before] + one.lag - 1)
+            for t in range(self.earliest[one.after], last + 1):
+                terms, constant = self._started_any(one.after, t)
+                before, before_constant = self._started_any(one.before, t - one.lag)
+                row = dict(terms)
+                for column, amount in before.items():
+                    row[column] = row.get(column, 0.0) - amount
+                self._row(-highspy.kHighsInf, 0.0, row, constant - before_constant)
 
     def _capacity_rows(self) -> None:
-        rows: dict[tuple[str, int], dict[int, float]] = {}
+        """Demand of a job in period t: its k-th period's amount if it started in t - k."""
+        rows: dict[tuple[str, int], tuple[dict[int, float], list[float]]] = {}
         for job in self.project.jobs:
-            for mode in self._modes(job):
+            for mode in self.modes[job.name]:
                 for resource, amounts in mode.demand.items():
-                    for start, column in self.x[job.name, mode.name].items():
-                        for k, amount in enumerate(amounts):
-                            if amount:
-                                rows.setdefault((resource, start + k), {})[column] = amount
-        for (resource, period), row in rows.items():
-            scale = max(1.0, *row.values())  # hours come in ten thousands: rows near one solve better
-            scaled = {column: amount / scale for column, amount in row.items()}
+                    for k, amount in enumerate(amounts):
+                        if not amount:
+                            continue
+                        for start in range(self.earliest[job.name], self.latest[job.name] + 1):
+                            row, constants = rows.setdefault((resource, start + k), ({}, []))
+                            for at, sign in ((start, 1.0), (start - 1, -1.0)):
+                                terms, constant = self._started(job.name, mode.name, at)
+                                constants.append(sign * amount * constant)
+                                for column, one in terms.items():
+                                    row[column] = row.get(column, 0.0) + sign * amount * one
+        for (resource, period), (row, constants) in rows.items():
+            scale = max([1.0, *(abs(amount) for amount in row.values())])  # hours come in ten thousands
+            scaled = {column: amount / scale for column, amount in row.items() if abs(amount) > 1e-12 * scale}
             if (resource, period) in self.extra:
                 scaled[self.extra[resource, period]] = -1.0 / scale
-            self._row(-highspy.kHighsInf, self.project.capacity[resource][period] / scale, scaled)
+            most = self.project.capacity[resource][period] * (1 + 1e-9)
+            self._row(-highspy.kHighsInf, most / scale, scaled, sum(constants) / scale)
 
     def _milestone_rows(self) -> None:
         """A job that ends k or more periods after a milestone's due date forces the k-th step of lateness."""
         for milestone in self.project.milestones:
             for name in milestone.jobs:
-                duration = self.jobs[name].duration
                 k = 1
                 while (milestone.name, k) in self.step:
-                    row = {
-                        column: 1.0
-                        for start, columns in self._starts(name).items()
-                        if start + duration >= milestone.due + k
-                        for column in columns
-                    }
-                    if row:
-                        row[self.step[milestone.name, k]] = -1.0
-                        self._row(-highspy.kHighsInf, 0.0, row)
+                    in_time = milestone.due + k - self.jobs[name].duration - 1
+                    terms, constant = self._started_any(name, in_time)
+                    self._row(1.0, highspy.kHighsInf, {**terms, self.step[milestone.name, k]: 1.0}, constant)
                     k += 1
 
     def _work_share_rows(self) -> None:
@@ -329,7 +406,7 @@ class _Program:
         solver.passModel(program)
         return solver
 
-    def minimise(self, cost: list[float]) -> tuple[float, float, str]:
+    def minimise(self, cost: list[float], constant: float = 0.0) -> tuple[float, float, str]:
         """(bound, value, status) of the cheapest solution; the solver then holds it."""
         indices = np.arange(len(cost), dtype=np.int32)
         self.solver.changeColsCost(len(cost), indices, np.array(cost))
@@ -338,7 +415,7 @@ class _Program:
         info = self.solver.getInfo()
         if info.primal_solution_status != 2:
             raise NoPlanError(
-                "No timetable fits: some work needs more hours than there are inside the horizon"
+                "No timetable fits: some work needs more hours than there are inside the horizon."
                 if status == highspy.HighsModelStatus.kInfeasible
                 else "No timetable was found within the limits of the solver: allow more time."
             )
@@ -347,19 +424,26 @@ class _Program:
             highspy.HighsModelStatus.kSolutionLimit: "gap",
             highspy.HighsModelStatus.kTimeLimit: "time limit",
         }
-        bound = float(info.mip_dual_bound)
         value = float(info.objective_function_value)
-        return (bound if np.isfinite(bound) else value), value, names.get(status, "gap")
+        bound = min(float(info.mip_dual_bound), value) if np.isfinite(info.mip_dual_bound) else -np.inf
+        if not any(self.integer) or not any(cost):
+            bound = value  # nothing to branch on, or nothing to minimise: HiGHS gives no bound
+        return bound + constant, value + constant, names.get(status, "gap")
 
     def timetable(self, late_bound: float, cost: float, cost_bound: float, status: str) -> Timetable:
         """The solution in the words of the project."""
         value = np.array(self.solver.getSolution().col_value)
         start: dict[str, int] = {}
         chosen: dict[str, str] = {}
-        for (name, mode), columns in self.x.items():
-            for at, column in columns.items():
-                if value[column] > 0.5:
-                    start[name], chosen[name] = at, mode
+        for job in self.project.jobs:
+            name = job.name
+            modes = self.modes[name]
+            chosen[name] = max(modes, key=lambda mode: self._value(value, name, mode.name, self.latest[name])).name
+            start[name] = next(
+                t
+                for t in range(self.earliest[name], self.latest[name] + 1)
+                if self._value(value, name, chosen[name], t) > 0.5
+            )
         late = {
             one.name: max([0, *(start[name] + self.jobs[name].duration - one.due for name in one.jobs)])
             for one in self.project.milestones
@@ -375,3 +459,9 @@ class _Program:
             cost_bound=cost_bound,
             status=status,
         )
+
+    def _value(
+        self, solution: np.ndarray[tuple[int, ...], np.dtype[np.float64]], name: str, mode: str, t: int
+    ) -> float:
+        terms, constant = self._started(name, mode, t)
+        return constant + sum(amount * float(solution[column]) for column, amount in terms.items())

@@ -18,6 +18,7 @@ NOT_EVALUATED: Final = "not evaluated"
 Reprice = Callable[[Plan, pl.DataFrame], Plan]
 CostChange = Mapping[int, Mapping[str, float]]  # year -> programme -> study currency per car
 
+_NOT_BY_CAR: Final = ("shortfall",)
 _LOOP_CAP: Final = 12
 _LOOP_TOLERANCE: Final = 1.0  # study currency per car: below what any price list shows
 _CENTRAL: Final = slice(0, 1)
@@ -50,7 +51,11 @@ class LoopResult:
 
 
 def unit_cost(table: pl.DataFrame) -> dict[tuple[str, int], float]:
-    """Variable cost per car (study currency) by (programme, year): items added up, companies weighted by units."""
+    """Variable cost per car (study currency) by (programme, year): items added up, companies weighted by units.
+
+    Payments for orders short of a minimum are left out: another car does not cause them, so they are not in prices.
+    """
+    table = table.filter(~pl.col("item").is_in(_NOT_BY_CAR))
     if not table.height:
         return {}
     car = table.group_by("company", "programme", "year").agg(pl.col("variable_cost").sum(), pl.col("units").max())
@@ -96,7 +101,7 @@ def grand_plans(study: Study, plans: Plans) -> list[Plan]:
         for (coalition, rung), plan in plans.by_key.items()
         if coalition == grand
         and rung != _lowest(study)
-        and plan.status != NOT_EVALUATED
+        and not plan.status.startswith(NOT_EVALUATED)
         and "unit_costs" in plan.tables
     ]
     return sorted(found, key=lambda plan: order.get(plan.rung, len(order)))
@@ -138,7 +143,7 @@ def moved_volumes(study: Study, factor: Mapping[tuple[str, int], float], country
     return table.with_columns(pl.col("units") * pl.Series(multiplier, dtype=pl.Float64))
 
 
-def close_loop(  # noqa: PLR0917
+def close_loop(
     study: Study,
     plan: Plan,
     before: Mapping[tuple[str, int], float],

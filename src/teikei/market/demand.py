@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917  (compiled functions take their arrays by position)
+
 """Nested logit demand with consumer types: shares and their derivatives, analytic, batched over leading axes.
 
     v_ij = utility_ij - a_i k_j p_j,   D_ig = sum_{j in g} exp(v_ij / (1 - rho_g))
@@ -13,8 +13,30 @@ from __future__ import annotations
 import numpy as np
 
 from teikei.market.inputs import Market
-from teikei.market.kernels import choose, compiled, nest_bounds
+from teikei.market.kernels import compiled, dot, nest_bounds, probabilities
 from teikei.market.types import Array, IntArray
+
+
+@compiled
+def fill_slopes(
+    row: Array,
+    load: Array,
+    values: Array,
+    nest_share: Array,
+    bounds: IntArray,
+    part: int,
+    order: IntArray,
+    scale: Array,
+    keep: float,
+) -> None:
+    """Gamma of one product: sum_i w_i a_i s_ij (s_ik + [same nest] rho / (1 - rho) s_ik|nest), times the scale of k."""
+    weighted = np.empty(load.size)
+    for other in range(bounds.size - 1):
+        extra = 1.0 / keep - 1.0 if other == part else 0.0
+        for i in range(load.size):
+            weighted[i] = load[i] * (nest_share[other, i] + extra)
+        for k in range(bounds[other], bounds[other + 1]):
+            row[order[k]] = scale[order[k]] * dot(values[k], weighted)
 
 
 @compiled
@@ -35,37 +57,32 @@ def _derive(
 ) -> None:
     markets, count = price.shape
     types = utility.shape[2]
-    scaled, within, single, kept = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
-    cells, bounds = np.empty((3, nests)), nest_bounds(nest, nests)
+    kept, paid = np.empty(count), np.empty(count)
+    values, nest_work, type_rows = np.empty((count, types)), np.empty((3, nests, types)), np.ones((4, types))
+    best, mass, load, ones = type_rows[0], type_rows[1], type_rows[2], type_rows[3]
+    bounds = nest_bounds(nest, nests)
     for t in range(markets):
-        at_utility = utility[min(t, utility.shape[0] - 1)]
         at_slope, at_weight = slope[min(t, slope.shape[0] - 1)], weight[min(t, weight.shape[0] - 1)]
         at_scale = scale[min(t, scale.shape[0] - 1)]
-        surplus[t] = 0.0
         for j in range(count):
-            share[t, j], kept[j] = 0.0, keep[min(t, keep.shape[0] - 1), order[j]]
+            kept[j] = keep[min(t, keep.shape[0] - 1), order[j]]
+            paid[j] = at_scale[order[j]] * price[t, order[j]]
+        at_utility = utility[min(t, utility.shape[0] - 1)]
+        probabilities(at_utility, order, at_slope, paid, kept, bounds, values, nest_work, best)
+        surplus[t] = 0.0
         for i in range(types):
-            for j in range(count):
-                k = order[j]
-                scaled[j] = (at_utility[k, i] - at_slope[i] * at_scale[k] * price[t, k]) / kept[j]
-            best = choose(scaled, bounds, kept, within, cells[0], cells[1], cells[2])
-            surplus[t] += at_weight[i] * best / at_slope[i]
-            for part in range(nests):
-                for j in range(bounds[part], bounds[part + 1]):
-                    single[j] = within[j] * cells[2, part]
-                    share[t, order[j]] += at_weight[i] * single[j]
-            if not want_slopes:
-                continue
-            load = at_weight[i] * at_slope[i]
-            for part in range(nests):
-                for j in range(bounds[part], bounds[part + 1]):
-                    row = order[j]
-                    slopes[t, row, row] -= load * at_scale[row] * single[j] / kept[j]
-                    for k in range(count):
-                        slopes[t, row, order[k]] += load * at_scale[order[k]] * single[k] * single[j]
-                    extra = load * (1.0 / kept[j] - 1.0) * within[j]
-                    for k in range(bounds[part], bounds[part + 1]):
-                        slopes[t, row, order[k]] += extra * at_scale[order[k]] * single[k]
+            surplus[t] += at_weight[i] * best[i] / at_slope[i]
+        for part in range(nests):
+            for j in range(bounds[part], bounds[part + 1]):
+                for i in range(types):
+                    mass[i] = at_weight[i] * nest_work[2, part, i]
+                    load[i] = mass[i] * at_slope[i] * values[j, i]
+                row = order[j]
+                share[t, row] = dot(values[j], mass)
+                if not want_slopes:
+                    continue
+                fill_slopes(slopes[t, row], load, values, nest_work[2], bounds, part, order, at_scale, kept[j])
+                slopes[t, row, row] -= at_scale[row] * dot(load, ones) / kept[j]
 
 
 def derive(market: Market, price: Array, *, slopes: bool = True) -> tuple[Array, Array, Array]:

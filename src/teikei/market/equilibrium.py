@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917  (the signatures are a published contract)
+
 """Bertrand-Nash prices by the zeta fixed point (Morrow and Skerlos 2011), and the marginal cost behind them."""
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from teikei.market.demand import derive
+from teikei.market.fixed_point import solve_markets
 from teikei.market.inputs import Market, check_market, check_ownership, flat, number_array, owner_groups, refuse
-from teikei.market.kernels import solve_markets
 from teikei.market.types import Array, IntArray
 
 _MAX_ITERATIONS = 5_000
@@ -126,7 +126,7 @@ def equilibrium(
         owner,
         conduct,
         diagonal,
-        market.order(owner[0]),
+        np.stack([market.order(one) for one in owner]),
         tolerance,
         max_iterations,
         share,

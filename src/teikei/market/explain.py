@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from teikei.market.adoption import stock
 from teikei.market.calibrate import Calibrated
 from teikei.market.cases import Case
 from teikei.market.home import MILLION, NOT_CONSIDERED
+from teikei.market.reference import ev_history
 from teikei.market.respond import Response, base_scene, price_and_sell
 from teikei.market.scene import Scene, dynamic_draws
 from teikei.market.types import Array
@@ -106,6 +108,24 @@ def policy_step(calibrated: Calibrated) -> pl.DataFrame:
     change = after.ev_share / before.ev_share - 1
     rows.append(("EV share", "", "", later[0], None, None, None, float(change[0]), *_band(change)))
     return pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
+
+
+def stock_table(cases: list[tuple[Case, list[Response]]], country: str) -> pl.DataFrame:
+    """Plug-in cars on the road by case and year: past sales and the forecast's, less what is scrapped."""
+    first = cases[0][1][0].scene.year
+    past = {
+        year: np.asarray(units)
+        for year, units in ev_history(country).select("year", "ev_units").iter_rows()
+        if year < first
+    }
+    rows = []
+    for case, responses in cases:
+        future = {one.scene.year: one.units @ one.scene.home.plug_in for one in responses}
+        for year, cars in stock({**past, **future}).items():
+            if year >= first:
+                rows.append((case.rung, case.scenario, year, float(cars[0]), *_band(cars)))
+    names = ["rung", "scenario", "year", "plug_in_stock", "lower", "upper"]
+    return pl.DataFrame(rows, schema=names, orient="row")
 
 
 def _shifted(scene: Scene, shift: Array) -> Scene:

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917
 """Checks and shapes of the arrays that describe markets: everything that cannot be right is refused with the reason."""
 
 from __future__ import annotations

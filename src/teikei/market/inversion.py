@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from teikei.errors import NoPlanError
+from teikei.market.fixed_point import invert_markets
 from teikei.market.inputs import check_market, flat, number_array, refuse
-from teikei.market.kernels import invert_markets
 from teikei.market.types import Array
 
 _TOLERANCE = 1e-13  # on ln(share)

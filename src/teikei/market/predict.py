@@ -67,6 +67,7 @@ def predict(
     by_case = [[year[k] for year in solved] for k in range(len(cases))]
     tell("telling what happened", 0.8)
     convergence += [_convergence(case, responses) for case, responses in zip(cases, by_case, strict=True)]
+    convergence.append(_from_other_starts(line[_report_index(study, line)]))
     open_cases = [str(row["case"]) for row in convergence if not row["converged"]]
     if open_cases:
         messages.append(f"not converged, do not quote: {', '.join(open_cases)}")
@@ -88,6 +89,7 @@ def predict(
         diversion=explain.diversion(at_report),
         levers=levers,
         policy_step=explain.policy_step(calibrated),
+        stock=explain.stock_table(list(zip(cases, by_case, strict=True)), calibrated.home.country),
     )
 
 
@@ -123,7 +125,7 @@ def _with_loop(
             note = f"{plan.rung}: after {result.rounds} rounds costs still move by {result.residual:,.0f} per car"
         rows.append(
             {
-                "case": f"{plan.rung}: loop through volumes",
+                "case": f"{plan.rung}: loop through volumes, currency per car",
                 "residual": result.residual,
                 "iterations": result.rounds,
                 "converged": result.converged,
@@ -141,6 +143,22 @@ def _convergence(case: Case, responses: list[Response]) -> dict[str, object]:
         "iterations": max(int(one.equilibrium.iterations.max()) for one in responses),
         "converged": all(bool(one.equilibrium.converged.all()) for one in responses),
         "note": "",
+    }
+
+
+def _from_other_starts(scene: Scene) -> dict[str, object]:
+    """Do three starts (observed prices, cost, twice the prices) lead to the same prices? residual: largest gap."""
+    central = slice(0, 1)
+    first = price_and_sell(scene, draws=central)
+    price = first.equilibrium.price
+    others = [price_and_sell(scene, draws=central, start=start) for start in (0.0 * price, 2.0 * price)]
+    gap = max(float(np.abs(one.equilibrium.price / price - 1).max()) for one in others)
+    return {
+        "case": f"alone {scene.year}: three starts, largest relative gap of prices",
+        "residual": gap,
+        "iterations": max(int(one.equilibrium.iterations.max()) for one in others),
+        "converged": gap < 1e-8,
+        "note": "" if gap < 1e-8 else f"{scene.year}: prices depend on where the search starts: several equilibria",
     }
 
 
@@ -201,7 +219,7 @@ def _summary(study: Study, case: Case, responses: list[Response], baseline: list
         gain = (one.profit - base.profit) @ ours
         surplus = -0.5 * ((one.units + base.units) * (one.price - base.price)).sum(axis=1)
         cut = (base.cost - one.cost)[0]
-        weight = base.units[0] * (cut != 0)
+        weight = base.units[0] * cut  # least squares of price on cost: costs may move both ways
         passed = (base.price - one.price)[0] / (1 + home.vat)
         rows.append(
             {
@@ -217,7 +235,7 @@ def _summary(study: Study, case: Case, responses: list[Response], baseline: list
                 "alliance_profit_change": float(gain[0]),
                 "alliance_profit_change_lower": band(gain)[0],
                 "alliance_profit_change_upper": band(gain)[1],
-                "pass_through": float(weight @ passed / (weight @ cut)) if weight @ cut and not case.merged else None,
+                "pass_through": float(weight @ passed / (weight @ cut)) if weight.any() and not case.merged else None,
                 "consumer_surplus_change": float(surplus[0]),
                 "new_car_sales": float(one.units[0].sum()),
             }

@@ -75,19 +75,35 @@ def vat_rate(country: str) -> float:
 
 
 def ev_history(region: str | None = None) -> pl.DataFrame:
-    """Sales share of plug-in cars: region, year, ev_share (IEA Global EV Outlook 2025), one region or all."""
+    """Sales share of plug-in cars: region, year, ev_share, ev_units (IEA Global EV Outlook 2025), one region or all."""
     table = pl.DataFrame(
         [
-            {"region": row["region"], "year": int(row["year"]), "ev_share": float(row["ev_share"])}
+            {
+                "region": row["region"],
+                "year": int(row["year"]),
+                "ev_share": float(row["ev_share"]),
+                "ev_units": float(row["ev_units"]),
+            }
             for row in _rows("ev_history.csv")
         ],
-        schema={"region": pl.String, "year": pl.Int64, "ev_share": pl.Float64},
+        schema={"region": pl.String, "year": pl.Int64, "ev_share": pl.Float64, "ev_units": pl.Float64},
     )
     return table if region is None else table.filter(pl.col("region") == region)
 
 
-def fast_chargers(region: str) -> dict[int, float]:
-    """Public fast chargers by year (IEA Global EV Outlook 2025)."""
-    return {
-        int(row["year"]): float(row["fast"]) for row in _rows("chargers.csv") if row["region"] == region and row["fast"]
-    }
+def public_chargers(region: str) -> dict[int, float]:
+    """Public charging points, fast and slow, by year (IEA Global EV Outlook 2025)."""
+    found = {}
+    for row in _rows("chargers.csv"):
+        if row["region"] == region and row["slow"]:
+            found[int(row["year"])] = float(row["slow"]) + float(row["fast"] or 0.0)
+    return found
+
+
+def ev_policy(region: str) -> list[tuple[int, float, float]]:
+    """Changes of policy and supply: (year, subsidy cap in JPY, share of the market opened to electric cars)."""
+    return [
+        (int(row["year"]), float(row["subsidy_cap_jpy"]), float(row["opened_segment_share"]))
+        for row in _rows("ev_policy.csv")
+        if row["region"] == region
+    ]

@@ -1,8 +1,9 @@
 """The market of each year to come: who is on sale, at which cost, what buyers get and pay, for every draw.
 
 A year differs from the calibration year by policy, battery cost, chargers, consideration of plug-ins, models that
-enter, change or leave with the study's programmes, and by a random walk in the appeal of plug-ins whose size is
-history's. Volume has no second learning term here: scale effects belong to the plan.
+enter, change or leave with the study's programmes, and by a fading drift and a random walk in the appeal of plug-ins,
+both as large as history's (``adoption.drift``). Volume has no second learning term here: scale effects belong to
+the plan.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from teikei.market.adoption import damped_years, drift
 from teikei.market.calibrate import DEMAND, Calibrated, Demand, price_scale, types_of
 from teikei.market.demand import derive
 from teikei.market.home import MILLION, RANGE_KM, HomeMarket
 from teikei.market.inputs import check_market
-from teikei.market.reference import ev_history, parameters
+from teikei.market.reference import parameters
 from teikei.market.types import Array, IntArray
 from teikei.study.types import Study
 
@@ -33,7 +35,6 @@ _DYNAMIC: Final = (
 )
 _NOT_PASSENGER: Final = ("light van",)  # registered as commercial vehicles: not in the passenger-car figures
 _SAME_RANGE: Final = 0.15  # a product whose range differs more from its programme's is the predecessor
-_HISTORY_YEARS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -173,13 +174,6 @@ def plug_in_response(calibrated: Calibrated) -> Array:
     return np.asarray(np.log(sales[1] / sales[0]) / 0.1, dtype=np.float64)
 
 
-def history_spread(country: str, last_year: int | None = None) -> float:
-    """Standard deviation of the yearly change of ln(EV share) around its mean, over the last ten years known."""
-    table = ev_history(country).filter(pl.col("year") <= (last_year or 9999)).sort("year")
-    change = np.diff(np.log(table["ev_share"].to_numpy()))[-_HISTORY_YEARS:]
-    return float(np.std(change, ddof=1)) if len(change) > 2 else 0.5
-
-
 def dynamic_draws(count: int) -> dict[str, Array]:
     """Parameters of the years (count,) each: the central value first, then draws from their ranges."""
     generator = np.random.default_rng(_SEED)
@@ -213,9 +207,17 @@ def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None
     end = max(last_year or study.settings.last_year, home.year)
     drawn = dynamic_draws(count)
     generator = np.random.default_rng((*_SEED, 1))
-    walk = history_spread(home.country) * generator.standard_normal((end - home.year + 1, count)).cumsum(axis=0)
-    walk -= walk[0]
-    walk[:, 0] = 0.0
+    past = drift(home.country, home.year)
+    shock = past.shock * generator.standard_normal((end - home.year + 1, count))
+    own = np.asarray(past.mean + past.spread * generator.standard_normal(count), dtype=np.float64)
+    shock[0], shock[:, 0], own[0] = 0.0, 0.0, past.mean
+    walk = shock.cumsum(axis=0)
+    walk[1:] += own * damped_years(end - home.year)[:, None]
+    messages.append(
+        f"appeal of plug-ins starts with a drift of {100 * past.mean:+.0f} % a year that prices, packs, chargers, "
+        f"consideration and models do not explain, fading, and yearly shocks of {100 * past.shock:.0f} %: "
+        f"both from the history of {home.country}"
+    )
     newcomer = generator.standard_normal((count, products))
     newcomer[0] = 0.0
     response = plug_in_response(calibrated)
@@ -250,7 +252,7 @@ def _missing_kwh(home: HomeMarket) -> Array:
     return home.battery_electric * (float(np.median(known)) if len(known) else 0.0)
 
 
-def _move(  # noqa: PLR0917
+def _move(
     study: Study,
     home: HomeMarket,
     j: int,

@@ -25,14 +25,15 @@ class MarketOutcome:
     summary: coalition, rung, scenario, year, region: ev_share, ev_share_lower, ev_share_upper, ev_share_change against
     the baseline with _lower and _upper (far narrower: both cases share the draw), alliance_ev_units, rival_ev_units,
     alliance_profit_change with _lower and _upper (variable profit on all its cars in the market, million a year),
-    pass_through, consumer_surplus_change (million a year, Marshallian), new_car_sales.
+    pass_through (slope of price on cost, weighted by units), consumer_surplus_change (million a year, Marshallian),
+    new_car_sales.
     moments: moment, target, low, high, model, lower, upper, deviation, weight, note. elasticities: product, company,
     powertrain, own_price with _lower and _upper, margin. convergence: case, residual, iterations, converged.
     history: region, year, ev_share. walk: rung, step, value (million in the report year: variable profit on the
     alliance's plug-ins from before to after, steps add up). diversion: rung, scenario, company, powertrain,
     units_change. levers: what moves the EV share of the report year, one at a time. policy_step: product,
     subsidy_change, price_change, buyer_part, units_change with bands, for the first change of subsidies after the
-    calibration year.
+    calibration year. stock: rung, scenario, year, plug-in cars on the road with bands.
     """
 
     outcome: pl.DataFrame
@@ -46,3 +47,4 @@ class MarketOutcome:
     diversion: pl.DataFrame = field(default_factory=pl.DataFrame)
     levers: pl.DataFrame = field(default_factory=pl.DataFrame)
     policy_step: pl.DataFrame = field(default_factory=pl.DataFrame)
+    stock: pl.DataFrame = field(default_factory=pl.DataFrame)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from teikei.errors import Problem, StudyError
-from teikei.modules import costs, masses
+from teikei.modules import costs, masses, specification
 from teikei.modules.e_axles import build_e_axle
 from teikei.modules.packs import build_pack
 from teikei.modules.slots import E_AXLE, PACK, candidates_frame, slots_frame
@@ -52,7 +52,8 @@ def catalogue(study: Study) -> Catalogue:
         raise StudyError(problems)
     slots = slots_frame(study)
     candidates, warnings = candidates_frame(study, slots)
-    schema: dict[str, Any] = {**study["modules"].schema, **_ADDED_COLUMNS}
+    _add_design_fields(rows, e_axles, packs)
+    schema: dict[str, Any] = {**study["modules"].schema, **_ADDED_COLUMNS, **specification.COLUMNS}
     table = pl.DataFrame(rows, schema=schema, orient="row")
     out_of_range = [f"{row['module']}: {row['warning']}" for row in rows if row["warning"]]
     return Catalogue(e_axles, packs, table, slots, candidates, (*warnings, *out_of_range))
@@ -69,6 +70,21 @@ _ADDED_COLUMNS: Final[dict[str, type[pl.DataType]]] = {
     "notes": pl.String,
     "warning": pl.String,
 }
+
+
+def _add_design_fields(rows: list[dict[str, Any]], e_axles: dict[str, EAxle], packs: dict[str, Pack]) -> None:
+    """Fill the columns of MODEL §5 in place; other classes stay empty."""
+    families: dict[str, list[tuple[EAxle, str]]] = {}
+    for row in rows:
+        if row["module"] in e_axles:
+            families.setdefault(row["family"], []).append((e_axles[row["module"]], row["motor_type"] or "pm"))
+    for row in rows:
+        fields: dict[str, Any] = {}
+        if row["module"] in e_axles:
+            fields = specification.e_axle_fields(e_axles[row["module"]], row, families[row["family"]])
+        elif row["module"] in packs:
+            fields = specification.pack_fields(packs[row["module"]], row)
+        row.update({name: fields.get(name) for name in specification.COLUMNS})
 
 
 def impossibilities(row: dict[str, Any]) -> list[tuple[str, str]]:
@@ -190,7 +206,7 @@ def _pricer(
     row: dict[str, Any], filled: dict[str, Any], price_year: int
 ) -> Callable[[str], costs.CurvePrice | None] | None:
     if row["class"] == E_AXLE:
-        suv = any("SUV" in segment.upper() or "VAN" in segment.upper() for segment in row["segments"] or [])
+        suv = any("SUV" in segment.upper() for segment in row["segments"] or [])
         return lambda curve: costs.e_axle_price(
             curve,
             motor_type=row["motor_type"] or "pm",

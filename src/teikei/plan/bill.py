@@ -146,9 +146,7 @@ def _line(
             price * equity_share(scope, offer.supplier, bloc), short, source, pool, tier,
         )  # fmt: skip
     price, origin = flat_price(scope, item, source, year)
-    factor, freight = (
-        facts.landed(module.class_name, origin, item.country, module.energy_kwh) if origin else (1.0, 0.0)
-    )
+    factor, freight = facts.landed(module.class_name, origin, item.country, module.energy_kwh) if origin else (1.0, 0.0)
     supplier = scope.supplier(source, item)
     credit = price * equity_share(scope, supplier, bloc) if supplier else 0.0
     basis = source if source != CONTRACT else CONTRACT
@@ -164,7 +162,7 @@ def flat_price(scope: Scope, item: Item, source: str, year: int) -> tuple[float,
     if source == CONTRACT:
         return scope.contracts[item.contract].unit_price, ""
     if source.startswith("plant:"):
-        plant = scope.plants_of(source[6:].split("@")[0])[0]
+        plant = scope.plants_of(source[6:].split("@", maxsplit=1)[0])[0]
         per_kwh = plant.variable_cost_per_kwh * plant.path.get(year, 1.0)
         return per_kwh * module.energy_kwh + plant.variable_cost_per_pack, plant.country
     return module.curve_price or 0.0, ""

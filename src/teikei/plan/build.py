@@ -52,10 +52,12 @@ class Build:
     """The program with its columns by meaning."""
 
     scope: Scope
+    coupled: frozenset[str] = frozenset()
     program: Program = field(default_factory=Program)
     configuration: dict[tuple[str, int], int] = field(default_factory=dict)
     use: dict[Option, int] = field(default_factory=dict)
     ladder: dict[tuple[str, str, str, str], dict[int, int]] = field(default_factory=dict)
+    mode: dict[tuple[str, str], int] = field(default_factory=dict)
     introduced: dict[tuple[str, str, str, int], int] = field(default_factory=dict)
     bought: dict[tuple[Item, str, int], dict[int, int]] = field(default_factory=dict)
     pools: dict[tuple[str, str, int], Pool] = field(default_factory=dict)
@@ -79,15 +81,21 @@ class Build:
         return scope.pool(scope.facts.modules[item.module].class_name, item.group, scope.item_bloc(item))
 
 
-def build(scope: Scope) -> Build:
-    """The program of a scope, complete."""
-    made = Build(scope)
+def build(scope: Scope, coupled: frozenset[str] = frozenset()) -> Build:
+    """The program of a scope.
+
+    coupled: slots whose positions are tied to feasible configurations. In the others every position is free among
+    the modules of some feasible configuration: a relaxation that ``solve_scope`` checks and tightens slot by slot,
+    because most slots never need it and the program falls into independent classes without it.
+    """
+    made = Build(scope, coupled)
     if alliance_charged(scope):
         made.program.offset += present_value(
             scope.facts, once(scope.facts, scope.facts.settings.alliance_one_off, scope.facts.settings.base_year)
         )
     one_configuration_per_slot(made)
     families_and_variants(made)
+    own_or_joint(made)
     introductions_and_facelifts(made)
     contracts_left(made)
     purchases_meet_need(made)
@@ -138,6 +146,8 @@ def one_configuration_per_slot(made: Build) -> None:
             by_shape.setdefault(tuple(row), []).append(row)
         if len(by_shape) == 1:
             free, rest = _product_parts(allowed, list(allowed[0]))
+            if slot not in made.coupled:
+                free, rest = [*free, *rest], []
         else:
             free, rest = [], sorted({p for row in allowed for p in row})
         _use_columns(made, slot, allowed)
@@ -173,7 +183,9 @@ def _coupled(made: Build, slot: str, rest: list[str], allowed: list[dict[str, st
             made.program.row(("carries", slot, position, module), terms, 0.0, 0.0)
 
 
-def _ladder(made: Build, key: tuple[str, str, str, str], starts: set[int], cost: Callable[[int], float]) -> dict[int, int]:
+def _ladder(
+    made: Build, key: tuple[str, str, str, str], starts: set[int], cost: Callable[[int], float]
+) -> dict[int, int]:
     """Cumulative columns X_t = 1 from the first start year on; the cost of starting in t is cost(t).
 
     Coefficient of X_t is cost(t) - cost(next start), of the last cost(last); X_t <= X_next.
@@ -289,6 +301,31 @@ def _family(made: Build, name: str, group: str, options: list[Option]) -> None:
     _tops_need_members(made, name, group)
 
 
+def own_or_joint(made: Build) -> None:
+    """A bloc develops a family by itself or with the partners, not both; with two blocs that start afresh, both alike.
+
+    Where the family is paid by a member already, its partners may join it while the payer keeps its own drawing.
+    """
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    if not scope.joint:
+        return
+    mode: dict[tuple[str, str], int] = {}
+    for option, column in made.use.items():
+        module = facts.modules[option.module]
+        if option.contract or not scope.rule(module.class_name).development_shared:
+            continue
+        family = facts.families[module.family]
+        together = len(scope.bloc_names) == 2 and not family_share(scope, family, scope.joint).paid_blocs
+        key = (family.name, "" if together else scope.bloc_of_slot(option.slot))
+        if key not in mode:
+            mode[key] = program.column(("joint family", *key), integer=True)
+        if option.group == scope.joint:
+            program.row(("joint family", option), [(column, 1.0), (mode[key], -1.0)], upper=0.0)
+        else:
+            program.row(("own family", option), [(column, 1.0), (mode[key], 1.0)], upper=1.0)
+    made.mode.update(mode)
+
+
 def _tops_need_members(made: Build, name: str, group: str) -> None:
     """A start whose coefficient is negative (it stands against its members' cost) needs a member that has started."""
     program = made.program
@@ -300,11 +337,8 @@ def _tops_need_members(made: Build, name: str, group: str) -> None:
             children = [
                 ladder
                 for other, ladder in made.ladder.items()
-                if other[:3] == (child, name, group)
-                and (level == "family" or other[3] in key[3].split("+"))
-            ] or [
-                ladder for other, ladder in made.ladder.items() if other[:3] == ("company", name, group)
-            ]
+                if other[:3] == (child, name, group) and (level == "family" or other[3] in key[3].split("+"))
+            ] or [ladder for other, ladder in made.ladder.items() if other[:3] == ("company", name, group)]
             for year, column in columns.items():
                 if program.cost[column] >= 0 or not children:
                     continue
@@ -466,9 +500,7 @@ def unit_cost(made: Build, item: Item, source: str, price: float, origin: str, y
     """price x (landed factor + warranty - equity) + freight, in million per thousand pieces, discounted."""
     scope, facts = made.scope, made.scope.facts
     module = facts.modules[item.module]
-    factor, freight = (
-        facts.landed(module.class_name, origin, item.country, module.energy_kwh) if origin else (1.0, 0.0)
-    )
+    factor, freight = facts.landed(module.class_name, origin, item.country, module.energy_kwh) if origin else (1.0, 0.0)
     supplier = scope.supplier(source, item)
     credit = equity_share(scope, supplier, scope.item_bloc(item)) if supplier else 0.0
     warranty = facts.classes[module.class_name].warranty_share

@@ -77,7 +77,7 @@ def _indices(found: Solved, scope: Scope, class_name: str) -> dict[str, float]:
         product, part = (slot.programme, slot.generation), (option.module, option.group)
         parents.setdefault(part, set()).add(product)
         products.setdefault(product, set()).add(part)
-    cost: dict[tuple[str, str], float] = {part: 0.0 for part in parents}
+    cost: dict[tuple[str, str], float] = dict.fromkeys(parents, 0.0)
     for line in found.priced.lines:
         part = (line.item.module, line.item.group)
         if part in cost:

@@ -243,7 +243,9 @@ def _introductions(scope: Scope, decisions: Decisions) -> list[Charge]:
             cash = application_cash(facts, family, first, with_nre)
             found.append(Charge(item, family.class_name, family_name, "", year, cash, where))
         amount = requalification(scope, first, family.class_name, step == 2)
-        found.append(Charge("switching", family.class_name, family_name, "", year, once(facts, amount, year - 1), where))
+        found.append(
+            Charge("switching", family.class_name, family_name, "", year, once(facts, amount, year - 1), where)
+        )
     return found
 
 

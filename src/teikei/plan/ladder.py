@@ -14,6 +14,7 @@ from teikei.errors import NoPlanError, StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions, union
 from teikei.plan.facts import Facts
+from teikei.plan.parts import Memory
 from teikei.plan.price import price
 from teikei.plan.read import read_facts
 from teikei.plan.scope import CONTRACT, Scope
@@ -24,7 +25,7 @@ from teikei.simulate.types import Performance
 from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
-ALONE_GAP = 4e-4  # of the baseline's cost, before a saving is known to judge the gap by
+ALONE_GAP = 1e-4  # of the baseline's cost, before a saving is known to judge the gap by
 NODE_LIMIT = 2_000
 
 
@@ -46,7 +47,14 @@ class Game:
         for bloc in blocs:
             for key, amount in self.reserved[bloc].items():
                 reserved[key] = reserved.get(key, 0.0) + amount
-        return Scope(self.facts, "+".join(members), rung, members, reserved)
+        everyone = len(blocs) == len(self.blocs)
+        return Scope(self.facts, "+".join(members), rung, members, None if everyone else reserved)
+
+
+def split_members(facts: Facts, coalition: str) -> tuple[str, ...]:
+    """Companies of a coalition's name, in the study's order."""
+    named = set(coalition.split("+"))
+    return tuple(company for company in facts.companies if company in named)
 
 
 def split_decisions(decisions: Decisions, scope: Scope, bloc: str) -> Decisions:
@@ -72,7 +80,7 @@ def site_use(facts: Facts, decisions: Decisions, scope: Scope) -> dict[tuple[str
     return use
 
 
-def play(facts: Facts, *, gap: float, time_limit_s: float) -> Game:
+def play(facts: Facts, memory: Memory, *, gap: float, time_limit_s: float, executor: Executor | None) -> Game:
     """The baseline: all blocs plan at once, nothing pooled, site capacity shared at least total cost.
 
     Each bloc is reserved what it takes there and an equal part of what is left, so that stand-alone plans fit side by
@@ -80,7 +88,9 @@ def play(facts: Facts, *, gap: float, time_limit_s: float) -> Game:
     """
     everyone = tuple(company for company in facts.companies if any(_owns(facts, company)))
     whole = Scope(facts, "+".join(everyone), facts.rung_order[0], everyone)
-    solved = solve_scope(whole, gap_absolute=gap, time_limit_s=time_limit_s, node_limit=NODE_LIMIT)
+    solved = solve_scope(
+        whole, gap_absolute=gap, time_limit_s=time_limit_s, node_limit=NODE_LIMIT, memory=memory, executor=executor
+    )
     if solved.decisions is None:
         raise NoPlanError(f"No plan exists even with every company by itself ({solved.status}).")
     blocs = whole.bloc_names
@@ -132,13 +142,13 @@ def solve(
 
     Raises NoPlanError where a coalition has no plan (in the study's words), StudyError for unknown names.
     """
-    del executor
     say = progress or (lambda _text, _fraction: None)
     facts = read_facts(study, catalogue, performance)
     wanted = _wanted_rungs(facts, rungs)
     say("plan: every company by itself", 0.0)
     start_gap = ALONE_GAP * _rough_cost(facts)
-    game = play(facts, gap=start_gap, time_limit_s=time_limit_s)
+    memory = Memory()
+    game = play(facts, memory, gap=start_gap, time_limit_s=time_limit_s, executor=executor)
     names = _wanted_coalitions(study, facts, game, coalitions)
     solved: dict[tuple[str, str], Solved] = {}
     by_key: dict[tuple[str, str], Plan] = {}
@@ -160,7 +170,7 @@ def solve(
             if not evaluated(facts, rung):
                 by_key[key] = not_evaluated(scope.coalition, rung)
                 continue
-            found = _solve_rung(game.scope(blocs, rung), first, previous, gap, time_limit_s)
+            found = _solve_rung(game.scope(blocs, rung), first, previous, gap, time_limit_s, memory, executor)
             solved[key] = found
             if found.decisions is not None:
                 previous.append(found.decisions)
@@ -191,14 +201,21 @@ def _rough_cost(facts: Facts) -> float:
 
 
 def _solve_rung(
-    scope: Scope, first: Solved, previous: Sequence[Decisions], gap: float, time_limit_s: float
+    scope: Scope,
+    first: Solved,
+    previous: Sequence[Decisions],
+    gap: float,
+    time_limit_s: float,
+    memory: Memory,
+    executor: Executor | None,
 ) -> Solved:
     starts = tuple(previous)
     known = min(price(scope, start).value for start in starts) if starts else first.value
     saving = max(first.value - known, 2e-3 * first.value)
     return solve_scope(
-        scope, gap_absolute=gap * saving, starts=starts, time_limit_s=time_limit_s, node_limit=NODE_LIMIT
-    )
+        scope, gap_absolute=gap * saving, starts=starts, time_limit_s=time_limit_s, node_limit=NODE_LIMIT,
+        memory=memory, executor=executor,
+    )  # fmt: skip
 
 
 def _baseline_of(game: Game, blocs: Sequence[str]) -> Solved:
@@ -245,9 +262,7 @@ def _wanted_coalitions(
     study: Study, facts: Facts, game: Game, coalitions: Sequence[str] | None
 ) -> list[tuple[str, ...]]:
     """Unions of blocs, small ones first."""
-    every = [
-        tuple(part) for size in range(1, len(game.blocs) + 1) for part in itertools.combinations(game.blocs, size)
-    ]
+    every = [tuple(part) for size in range(1, len(game.blocs) + 1) for part in itertools.combinations(game.blocs, size)]
     if coalitions is None:
         return every
     found = []
@@ -283,4 +298,4 @@ def what_if_facts(facts: Facts) -> Facts:
     return replace(facts, bloc_of={company: company for company in facts.companies})
 
 
-__all__ = ["Game", "play", "pl", "solve"]
+__all__ = ["Game", "pl", "play", "solve"]

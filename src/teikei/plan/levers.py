@@ -218,9 +218,7 @@ def _cells(found: Solved, *, own: bool, reference: Solved) -> dict[tuple[str, st
     return cells
 
 
-def _lever_of(
-    lower: Scope, upper: Scope, key: tuple[str, str, str, int], old: _Cell | None, new: _Cell | None
-) -> str:
+def _lever_of(lower: Scope, upper: Scope, key: tuple[str, str, str, int], old: _Cell | None, new: _Cell | None) -> str:
     """The lever a change of one cell stands for."""
     if old is None or new is None or set(old.modules) != set(new.modules):
         return "overdesign"

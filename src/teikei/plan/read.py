@@ -31,9 +31,12 @@ from teikei.study.types import Study
 _OFF = {"", "0", "0.0", "no", "off", "none"}
 
 
-def read_facts(study: Study, catalogue: Catalogue, performance: Performance, volumes: pl.DataFrame | None = None) -> Facts:
+def read_facts(
+    study: Study, catalogue: Catalogue, performance: Performance | None, volumes: pl.DataFrame | None = None
+) -> Facts:
     """The facts of a study for the plan.
 
+    performance: None leaves ``choices`` empty (re-pricing needs no alternatives).
     volumes: table with the columns of ``volumes`` that replaces the study's (re-pricing); None = the study's own.
     Raises StudyError for rows that contradict each other, NoPlanError for a car no configuration can serve.
     """
@@ -43,9 +46,11 @@ def read_facts(study: Study, catalogue: Catalogue, performance: Performance, vol
     offers = _offers(study)
     modules = _modules(study, catalogue, offers)
     classes = _classes(study, modules, offers)
-    choices = _choices(catalogue, performance, slots)
-    _refuse_unserved(slots, units, choices, performance)
-    volume_by_year: dict[int, float] = {year: 0.0 for year in study.settings.years}
+    choices: dict[str, tuple[tuple[int, Mapping[str, str]], ...]] = dict.fromkeys(slots, ())
+    if performance is not None:
+        choices = _choices(catalogue, performance, slots)
+        _refuse_unserved(slots, units, choices, performance)
+    volume_by_year: dict[int, float] = dict.fromkeys(study.settings.years, 0.0)
     for cars in units.values():
         for row in cars:
             volume_by_year[row.year] += row.units
@@ -137,9 +142,7 @@ def _units(study: Study, slots: Mapping[str, SlotFact], volumes: pl.DataFrame) -
 def _choices(
     catalogue: Catalogue, performance: Performance, slots: Mapping[str, SlotFact]
 ) -> dict[str, tuple[tuple[int, Mapping[str, str]], ...]]:
-    feasible = {
-        (row["slot"], row["candidate"]) for row in _rows(performance.candidates) if row["feasible"]
-    }
+    feasible = {(row["slot"], row["candidate"]) for row in _rows(performance.candidates) if row["feasible"]}
     configurations: dict[tuple[str, int], dict[str, str]] = {}
     for row in _rows(catalogue.candidates):
         if row["slot"] in slots and (row["slot"], row["candidate"]) in feasible:
@@ -181,9 +184,7 @@ def _refuse_unserved(
         raise NoPlanError("\n".join(sentences))
 
 
-def _existing(
-    study: Study, catalogue: Catalogue, slots: Mapping[str, SlotFact]
-) -> dict[tuple[str, str], ContractFact]:
+def _existing(study: Study, catalogue: Catalogue, slots: Mapping[str, SlotFact]) -> dict[tuple[str, str], ContractFact]:
     country = {row["site"]: row["country"] for row in _rows(study["sites"])}
     contracts: dict[tuple[str, str, str, str, str], ContractFact] = {}
     for row in _rows(study["existing"]):

@@ -1,10 +1,11 @@
-"""The same car at an integrated rival's structure: own cells and drives, no supplier margin, the rival's scale and region.
+"""The same car at an integrated rival's structure: own cells and drives, no supplier margin, its scale and region.
 
-A rival is integrated where a supplier of the study is its captive (``suppliers.captive_of``). In the classes that captive
-makes, the rival pays the best quote of the captive's country at its largest tier, less the supplier margin it does not
-pay to itself; other parts it buys there too, margin included. Quotes are scaled to the car's module by rating: per kWh for
-packs (in the chemistry the captive makes), by the study's cost curve for the rest. Nothing is shipped or taxed: the rival
-builds where it buys. A part that nobody quotes there stays at the companies' own cost, and the walk says so.
+A rival is integrated where a supplier of the study is its captive (``suppliers.captive_of``). In the classes that
+captive makes, the rival pays the best quote of the captive's country at its largest tier, less the supplier margin it
+does not pay to itself; other parts it buys there too, margin included. Quotes are scaled to the car's module by
+rating: per kWh for packs (in the chemistry the captive makes), by the study's cost curve for the rest. Nothing is
+shipped or taxed: the rival builds where it buys. A part that nobody quotes there stays at the companies' own cost, and
+the walk says so.
 """
 
 from __future__ import annotations
@@ -26,28 +27,39 @@ SCHEMA = {"programme": pl.String, "step": pl.String, "item": pl.String, "value":
 Parts = dict[str, dict[str, dict[str, tuple[float, float]]]]
 
 
-def integrated_rival(study: Study, catalogue: Catalogue, plans: Plans, coalition: str, rung: str) -> pl.DataFrame:
+def integrated_rival(
+    study: Study, catalogue: Catalogue, plans: Plans, coalition: str | None = None, rung: str | None = None
+) -> pl.DataFrame:
     """Cost walk per car in the report year, from the companies' cost alone to the same car at the rival's structure.
 
-    coalition, rung: the joint plan in the middle of the walk. Columns: programme, step (``own`` and ``total`` are levels,
+    coalition, rung: the joint plan in the middle of the walk (default: all companies at the highest rung with a plan).
+    Columns: programme, step (``own`` and ``total`` are levels,
     ``alliance``, ``source`` and ``margin`` are changes), item (words), value (study currency per car, landed, real).
     Empty where no supplier of the study is a rival's captive.
     """
     captives = study["suppliers"].filter(pl.col("captive_of").is_not_null())
-    plan = plans.by_key.get((coalition, rung))
+    plan = _middle(study, plans, coalition or study.coalition_name(study.companies), rung)
     if captives.is_empty() or plan is None:
         return pl.DataFrame(schema=SCHEMA)
     year = study.settings.report_year
     classes = dict(catalogue.table.select("module", "class").iter_rows())
-    lowest = study.rung_names[0]
-    alone = [one for (_, name), one in plans.by_key.items() if name == lowest and one.coalition != coalition]
-    before = _parts(alone or [plans.by_key[(coalition, lowest)]], classes, year)
+    alone = [p for (_, name), p in plans.by_key.items() if name == study.rung_names[0]]
+    separate = [one for one in alone if one.coalition != plan.coalition]
+    before = _parts(separate or alone, classes, year)
     after = _parts([plan], classes, year)
     book = _Quotes.read(study, catalogue, captives, year)
     rows: list[tuple[str, str, str, float]] = []
     for programme in sorted(set(before) & set(after)):
         rows += _walk(programme, before[programme], after[programme], book)
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _middle(study: Study, plans: Plans, coalition: str, rung: str | None) -> Plan | None:
+    for name in [rung] if rung else reversed(study.rung_names):
+        plan = plans.by_key.get((coalition, name))
+        if plan is not None and plan.status != "not evaluated":
+            return plan
+    return None
 
 
 def _parts(plans: Iterable[Plan], classes: Mapping[str, str], year: int) -> Parts:
@@ -82,7 +94,7 @@ def _walk(
     for name in sorted({*start, *joint}):
         change = joint.get(name, 0.0) - start.get(name, 0.0)
         if abs(change) > 0.5:
-            rows.append((programme, "alliance", f"{name}: bought together", change))
+            rows.append((programme, "alliance", f"{name}: through the alliance", change))
     rows.append((programme, "own together", "own parts, together", math.fsum(joint.values())))
     saved_margin, unquoted = 0.0, []
     for name, parts in sorted(after.items()):
@@ -149,18 +161,20 @@ class _Quotes:
     def cost(self, class_name: str, module: str, pieces: float) -> tuple[float, float] | None:
         """(cost per car with the supplier's margin, margin the rival does not pay); None where nothing is quoted."""
         energy, curve, _ = self.ratings[module]
-        size, column = (energy, 0) if energy else (curve, 1)
+        size = energy or curve
         if not size:
             return None
         found = []
         for offer in self.quotes.get(class_name, ()):
-            rating = self.ratings[offer.module]
-            other = rating[column]
-            if other and (column == 1 or not self.chemistry or (rating[2] or "") in self.chemistry):
+            other_energy, other_curve, chemistry = self.ratings[offer.module]
+            other = other_energy if energy else other_curve
+            if other and (not energy or not self.chemistry or (chemistry or "") in self.chemistry):
                 found.append((abs(math.log(size / other)), offer.price[self.year][-1] * size / other, offer))
         if not found:
             return None
         nearest = min(distance for distance, _, _ in found)
-        price, offer = min(((p, o) for d, p, o in found if d <= nearest + 1e-9), key=lambda pair: (pair[0], pair[1].name))
+        price, offer = min(
+            ((p, o) for d, p, o in found if d <= nearest + 1e-9), key=lambda pair: (pair[0], pair[1].name)
+        )
         margin = self.margin.get(offer.supplier, 0.0) if class_name in self.own_classes else 0.0
         return pieces * price, pieces * price * margin

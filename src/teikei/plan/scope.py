@@ -150,7 +150,9 @@ class Scope:
         for group in groups:
             allowed = not module.available_to or bool(module.available_to & set(group.split("+")))
             option = Option(slot_name, position, module_name, group, "")
-            if allowed and all(self.sources(self.item(option, country), year) for country, year in self.demand[slot_name]):
+            if allowed and all(
+                self.sources(self.item(option, country), year) for country, year in self.demand[slot_name]
+            ):
                 found.append(option)
         return found
 
@@ -297,7 +299,9 @@ class Scope:
 
     def qualification_year(self, programme: str, class_name: str) -> int:
         """Year in which the qualification of a new source is paid: as soon as the programme could use it."""
-        start = min(self.facts.slots[slot].first_year for slot in self.slots if self.facts.slots[slot].programme == programme)
+        start = min(
+            self.facts.slots[slot].first_year for slot in self.slots if self.facts.slots[slot].programme == programme
+        )
         if (programme, class_name) in self.incumbent_suppliers:
             return max(start, self.earliest_switch(class_name))
         return start

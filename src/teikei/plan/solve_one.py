@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from teikei.plan.arrays import INFINITY, minimise
+from teikei.plan.arrays import INFINITY
 from teikei.plan.bill import price_lines
 from teikei.plan.build import THOUSAND, Build, build
 from teikei.plan.decisions import Decisions
+from teikei.plan.parts import Memory, solve_parts
 from teikei.plan.price import Priced, need, price, qualifications
 from teikei.plan.scope import Item, Scope
 
@@ -47,20 +49,34 @@ def solve_scope(
     starts: tuple[Decisions, ...] = (),
     time_limit_s: float = INFINITY,
     node_limit: int | None = None,
+    memory: Memory | None = None,
+    executor: Executor | None = None,
 ) -> Solved:
     """Solves a scope to an absolute gap (million), from the best of the given starts.
 
-    The plan returned is never worse than a start that is feasible: the cheaper of the two, exactly priced, is kept.
+    Slots are tied to feasible configurations only where a solution without it breaks them (a row-generation on
+    configurations: every round's bound is valid, and the last round's plan is feasible). The plan returned is never
+    worse than a start that is feasible: the cheaper of the two, exactly priced, is kept.
     """
     began = time.process_time()
-    made = build(scope)
-    known = [(price(scope, start), start) for start in starts]
-    known.sort(key=lambda pair: pair[0].value)
-    vector = start_vector(made, known[0][1]) if known else None
-    found = minimise(
-        made.program, gap_absolute=gap_absolute, time_limit_s=time_limit_s, node_limit=node_limit, start=vector
-    )
-    best = known[0] if known and vector is not None else None
+    memory = memory or Memory()
+    known = sorted(((price(scope, start), start) for start in starts), key=lambda pair: pair[0].value)
+    coupled: frozenset[str] = frozenset()
+    nodes, usable = 0, False
+    while True:
+        made = build(scope, coupled)
+        vector = start_vector(made, known[0][1]) if known else None
+        usable = usable or vector is not None
+        found = solve_parts(
+            made.program, memory, gap_absolute=gap_absolute, time_limit_s=time_limit_s, node_limit=node_limit,
+            start=vector, executor=executor,
+        )  # fmt: skip
+        nodes += found.nodes
+        broken = broken_slots(made, found.x) if found.x is not None else frozenset[str]()
+        if not broken:
+            break
+        coupled |= broken
+    best = known[0] if usable else None
     if found.x is not None:
         decisions = read_decisions(made, found.x)
         priced = price(scope, decisions)
@@ -68,11 +84,29 @@ def solve_scope(
             best = (priced, decisions)
     seconds = time.process_time() - began
     if best is None:
-        return Solved(scope, None, None, found.bound, found.status, found.nodes, seconds)
+        return Solved(scope, None, None, found.bound, found.status, nodes, seconds)
     status = "gap" if found.status == "node limit" else found.status
-    if status == "optimal" and best[0].value - found.bound > 1e-6 * abs(best[0].value):
+    if status == "optimal" and best[0].value - found.bound > 1e-9 * abs(best[0].value):
         status = "gap"
-    return Solved(scope, best[1], best[0], found.bound, status, found.nodes, seconds)
+    return Solved(scope, best[1], best[0], found.bound, status, nodes, seconds)
+
+
+def broken_slots(made: Build, x: npt.NDArray[np.float64]) -> frozenset[str]:
+    """Slots whose modules are no feasible configuration together, with the other phases of the same car."""
+    carried: dict[str, dict[str, str]] = {slot: {} for slot in made.scope.slots}
+    for option, column in made.use.items():
+        if x[column] > 0.5:
+            carried[option.slot][option.position] = option.module
+    facts = made.scope.facts
+    broken = {
+        slot for slot, modules in carried.items() if not any(dict(found) == modules for _, found in facts.choices[slot])
+    }
+    programmes = {(facts.slots[slot].programme, facts.slots[slot].version) for slot in broken}
+    return (
+        frozenset(slot for slot in carried if (facts.slots[slot].programme, facts.slots[slot].version) in programmes)
+        if broken
+        else frozenset()
+    )
 
 
 def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
@@ -175,6 +209,10 @@ def _start_ladders(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]
             slot = facts.slots[option.slot]
             step = 2 if option.slot in scope.previous else 1
             x[made.introduced[(slot.programme, slot.generation, family, step)]] = 1.0
+    for (name, bloc), column in made.mode.items():
+        joint = {o.group == scope.joint for o in decisions.modules.values() if not o.contract
+                 and facts.modules[o.module].family == name and bloc in ("", scope.bloc_of_slot(o.slot))}  # fmt: skip
+        x[column] = 1.0 if True in joint else 0.0
     for key, columns in made.ladder.items():
         if key in first:
             for year, column in columns.items():

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from teikei.plan.bill import Line, flat_price
+from teikei.plan.decisions import Decisions
 from teikei.plan.money import plant_capacity_gwh
 from teikei.plan.price import BILL_ITEMS, Priced, item_owners, local_content, origin_of
 from teikei.plan.scope import CONTRACT, Item, Option, Scope
-from teikei.plan.decisions import Decisions
 from teikei.simulate.types import Performance
 
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
@@ -145,9 +145,7 @@ def reference_cost(scope: Scope, option: Option, country: str, year: int) -> flo
             price, origin = flat_price(scope, item, source, year)
         else:
             continue
-        factor, freight = (
-            facts.landed(module.class_name, origin, country, module.energy_kwh) if origin else (1.0, 0.0)
-        )
+        factor, freight = facts.landed(module.class_name, origin, country, module.energy_kwh) if origin else (1.0, 0.0)
         found.append(price * factor + freight)
     return min(found) if found else None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import polars as pl
+
 from teikei.report.blocks import Cell, Grid, grid, region_name, rule_name, words
 from teikei.report.context import Context
 from teikei.report.evidence import Evidence
@@ -13,9 +15,10 @@ from teikei.report.formatting import listed, number, percent, points
 
 @dataclass(frozen=True)
 class Answer:
-    """Sentences in order of weight, the table of rungs, and short facts as (title, sentence)."""
+    """Sentences in order of weight, how far to trust them, the table of rungs, and short facts as (title, sentence)."""
 
     sentences: tuple[str, ...]
+    trust: str
     ladder: Grid | None
     facts: tuple[tuple[str, str], ...]
 
@@ -25,10 +28,27 @@ def make_answer(context: Context, evidence: Evidence) -> Answer:
     ladder = context.ladder
     if ladder.best is None:
         reason = ladder.not_evaluated_because or "Savings: not evaluated because no rung of this run has a value."
-        return Answer((reason,), None, _facts(context, evidence))
-    return Answer(
-        (_saving_sentence(context, ladder.best), _why_sentence(context)), _grid(context), _facts(context, evidence)
-    )
+        return Answer((reason,), _trust(context, evidence), None, _facts(context, evidence))
+    sentences = (_saving_sentence(context, ladder.best), _why_sentence(context))
+    return Answer(sentences, _trust(context, evidence), _grid(context), _facts(context, evidence))
+
+
+def _trust(context: Context, evidence: Evidence) -> str:
+    """What the figures can carry: evidence, plans stopped by time, and what the ranges do not cover."""
+    parts = []
+    if evidence.count:
+        parts.append(f"{percent(evidence.assumed_share, 0)} of the figures that go in are assumptions.")
+    else:
+        parts.append("This run does not say which of its figures are assumptions.")
+    costs = context.tables.get("cost_by_rung")
+    stopped = costs.filter(pl.col("status").fill_null("").str.starts_with("time limit")).height
+    if stopped:
+        parts.append(
+            f"{stopped} of {costs.height} plans were stopped by the time limit: another run may give other figures."
+        )
+    if context.ladder.evaluated:
+        parts.append("Ranges cover what a better plan could change, not wrong inputs.")
+    return " ".join(parts)
 
 
 def _saving_sentence(context: Context, best: Rung) -> str:
@@ -127,11 +147,15 @@ def _grid(context: Context) -> Grid:
                 rung.saving,
                 look=f"bar:{width}:{'loss' if rung.saving < 0 else 'gain'}",
                 note=interval_text(context, rung, decimals),
+                money=True,
             ),
             Cell(percent(rung.share_of_alone), rung.share_of_alone),
             Cell(main_levers(rung, context), look="why"),
         ]
-        cells += [Cell(money.text(got.get(company), share_decimals), got.get(company)) for company in ladder.companies]
+        cells += [
+            Cell(money.text(got.get(company), share_decimals), got.get(company), money=True)
+            for company in ladder.companies
+        ]
         cells += [
             Cell(stability_text(rung), look="yes" if rung.stable else "no" if rung.stable is False else ""),
             Cell(change_text(rung.ev), rung.ev.change, look="ev", note=ev_text(rung.ev))
@@ -155,7 +179,7 @@ def _basis(context: Context) -> str:
     return (
         f"Each rung includes the ones above it. Money: {context.basis or 'as the study states it'}. Proven range: "
         f"what the "
-        f"solver's bounds allow at the study's own figures; it says nothing about wrong inputs.{split}"
+        f"solver's bounds allow at the study's own figures.{split}"
     )
 
 

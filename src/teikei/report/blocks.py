@@ -17,7 +17,8 @@ ROW_LIMIT: Final = 150
 class Cell:
     """One table cell: what is shown, and the stored figure behind it.
 
-    look names a style in report.css; note is a second line or a hint; span: columns it takes (last cell of a row).
+    look names a style in report.css; note is a second line or a hint; span: columns it takes (last cell of a row);
+    money: the value is in million of the study's currency.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Cell:
     look: str = ""
     note: str = ""
     span: int = 1
+    money: bool = False
 
 
 @dataclass(frozen=True, slots=True)

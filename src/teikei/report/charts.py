@@ -308,28 +308,46 @@ def lines(series: Sequence[tuple[str, Sequence[int], Series]], x_title: str, uni
     }
 
 
-def heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float | None]], unit: str) -> Figure:
-    """Shares between 0 and 1 as a field of labelled cells: the darker, the fuller."""
+def heat(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: Sequence[Sequence[float | None]],
+    unit: str,
+    *,
+    texts: Sequence[Sequence[str]] | None = None,
+    full_scale: float = 100.0,
+    dark_is_low: bool = False,
+) -> Figure:
+    """A field of labelled cells over rows and columns; values in ``unit``, shaded from 0 to full_scale.
+
+    texts: what is written in each cell (default: the value without decimals). dark_is_low: the darker, the smaller.
+    """
+    labels = [safe(name).replace(" ", "<br>") for name in columns]
+    written = texts or [["" if value is None else number(value, 0) for value in row] for row in values]
+    shades = ["#ffffff", "#9fb6c9", "#33567a"]
+    scale = list(zip((0, 0.7, 1), shades, strict=True))
+    if dark_is_low:
+        scale = list(zip((0, 0.3, 1), reversed(shades), strict=True))
     return {
         "data": [
             {
                 "type": "heatmap",
-                "x": [safe(name) for name in columns],
+                "x": labels,
                 "y": [safe(name) for name in rows],
-                "z": [[None if value is None else value * 100 for value in row] for row in values],
-                "text": [["" if value is None else number(value * 100, 0) for value in row] for row in values],
+                "z": [list(row) for row in values],
+                "text": [[safe(text) for text in row] for row in written],
                 "texttemplate": "%{text}",
-                "colorscale": [[0, "#ffffff"], [0.7, "#9fb6c9"], [1, "#33567a"]],
+                "colorscale": [list(stop) for stop in scale],
                 "zmin": 0,
-                "zmax": 100,
+                "zmax": full_scale,
                 "xgap": 2,
                 "ygap": 2,
                 "showscale": False,
-                "hovertemplate": f"%{{y}}, %{{x}}: %{{z:.0f}} {safe(unit)}",
+                "hovertemplate": f"%{{y}}, %{{x}}: %{{text}} {safe(unit)}",
             }
         ],
         "layout": _layout(
-            xaxis=_category_axis(columns, showgrid=False, side="top"),
+            xaxis=_axis(type="category", categoryorder="array", categoryarray=labels, showgrid=False, side="top"),
             yaxis=_rows_axis(rows, showgrid=False),
             margin={"l": 64, "r": 16, "t": 32, "b": 16},
         ),

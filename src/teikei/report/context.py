@@ -62,12 +62,13 @@ class Context:
 
     @cached_property
     def companies_of(self) -> dict[str, tuple[str, ...]]:
-        """Programme -> its companies, from the cost tables."""
+        """Programme -> the companies that bear its cost; its lead company where no cost is stored."""
         found: dict[str, set[str]] = {}
-        for name in ("cost_breakdown", "unit_costs"):
+        for name in ("cost_breakdown", "unit_costs", "programmes"):
             rows = self.tables.get(name).select("programme", "company").drop_nulls().unique()
             for programme, company in rows.iter_rows():
-                found.setdefault(programme, set()).add(company)
+                if name != "programmes" or programme not in found:
+                    found.setdefault(programme, set()).add(company)
         order = self.ladder.companies
         return {
             programme: tuple(sorted(names, key=lambda name: (order.index(name) if name in order else 99, name)))
@@ -82,9 +83,9 @@ class Context:
 
     @cached_property
     def programme_titles(self) -> dict[str, str]:
-        """Programme -> name of the car, where meta carries it."""
-        told = self.meta.get("programmes")
-        return {str(key): str(value) for key, value in told.items()} if isinstance(told, Mapping) else {}
+        """Programme -> name of the car, where it is stored."""
+        rows = self.tables.get("programmes").select("programme", "title").drop_nulls()
+        return dict(rows.iter_rows())
 
     @cached_property
     def bloc_of(self) -> dict[str, str]:

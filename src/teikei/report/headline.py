@@ -33,6 +33,7 @@ def headline(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> Ren
     if known.get("label"):
         parts.append(Text(str(known["label"]), style="italic"))
     parts += [Text(sentence) for sentence in answer.sentences]
+    parts.append(Text(f"How far to trust it: {answer.trust}"))
     if context.ladder.evaluated:
         parts += _rungs(context)
         if context.ladder.levers:

@@ -38,15 +38,17 @@ value:million bound:million gap:million status
 cost_breakdown | what the cost consists of | coalition rung company programme year:year item value:million
 savings_by_lever | why a rung saves against the rung before it; penalties are negative | coalition rung from_rung \
 company lever value:million method
+programmes | the vehicle programmes | programme company title segment
+rungs | what each rung pools and develops together | rung position:number class procurement development_shared:boolean
 configurations | which module each programme gets | coalition rung programme generation class module quantity:number \
-existing:boolean
+existing:boolean family developing_group
 module_designs | the modules to be designed and their ratings | coalition rung class family variant
 module_uses | which programme drives each shared module, and what it costs the others | coalition rung module \
-programme axle driving_requirement margin:number overdesign:million
+programme axle driving_requirement margin:number overdesign:number unit
 awards | who supplies what, where and when | coalition rung supplier site item year:year quantity:number \
 unit_price:number spend:million price_basis
 performance | what each programme must reach and reaches | coalition rung programme procedure required:number \
-reached:number unit margin:number
+effective:number reached:number unit margin:number requirement version status
 requirement_prices | what giving up one step of a requirement would save | coalition rung programme procedure \
 step saving_alliance:million saving_owner:million
 schedule | who develops what and when | coalition rung task object company start end hours:number
@@ -79,7 +81,8 @@ variable_cost:number
 integrated_rival | from an own car to the same car built as an integrated rival would, part by part | programme step \
 item value:number
 commonality | how much the cars have in common | coalition rung index value:number
-plant_use | how full each site and plant is | coalition rung site year:year quantity:number capacity:number unit
+plants | how full each plant of the companies' own is | coalition rung owner plant step:number year:year \
+capacity:number output:number use:fraction
 sources | where each figure comes from and what kind of evidence it is | table row column source confidence
 references | publisher, title and date of each source | source publisher title date address confidence note
 evidence | how much of the cost rests on which kind of evidence | item confidence value:million

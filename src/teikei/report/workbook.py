@@ -64,7 +64,7 @@ class _Writer:
         self.quoted = book.add_format({"quote_prefix": True})
         self.figure = book.add_format({"num_format": "#,##0.00;\u2212#,##0.00;0"})
         self.large = book.add_format({"num_format": "#,##0;\u2212#,##0;0"})
-        self.percent = book.add_format({"num_format": "0.0%;\u22120.0%;0.0%"})
+        self.percent = book.add_format({"num_format": "0.00%;\u22120.00%;0.00%"})
         self.book = book
 
     def cell(self, sheet: Any, row: int, column: int, value: Any, style: Any = None) -> None:
@@ -100,7 +100,7 @@ def _first_sheet(writer: _Writer, context: Context, answer: Answer, sheet: Any) 
     )
     writer.cell(sheet, 1, 0, str(context.meta.get("label") or ""), writer.note)
     row = 3
-    for sentence in answer.sentences:
+    for sentence in (*answer.sentences, answer.trust):
         writer.cell(sheet, row, 0, sentence, writer.bold)
         row += 1
     row += 1
@@ -110,11 +110,8 @@ def _first_sheet(writer: _Writer, context: Context, answer: Answer, sheet: Any) 
         for cells in answer.ladder.rows:
             row += 1
             for column, cell in enumerate(cells):
-                money = column > 0 and cell.value is not None and answer.ladder.columns[column].header not in _FRACTIONS
-                if money and "change" not in answer.ladder.columns[column].header:
-                    writer.cell(
-                        sheet, row, column, (cell.value or 0.0) / context.money.per_unit_millions, writer.figure
-                    )
+                if cell.value is not None and cell.money:
+                    writer.cell(sheet, row, column, cell.value / context.money.per_unit_millions, writer.figure)
                 elif cell.value is not None:
                     writer.cell(sheet, row, column, cell.value, writer.percent)
                 else:
@@ -130,9 +127,6 @@ def _first_sheet(writer: _Writer, context: Context, answer: Answer, sheet: Any) 
     writer.cell(
         sheet, row, 0, "The other sheets hold every stored table of the run, unrounded; money in millions.", writer.note
     )
-
-
-_FRACTIONS: Final = ("of cost alone",)
 
 
 def _ladder_sheet(writer: _Writer, context: Context, sheet: Any) -> None:

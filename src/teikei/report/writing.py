@@ -25,7 +25,7 @@ def write(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any], folder: P
     tables: the stored tables of a run by name (CONTRACT table list; schema.py says which columns are read); money in
     million of the study's currency. Missing or empty tables are said to be so.
     meta: what is known of the run, all keys optional: ``title, label, currency, price_year, base_year, first_year,
-    last_year, report_year, home_market, discount_rate, companies, blocs, rungs, programmes, lever_order, versions,
+    last_year, report_year, home_market, discount_rate, companies, blocs, rungs, lever_order, versions,
     times, solver, input_hashes, seeds, scenario, citations``; other keys are listed among the settings.
     folder: made if it is not there; the two files in it are replaced.
     Raises OSError where the folder cannot be written to.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import polars as pl
 
+from teikei.develop.types import Schedule
 from teikei.market.types import MarketOutcome
 from teikei.modules.types import Catalogue
 from teikei.plan.types import Plan, Plans
@@ -24,43 +26,111 @@ COST_BY_RUNG = {
 }
 
 
-def collect(
-    study: Study,
-    catalogue: Catalogue,
-    performance: Performance,
-    plans: Plans,
-    allocation: Allocation,
-    outcome: MarketOutcome,
-) -> dict[str, pl.DataFrame]:
+@dataclass(frozen=True)
+class Results:
+    """What the stages of one run have found."""
+
+    study: Study
+    catalogue: Catalogue
+    performance: Performance
+    plans: Plans
+    schedule: Schedule
+    allocation: Allocation
+    terms: Mapping[str, pl.DataFrame]
+    outcome: MarketOutcome
+    rival: pl.DataFrame
+
+
+def collect(found: Results) -> dict[str, pl.DataFrame]:
     """Every table of a run."""
+    study, plans, outcome = found.study, found.plans, found.outcome
     tables = {"cost_by_rung": cost_by_rung(plans)}
     for name in sorted({name for plan in plans.by_key.values() for name in plan.tables}):
         tables[name] = _labelled(plans.by_key.values(), name)
-    tables["savings_by_lever"] = plans.savings
-    tables["commonality"] = plans.commonality
-    tables["module_designs"] = module_designs(catalogue, tables["configurations"])
-    tables["performance"] = chosen_performance(catalogue, performance, tables["configurations"])
-    tables["candidates"] = performance.candidates
-    tables["shares"] = allocation.shares
-    tables["core"] = allocation.core
-    tables["baselines"] = allocation.baselines
-    tables["market_outcome"] = outcome.outcome
-    tables["market_summary"] = outcome.summary
-    tables["market_moments"] = outcome.moments
-    tables["market_elasticities"] = outcome.elasticities
-    tables["market_convergence"] = outcome.convergence
-    tables["market_history"] = outcome.history
-    tables["sources"] = sources(study)
-    tables["references"] = study["sources"]
-    tables["evidence"] = evidence(study, tables["awards"], tables["cost_breakdown"])
-    tables["explanations"] = pl.DataFrame(
-        {"text": [*plans.explanations, *allocation.notes, *outcome.messages]}, schema={"text": pl.String}
-    )
-    tables["warnings"] = pl.DataFrame(
-        {"text": [str(problem) for problem in study.warnings] + [*catalogue.warnings, *performance.warnings]},
-        schema={"text": pl.String},
-    )
+    chosen = tables["configurations"]
+    tables |= {
+        "savings_by_lever": plans.savings,
+        "commonality": plans.commonality,
+        "module_designs": module_designs(found.catalogue, chosen),
+        "performance": chosen_performance(found.catalogue, found.performance, chosen),
+        "candidates": found.performance.candidates,
+        "plant_use": plant_use(study, tables["awards"]),
+        "integrated_rival": found.rival,
+        "schedule": found.schedule.table,
+        "schedule_milestones": found.schedule.milestones,
+        "schedule_fixes": found.schedule.fixes,
+        "schedule_load": found.schedule.load,
+        "schedule_summary": found.schedule.summary,
+        "decision_calendar": found.schedule.calendar,
+        "shares": found.allocation.shares,
+        "core": found.allocation.core,
+        "baselines": found.allocation.baselines,
+        **found.terms,
+        "market_outcome": outcome.outcome,
+        "market_summary": outcome.summary,
+        "market_moments": outcome.moments,
+        "market_elasticities": outcome.elasticities,
+        "market_convergence": outcome.convergence,
+        "market_history": outcome.history,
+        "market_walk": outcome.walk,
+        "market_diversion": outcome.diversion,
+        "market_levers": outcome.levers,
+        "market_policy_step": outcome.policy_step,
+        "programmes": study["programmes"].select("programme", "company", "title", "segment", "in_scope", "status"),
+        "rungs": study["rungs"].select(
+            "rung", "position", "class", "procurement", "development_shared", "joint_plants"
+        ),
+        "sources": sources(study),
+        "references": study["sources"],
+        "evidence": evidence(study, tables["awards"], tables["cost_breakdown"]),
+        "explanations": _texts(
+            [*plans.explanations, *found.schedule.notes, *found.allocation.notes, *outcome.messages]
+        ),
+        "warnings": _texts([*map(str, study.warnings), *found.catalogue.warnings, *found.performance.warnings]),
+    }
     return tables
+
+
+def _texts(lines: Iterable[str]) -> pl.DataFrame:
+    return pl.DataFrame({"text": list(dict.fromkeys(lines))}, schema={"text": pl.String})
+
+
+def plant_use(study: Study, awards: pl.DataFrame) -> pl.DataFrame:
+    """How full each supplier's site is with the cars of a plan: coalition, rung, site, year, quantity, capacity, unit.
+
+    capacity is what outsiders leave free, in pieces or GWh of gross energy, the unit of the capacities table.
+    """
+    schema = {
+        "coalition": pl.String, "rung": pl.String, "site": pl.String, "year": pl.Int64, "quantity": pl.Float64,
+        "capacity": pl.Float64, "unit": pl.String,
+    }  # fmt: skip
+    free = study["sites"].select("site", (1.0 - pl.col("outsider_share")).alias("free_share"))
+    steps = study["capacities"].select("site", "from_year", "capacity", "unit").sort("from_year")
+    if awards.is_empty() or steps.is_empty():
+        return pl.DataFrame(schema=schema)
+    energy = study["modules"].select(pl.col("module").alias("item"), "gross_energy_kwh")
+    used = (
+        awards.filter(pl.col("site").is_in(steps["site"].unique()))
+        .join(energy, on="item", how="left")
+        .group_by("coalition", "rung", "site", "year", maintain_order=True)
+        .agg(
+            pl.col("quantity").sum().alias("pieces"),
+            (pl.col("quantity") * pl.col("gross_energy_kwh") / 1e6).sum().alias("gwh"),
+        )
+        .sort("year")
+    )
+    at_year = used.join_asof(steps, left_on="year", right_on="from_year", by="site", check_sortedness=False)
+    return (
+        at_year.filter(pl.col("capacity").is_not_null())
+        .join(free, on="site", how="left")
+        .select(
+            "coalition", "rung", "site", "year",
+            pl.when(pl.col("unit") == "gwh").then(pl.col("gwh")).otherwise(pl.col("pieces")).alias("quantity"),
+            (pl.col("capacity") * pl.col("free_share")).alias("capacity"),
+            "unit",
+        )
+        .sort("coalition", "rung", "site", "year")
+    )  # fmt: skip
 
 
 def cost_by_rung(plans: Plans) -> pl.DataFrame:
@@ -111,11 +181,15 @@ def sources(study: Study) -> pl.DataFrame:
         figures = [column.name for column in columns.values() if column.kind in ("number", "integer")]
         if name == "sources" or table.is_empty() or not figures:
             continue
-        keys = [column.name for column in columns.values() if column.key]
+        keys = [
+            pl.col(column.name).list.join("+") if column.kind == "list" else pl.col(column.name).cast(pl.String)
+            for column in columns.values()
+            if column.key
+        ]
         long = (
             table.select(
                 pl.lit(name).alias("table"),
-                pl.concat_str([pl.col(key).cast(pl.String).fill_null("") for key in keys], separator="/").alias("row"),
+                pl.concat_str([key.fill_null("") for key in keys], separator="/").alias("row"),
                 pl.col("source"),
                 pl.col("confidence"),
                 pl.col("assumed_columns"),
@@ -124,17 +198,17 @@ def sources(study: Study) -> pl.DataFrame:
             .unpivot(
                 on=figures,
                 index=["table", "row", "source", "confidence", "assumed_columns"],
-                variable_name="column",
-                value_name="value",
+                variable_name="column_name",
+                value_name="figure",
             )
-            .filter(pl.col("value").is_not_null())
+            .filter(pl.col("figure").is_not_null())
         )
-        assumed = pl.col("assumed_columns").list.contains(pl.col("column")).fill_null(False)
+        assumed = pl.col("assumed_columns").list.contains(pl.col("column_name")).fill_null(False)
         parts.append(
             long.select(
                 "table",
                 "row",
-                "column",
+                pl.col("column_name").alias("column"),
                 "source",
                 pl.when(assumed).then(pl.lit("assumption")).otherwise(pl.col("confidence")).alias("confidence"),
             )
@@ -149,7 +223,7 @@ def evidence(study: Study, awards: pl.DataFrame, cost_breakdown: pl.DataFrame) -
     Purchases take the confidence of the offer or contract they are priced by; all other items that of the families
     table, where development, tooling and application costs stand.
     """
-    alone = cost_breakdown.filter(pl.col("rung") == "alone") if "rung" in cost_breakdown.columns else cost_breakdown
+    alone = _stand_alone(study, cost_breakdown)
     schema = {"item": pl.String, "confidence": pl.String, "value": pl.Float64}
     if alone.is_empty():
         return pl.DataFrame(schema=schema)
@@ -163,6 +237,14 @@ def evidence(study: Study, awards: pl.DataFrame, cost_breakdown: pl.DataFrame) -
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def _stand_alone(study: Study, table: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the lowest rung, each company counted once: the table may also hold all companies side by side."""
+    lowest = table.filter(pl.col("rung") == study.rung_names[0])
+    everyone = study.coalition_name(study.companies)
+    separate = lowest.filter(pl.col("coalition") != everyone)
+    return separate if len(separate) else lowest
+
+
 def _shares_of(table: pl.DataFrame, weight: str) -> dict[str, float]:
     grouped = table.group_by("confidence").agg(pl.col(weight).sum().alias("w")).sort("confidence")
     total = float(grouped["w"].sum())
@@ -170,7 +252,7 @@ def _shares_of(table: pl.DataFrame, weight: str) -> dict[str, float]:
 
 
 def _purchase_confidence(study: Study, awards: pl.DataFrame) -> dict[str, float]:
-    alone = awards.filter(pl.col("rung") == "alone") if "rung" in awards.columns else awards
+    alone = _stand_alone(study, awards)
     if alone.is_empty():
         return {"assumption": 1.0}
     of_offer = dict(study["offers"].select("offer", "confidence").iter_rows())

@@ -22,7 +22,7 @@ AIR_REFERENCE_K: Final = 293.15
 ROLLING_PER_K: Final = 8.6e-3  # K0 of UN GTR 15 Annex 4: rolling resistance correction per kelvin
 CABIN_LOSS_W_PER_K: Final = 70.0  # heat through the body and with fresh air (assumption, 45 kei to 110 large)
 CABIN_TEMPERATURE_C: Final = 20.0
-HEAT_PUMP_COP: Final = 1.6  # at -7 °C, with the resistance heater's part (assumption, 1 to 2.2)
+HEAT_PUMP_COP: Final = 1.8  # at -7 °C, with the resistance heater's part (assumption, 1 to 2.2)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class Version:
     positions: tuple[str, ...]
     requirements: tuple[Mapping[str, Any], ...]
     incumbents: Mapping[str, Modules]  # generation -> incumbent configuration in force there or before
+    contracted: frozenset[str]  # generations with an incumbent configuration of their own
 
 
 @dataclass(frozen=True)

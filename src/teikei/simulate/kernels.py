@@ -1,4 +1,4 @@
-# ruff: noqa: PLR1730, PLR0917 (plain branches compile to the same code; kernels take arrays, not objects)
+# ruff: noqa: PLR1730 (plain branches compile to the same code; kernels take arrays, not objects)
 """Compiled loops. Import only inside functions: numba itself takes about a second to import.
 
 ``cycle_totals`` is the plain step-by-step simulation in double precision, the reference of every faster way.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 TOTALS = (
     "distance_m",
@@ -42,7 +42,7 @@ def _bilinear(table: Any, row: int, row_part: float, force: float, limit: float)
     return result
 
 
-bilinear = njit(cache=True, inline="always")(_bilinear)
+bilinear: Any = njit(cache=True, inline="always")(_bilinear)
 
 
 def _battery(power: float, ocv: float, ohm: float) -> float:
@@ -54,7 +54,7 @@ def _battery(power: float, ocv: float, ohm: float) -> float:
     return result
 
 
-battery = njit(cache=True, inline="always")(_battery)
+battery: Any = njit(cache=True, inline="always")(_battery)
 
 
 def _cycle_totals(
@@ -84,7 +84,7 @@ def _cycle_totals(
 ) -> None:
     nodes = losses.shape[1]
     socs = ocv.shape[1]
-    for n in prange(f0.shape[0]):
+    for n in range(f0.shape[0]):
         k = table_index[n]
         p = pack_index[n]
         table = losses[k]
@@ -197,7 +197,7 @@ def _cycle_totals(
         out[n, 11] = kinetic
 
 
-cycle_totals = njit(cache=True)(_cycle_totals)
+cycle_totals: Any = njit(cache=True, nogil=True)(_cycle_totals)
 
 
 def _reach_time(
@@ -232,4 +232,4 @@ def _reach_time(
     return result
 
 
-reach_time = njit(cache=True)(_reach_time)
+reach_time: Any = njit(cache=True)(_reach_time)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -14,14 +14,15 @@ from teikei.modules.slots import AXLES, PACK, existing_modules
 from teikei.modules.types import Array, Catalogue
 from teikei.simulate.cycles import PROCEDURES
 from teikei.simulate.evaluate import Evaluation, Evaluator, Indices, Modules, Version
-from teikei.simulate.requirements import LEGAL_LIMITS, LOWER_IS_BETTER
+from teikei.simulate.requirements import BIASED, LEGAL_LIMITS, LOWER_IS_BETTER
 from teikei.simulate.types import Performance
 from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
 Key = tuple[str, str]  # programme, version
 
-_STATUS: Final = ("ok", "missed", "set to incumbent", "missed: set to incumbent", "not evaluated: no such module")
+_NOT_EVALUATED: Final = "not evaluated: no such module"
+_CHANGED: Final = ("", "set to incumbent", "scaled by incumbent")  # how a requirement was made effective
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ def performance(study: Study, catalogue: Catalogue, *, progress: Progress | None
             if slot.generation not in judgements:
                 incumbent = version.incumbents.get(slot.generation)
                 judgements[slot.generation] = _judge(
-                    version, evaluation, None if incumbent is None else wanted[incumbent]
+                    version,
+                    evaluation,
+                    None if incumbent is None else wanted[incumbent],
+                    own=slot.generation in version.contracted,
                 )
             place = np.array([wanted[modules] for modules in slot.modules], dtype=np.intp)
             judgement = judgements[slot.generation]
@@ -119,8 +123,10 @@ def _versions(study: Study, slots: list[_Slot]) -> dict[Key, Version]:
             positions=slot.positions,
             requirements=rows,
             incumbents={},
+            contracted=frozenset(),
         )
-        found[slot.key] = Version(**{**version.__dict__, "incumbents": _incumbents(study, version, generations, slots)})
+        incumbents, contracted = _incumbents(study, version, generations, slots)
+        found[slot.key] = replace(version, incumbents=incumbents, contracted=contracted)
     return found
 
 
@@ -135,13 +141,17 @@ def _requirement_rows(rows: list[dict[str, Any]], programme: str, version: str) 
 
 def _incumbents(
     study: Study, version: Version, generations: dict[str, list[str]], slots: list[_Slot]
-) -> dict[str, Modules]:
-    """Generation -> the latest incumbent configuration up to it; places without a contract take the first that fits."""
+) -> tuple[dict[str, Modules], frozenset[str]]:
+    """Generation -> the latest incumbent configuration up to it, and the generations that have one of their own.
+
+    Positions without a contract take the first module that fits.
+    """
     programme = version.programme["programme"]
     first = next(slot.modules[0] for slot in slots if slot.key == (programme, version.version))
     known = set(study["modules"]["module"].to_list())
     latest: Modules | None = None
     result = {}
+    contracted = set()
     for generation in generations.get(programme, []):
         modules = existing_modules(study, programme, generation, version.version, version.drive)
         if all(modules.get(place) in known for place in (*AXLES[version.drive], PACK)):
@@ -149,33 +159,46 @@ def _incumbents(
                 (s.modules[0] for s in slots if s.key == (programme, version.version) and s.generation == generation),
                 first,
             )
+            contracted.add(generation)
             latest = tuple(modules.get(place, own[index]) for index, place in enumerate(version.positions))
         if latest is not None:
             result[generation] = latest
-    return result
+    return result, frozenset(contracted)
 
 
 @dataclass(frozen=True)
 class _Judgement:
     effective: Array  # (R,)
-    lowered: npt.NDArray[np.bool_]  # (R,)
+    changed: npt.NDArray[np.int64]  # (R,) index into _CHANGED
     margin: Array  # (R, N)
     passed: npt.NDArray[np.bool_]  # (R, N)
     reasons: list[str]  # (N,)
 
 
-def _judge(version: Version, evaluation: Evaluation, incumbent: int | None) -> _Judgement:
-    """Margins against each requirement; one that the incumbent misses is set to what the incumbent reaches."""
+def _judge(version: Version, evaluation: Evaluation, incumbent: int | None, *, own: bool) -> _Judgement:
+    """Margins against each requirement, as made effective by the incumbent (MODEL: never loosened in silence).
+
+    own: the incumbent is in force in this very generation: what it misses is set to what it reaches. In a later
+    generation the requirement is a target of its own; where the incumbent's measured figure is known, it is multiplied
+    by simulated / measured of the incumbent, so that a bias of the simulation neither helps nor hurts the successor.
+    """
     rows = version.requirements
     required = np.array([row["value"] for row in rows], dtype=float)
     sign = np.array([-1.0 if row["requirement"] in LOWER_IS_BETTER else 1.0 for row in rows])
-    lowered = np.zeros(len(rows), dtype=np.bool_)
+    changed = np.zeros(len(rows), dtype=np.int64)
     effective = required.copy()
     if incumbent is not None:
-        own = evaluation.reached[:, incumbent]
-        legal = np.array([row["requirement"] in LEGAL_LIMITS for row in rows], dtype=np.bool_)
-        lowered = np.isfinite(own) & ~legal & (sign * (own - required) < 0)
-        effective = np.where(lowered, own, required)
+        simulated = evaluation.reached[:, incumbent]
+        open_to_change = np.array([row["requirement"] not in LEGAL_LIMITS for row in rows], dtype=np.bool_)
+        open_to_change &= np.isfinite(simulated) & (simulated > 0)
+        if own:
+            changed[open_to_change & (sign * (simulated - required) < 0)] = 1
+            effective = np.where(changed == 1, simulated, required)
+        else:
+            measured = np.array([row["incumbent_value"] or np.nan for row in rows], dtype=float)
+            by_model = np.array([row["requirement"] in BIASED for row in rows], dtype=np.bool_)
+            changed[open_to_change & by_model & (measured > 0) & (simulated != measured)] = 2
+            effective = np.where(changed == 2, required * simulated / measured, required)
     margin = sign[:, None] * (evaluation.reached - effective[:, None])
     passed = margin >= -1e-9 * np.maximum(np.abs(effective), 1.0)[:, None]
     reasons = [[text] if text else [] for text in evaluation.faults]
@@ -187,7 +210,7 @@ def _judge(version: Version, evaluation: Evaluation, incumbent: int | None) -> _
         tail = f"{row['unit']}, {side} {effective[number]:.4g}"
         for index in np.nonzero(~passed[number] & ~np.isnan(evaluation.reached[number]))[0]:
             reasons[index].append(f"{head} {evaluation.reached[number, index]:.4g} {tail}")
-    return _Judgement(effective, lowered, margin, passed, ["; ".join(texts) for texts in reasons])
+    return _Judgement(effective, changed, margin, passed, ["; ".join(texts) for texts in reasons])
 
 
 _CANDIDATE_SCHEMA: Final[dict[str, Any]] = {
@@ -254,8 +277,10 @@ def _result_frame(
     )
     passed = judgement.passed[:, place].T.ravel()
     reached = evaluation.reached[:, place].T.ravel()
-    code = np.where(passed, 0, 1) + 2 * np.tile(judgement.lowered, len(place))
-    code = np.where(np.isnan(reached), 4, code)
+    texts = [*_CHANGED, *(f"missed: {text}" if text else "missed" for text in _CHANGED), _NOT_EVALUATED]
+    texts[0] = "ok"
+    code = np.tile(judgement.changed, len(place)) + np.where(passed, 0, len(_CHANGED))
+    code = np.where(np.isnan(reached), len(texts) - 1, code)
     known = ~np.isnan(reached)
     return (
         pl.DataFrame({"candidate": slot.candidates})
@@ -264,7 +289,7 @@ def _result_frame(
             reached=pl.Series(reached).fill_nan(None),
             margin=pl.Series(judgement.margin[:, place].T.ravel()).fill_nan(None),
             passed=pl.when(pl.Series(known)).then(pl.Series(passed)),
-            status=pl.Series(_STATUS).gather(code),
+            status=pl.Series(texts).gather(code),
             slot=pl.lit(slot.name),
             programme=pl.lit(slot.key[0]),
             version=pl.lit(slot.key[1]),

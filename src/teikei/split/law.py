@@ -197,42 +197,48 @@ def _known_shares(study: Study, market_shares: pl.DataFrame | None) -> list[dict
 
 
 def _common_cost_rows(facts: _RungFacts, threshold: dict[str, str]) -> list[dict[str, Any]]:
-    """Jointly bought modules over the value of the cars they go into, all companies together, by year."""
-    subject = "+".join(facts.pooled)
+    """Jointly bought modules over the value of the cars they go into: every model in the report year, and all
+    together."""
+    pooled = "+".join(facts.pooled)
     spend = facts.pooled_awards()
     value, unknown = _value_of_cars(facts.study)
-    if spend is None or unknown or not value:
-        missing = f"the car value of {', '.join(unknown)}" if unknown else "awards or car values of the plan"
-        return [
-            _row(
-                threshold, "all", None, None, subject=subject, question=f"Find {missing}: the ratio cannot be computed"
-            )
-        ]
-    by_year = dict(
-        spend.group_by("year").agg((pl.col("quantity") * pl.col("unit_price")).sum()).sort("year").iter_rows()
-    )
-    rows = []
-    for year, amount in by_year.items():
-        if value.get(year):
-            ratio = amount / value[year]
-            band = next(name for limit, name in BANDS if ratio < limit)
-            more = "; of ex-works car value, so the share of variable cost is higher"
-            rows.append(_row(threshold, "all", year, ratio, subject=subject + more, band=band))
+    if spend is None or not value:
+        ask = "Find awards and car values: the ratio cannot be computed"
+        return [_row(threshold, "all", None, None, subject=pooled, question=ask)]
+    rows = [
+        _row(threshold, "all", None, None, subject=name, question=f"Find the car value of {name}: its ratio is missing")
+        for name in unknown
+    ]
+    amount = (pl.col("quantity") * pl.col("unit_price")).sum().alias("amount")
+    year = facts.study.settings.report_year
+    parts: list[tuple[str, float, float]] = []
+    if "programme" in spend.columns:
+        by_car = spend.filter(pl.col("year") == year).group_by("programme", maintain_order=True).agg(amount)
+        parts += [(name, paid, value.get((name, year), 0.0)) for name, paid in by_car.sort("programme").iter_rows()]
+    if not unknown:
+        paid = float(spend.filter(pl.col("year") == year).select(amount).item())
+        parts.append(("all cars", paid, sum(worth for (_, when), worth in value.items() if when == year)))
+    for name, paid, worth in parts:
+        if worth > 0:
+            ratio = paid / worth
+            band = next(text for limit, text in BANDS if ratio < limit)
+            subject = f"{name}: {pooled}, of ex-works car value (the share of variable cost is higher)"
+            rows.append(_row(threshold, "all", year, ratio, subject=subject, band=band))
     return rows
 
 
-def _value_of_cars(study: Study) -> tuple[dict[int, float], list[str]]:
-    """(year -> ex-works value of all cars in scope, study currency; programmes whose car value is not known)."""
+def _value_of_cars(study: Study) -> tuple[dict[tuple[str, int], float], list[str]]:
+    """((programme, year) -> ex-works value of its cars, study currency; programmes whose car value is not known)."""
     programmes = study["programmes"].filter(pl.col("in_scope"))
     cars = (
         study["volumes"]
-        .filter(pl.col("scenario") == study.settings.volume_scenario)
+        .filter(pl.col("scenario") == study.settings.volume_scenario, pl.col("units") > 0)
         .join(programmes.select("programme", "car_value"), on="programme", how="inner")
-        .filter(pl.col("units") > 0)
     )
     unknown = cars.filter(pl.col("car_value").is_null())["programme"].unique(maintain_order=True).to_list()
-    total = cars.group_by("year").agg((pl.col("units") * pl.col("car_value")).sum())
-    return dict(total.iter_rows()), unknown
+    known = cars.filter(pl.col("car_value").is_not_null())
+    total = known.group_by("programme", "year").agg((pl.col("units") * pl.col("car_value")).sum())
+    return {(programme, year): worth for programme, year, worth in total.iter_rows()}, unknown
 
 
 def _dependence_rows(facts: _RungFacts, threshold: dict[str, str]) -> list[dict[str, Any]]:

@@ -14,11 +14,11 @@ from teikei.split.types import Vector
 from teikei.study.types import Study
 
 BILL_ITEMS: Final = frozenset(
-    ("purchase", "rebate", "duty_freight", "warranty", "equity", "shortfall", "local_content", "qualification")
+    ("purchase", "rebate", "duty_freight", "warranty", "equity", "shortfall", "local_content")
 )
 """What follows the number of cars; every other item is spent once or by the year."""
 
-OWN_ITEMS: Final = frozenset(("nre_application", "tooling_application", "switching", "cancellation", "revalidation"))
+OWN_ITEMS: Final = frozenset(("nre_application", "switching", "activation"))
 """One-off items that a company pays for its own programmes and shares with nobody."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,10 @@ def _read(path: Path) -> tuple[Draft | None, Found]:
         draft = _read_draft(path, found)
         if draft is not None:
             found.problems.extend(all_problems(draft))
+    except OSError as problem:
+        reason = problem.strerror or "no reason given"
+        found.error(_label(path), f"the study cannot be read ({reason}): check the path and its permissions")
+        return None, found
     except Exception as bug:  # whatever a file does to us, its owner reads a sentence and no traceback
         found.error(
             _label(path),
@@ -62,12 +67,12 @@ def _read(path: Path) -> tuple[Draft | None, Found]:
             "fault of teikei, please report it with the file",
         )
         return None, found
-    found.problems = _in_order(found.problems)
+    found.problems = _in_order(found.problems, {} if draft is None else draft.files)
     return draft, found
 
 
 def _label(path: Path) -> str:
-    return one_line(path.name or str(path))
+    return one_line(shorten(path.name or str(path), 100))
 
 
 def _read_draft(path: Path, found: Found) -> Draft | None:
@@ -94,6 +99,8 @@ def _read_draft(path: Path, found: Found) -> Draft | None:
     else:
         raw_settings = read_workbook(path, found)
         pattern, settings_file = f"{path.name}!{{}}", f"{path.name}!{SETTINGS_SHEET}"
+    if not found.tables and raw_settings is None and found.problems:
+        return None  # nothing could be read: that alone is the problem
     settings = None if raw_settings is None else read_settings(raw_settings, found)
     columns = all_columns()
     rows = {
@@ -122,13 +129,12 @@ def _frame(table: str, draft: Draft) -> pl.DataFrame:
     return pl.DataFrame(data, schema=schema)
 
 
-def _in_order(problems: list[Problem]) -> list[Problem]:
-    """By file, then line; problems of one place keep their order, and none stands twice."""
-    files: dict[str, int] = {}
-    for problem in problems:
-        files.setdefault(_file_of(problem.place), len(files))
+def _in_order(problems: list[Problem], files: Mapping[str, str]) -> list[Problem]:
+    """Settings and unknown files first, then tables in the order of columns.csv, each by line; none stands twice."""
+    order = {file: number for number, (table, file) in enumerate(files.items()) if table != SETTINGS_SHEET}
     return sorted(
-        dict.fromkeys(problems), key=lambda problem: (files[_file_of(problem.place)], _line_of(problem.place))
+        dict.fromkeys(problems),
+        key=lambda problem: (order.get(_file_of(problem.place), -1), _line_of(problem.place)),
     )
 
 

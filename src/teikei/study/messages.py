@@ -12,7 +12,8 @@ from typing import Any, Final
 from teikei.errors import Problem
 
 SHOWN_LENGTH: Final = 60
-_LISTED_CHOICES: Final = 12
+_LISTED_CHOICES: Final = 16
+_LISTED_OF_MANY: Final = 8
 
 
 def show(value: object) -> str:
@@ -65,9 +66,10 @@ def suggest(word: str, choices: Iterable[str]) -> str:
 
 
 def listed(choices: Sequence[str]) -> str:
-    """Choices in one phrase, at most a dozen of them."""
-    shown = ", ".join(one_line(shorten(choice, 40)) for choice in choices[:_LISTED_CHOICES])
-    rest = len(choices) - _LISTED_CHOICES
+    """Choices in one phrase; of many, the first few."""
+    most = _LISTED_CHOICES if len(choices) <= _LISTED_CHOICES else _LISTED_OF_MANY
+    shown = ", ".join(one_line(shorten(choice, 40)) for choice in choices[:most])
+    rest = len(choices) - most
     return ("one of " if len(choices) > 1 else "") + shown + (f" … and {rest} more" if rest > 0 else "")
 
 

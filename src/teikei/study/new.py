@@ -43,10 +43,9 @@ def new(directory: str | PathLike[str], template: str = "blank", excel: bool = F
                 return write_workbook(load(source), workbook)
             shutil.copytree(source, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
             return target
-    except OSError as problem:
-        raise _refusal(
-            target, f"cannot be written ({problem.strerror or 'no reason given'}): choose another place"
-        ) from None
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise _refusal(target, f"cannot be written ({reason}): choose another place") from None
 
 
 def _workbook_target(target: Path) -> Path:

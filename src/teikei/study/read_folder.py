@@ -91,7 +91,7 @@ def _read_settings_file(folder: Path, names: dict[str, Path], found: Found) -> s
             if near
             else ": add it (teikei new writes one to start from)"
         )
-        found.error(SETTINGS_FILE, f"the file is missing in {show(folder.name)}{hint}")
+        found.error(SETTINGS_FILE, f"the file is missing in {show(folder.resolve().name or '/')}{hint}")
         return None
     data = read_bytes(path, SETTINGS_FILE, LARGEST_SETTINGS_BYTES, found)
     if data is None:
@@ -146,18 +146,22 @@ def decode(data: bytes, name: str, found: Found) -> str | None:
         )
         return None
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
+        if (lost := text.find("\ufffd")) >= 0:
+            place = f"{name}:{text.count(chr(10), 0, lost) + 1}"
+            found.warning(place, "found the sign � for characters that an earlier save has lost: type them again")
+        return text
     except UnicodeDecodeError as problem:
         line = data.count(b"\n", 0, problem.start) + 1
         byte = data[problem.start]
-    text = _as_shift_jis(data)
-    if text is not None:
+    japanese = _as_shift_jis(data)
+    if japanese is not None:
         found.warning(
             f"{name}:{line}",
             "the file is not UTF-8; it was read as Shift-JIS (cp932): look at the Japanese text, and save it "
             "as CSV UTF-8",
         )
-        return text
+        return japanese
     guess = " (it may be EUC-JP)" if _is_euc_jp(data) else " (it may be Windows-1252 or Latin-1)"
     found.error(f"{name}:{line}", f"found the byte 0x{byte:02X}, which is not UTF-8{guess}: save the file as CSV UTF-8")
     return None

@@ -13,23 +13,23 @@ from teikei.study.read_folder import Found
 from teikei.study.source import RawTable, Row, name_and_unit
 from teikei.study.workbook_guard import BadCell
 
+MOST_UNKNOWN_COLUMNS: Final = 100
 _NUMERIC_KINDS: Final = ("number", "integer", "year")
 
 
 def read_table(raw: RawTable, columns: Mapping[str, Column], found: Found) -> tuple[Row, ...]:
     """The rows of a table; every problem of its header and cells goes to ``found``."""
-    indexes = _read_header(raw, columns, found)
-    if not raw.is_sheet:
-        _check_lengths(raw, found)
+    indexes, lost = _read_header(raw, columns, found)
+    misshapen = set() if raw.is_sheet else _check_lengths(raw, found)
     cells: dict[str, list[Any]] = {}
     unread: dict[int, set[str]] = {}
     for name, column in columns.items():
         if name in indexes:
-            cells[name] = _read_column(raw, column, indexes[name], unread, found)
+            cells[name] = _read_column(raw, column, indexes[name], misshapen, unread, found)
         else:
             default = empty_cell(column).value
-            cells[name] = [default] * len(raw.rows)
-            if column.required:
+            cells[name] = [None if name in lost else default] * len(raw.rows)
+            if name in lost:
                 for number in range(len(raw.rows)):
                     unread.setdefault(number, set()).add(name)
     rows = tuple(
@@ -40,8 +40,8 @@ def read_table(raw: RawTable, columns: Mapping[str, Column], found: Found) -> tu
     return rows
 
 
-def _read_header(raw: RawTable, columns: Mapping[str, Column], found: Found) -> dict[str, int]:
-    """Column name -> position, for the columns that teikei knows."""
+def _read_header(raw: RawTable, columns: Mapping[str, Column], found: Found) -> tuple[dict[str, int], frozenset[str]]:
+    """Column name -> position for the columns that teikei knows; and the columns that are missing by mistake."""
     indexes: dict[str, int] = {}
     unknown: dict[int, str] = {}
     for index, text in enumerate(raw.header):
@@ -74,7 +74,7 @@ def _read_header(raw: RawTable, columns: Mapping[str, Column], found: Found) -> 
                 f"{raw.place(raw.header_line)}:{name}" if not raw.is_sheet else raw.place(raw.header_line, index=0),
                 f"the column {name} is missing: add it ({columns[name].description or columns[name].kind})",
             )
-    return indexes
+    return indexes, frozenset(taken | {name for name in missing if columns[name].required})
 
 
 def _plain(unit: str) -> str:
@@ -86,6 +86,12 @@ def _report_unknown_columns(
 ) -> set[str]:
     """Unknown columns that look like a missing one are errors, others are ignored with a note; returns those named."""
     taken: set[str] = set()
+    if len(unknown) > MOST_UNKNOWN_COLUMNS:
+        place = raw.place(raw.header_line, index=next(iter(unknown)))
+        found.error(
+            place, f"{len(unknown)} columns are unknown to the table {raw.name}: remove them, or correct the header"
+        )
+        return taken
     for index, name in unknown.items():
         place = raw.place(raw.header_line, index=index)
         match = closest(name, [column for column in missing if column not in taken], cutoff=0.8)
@@ -103,24 +109,34 @@ def _report_unknown_columns(
     return taken
 
 
-def _check_lengths(raw: RawTable, found: Found) -> None:
+def _check_lengths(raw: RawTable, found: Found) -> set[int]:
+    """Reports rows with too many or too few cells, and returns their numbers: only their keys can be trusted."""
     width = len(raw.header)
-    for line, cells in raw.rows:
-        if len(cells) > width and any(cell.strip() for cell in cells[width:]):
+    misshapen: set[int] = set()
+    trailing_commas = all(len(cells) > width and not any(map(str.strip, cells[width:])) for _, cells in raw.rows)
+    if trailing_commas:
+        return misshapen  # every row ends in the same empty cells: harmless
+    for number, (line, cells) in enumerate(raw.rows):
+        if len(cells) > width:
+            misshapen.add(number)
             found.error(
                 raw.place(line, index=width - 1),
                 f"the row has {len(cells)} cells, the header {width}: put a text with commas in double quotes, "
                 "and write decimals with a point",
             )
         elif len(cells) < width:
+            misshapen.add(number)
             found.error(
                 raw.place(line, index=len(cells)),
                 f"the row has {len(cells)} cells, the header {width}: add the missing commas (an empty cell "
                 "still needs its comma)",
             )
+    return misshapen
 
 
-def _read_column(raw: RawTable, column: Column, index: int, unread: dict[int, set[str]], found: Found) -> list[Any]:
+def _read_column(
+    raw: RawTable, column: Column, index: int, misshapen: set[int], unread: dict[int, set[str]], found: Found
+) -> list[Any]:
     known: dict[Any, Cell] = {}
     notes: dict[str, list[int]] = {}
     values: list[Any] = []
@@ -132,10 +148,12 @@ def _read_column(raw: RawTable, column: Column, index: int, unread: dict[int, se
         cell = known.get(key)
         if cell is None:
             cell = known[key] = _read_content(raw, column, content, empty)
+        if number in misshapen and (cell.error or not column.key or index >= len(cells)):
+            cell = Cell()
+            unread.setdefault(number, set()).add(column.name)
         if cell.error:
             unread.setdefault(number, set()).add(column.name)
-            if index < len(cells) or raw.is_sheet:
-                found.error(raw.place(line, index=index), cell.error)
+            found.error(raw.place(line, index=index), cell.error)
         elif cell.note:
             notes.setdefault(cell.note, []).append(line)
         values.append(list(cell.value) if is_list and cell.value is not None else cell.value)

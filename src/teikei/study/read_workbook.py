@@ -19,7 +19,7 @@ from teikei.study.workbook_guard import SheetFacts, inspect_workbook
 
 LARGEST_WORKBOOK_BYTES: Final = 50_000_000
 SETTINGS_SHEET: Final = "study"
-LISTS_SHEET: Final = "_lists"  # choices behind the drop-downs of a template
+NOTES_SHEET: Final = "notes"  # the explanation of columns in a template
 
 
 def read_workbook(path: Path, found: Found) -> RawSettings | None:
@@ -76,7 +76,7 @@ def _read_sheets(
 
 
 def _report_unknown_sheet(title: str, place: str, sheets: Any, found: Found) -> None:
-    if title in (LISTS_SHEET, "notes", "README"):
+    if title == NOTES_SHEET:
         return
     match = closest(title, [*all_columns(), SETTINGS_SHEET], cutoff=0.75)
     if match is not None and match not in sheets:

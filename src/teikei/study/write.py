@@ -18,7 +18,7 @@ from teikei.study.columns import LIST_SEPARATOR, Column, all_columns, frame
 from teikei.study.messages import number_text, show
 from teikei.study.read_folder import SETTINGS_FILE
 from teikei.study.read_settings import expected_setting
-from teikei.study.read_workbook import LISTS_SHEET, SETTINGS_SHEET
+from teikei.study.read_workbook import NOTES_SHEET, SETTINGS_SHEET
 from teikei.study.types import Settings, Study
 
 Tables = Mapping[str, pl.DataFrame]
@@ -27,8 +27,6 @@ BLANK_SETTINGS: Final = Settings(
     format=1, name="my-study", price_year=2026, base_year=2026, first_year=2027, last_year=2034
 )
 _FEWEST_PREPARED_ROWS: Final = 1_000
-_LONGEST_CHOICES: Final = 255  # of a drop-down that is written into the cell's own rule
-_NOTES_SHEET: Final = "notes"
 _NUMERIC: Final = ("number", "integer", "year")
 
 
@@ -120,12 +118,11 @@ def write_workbook(study: Study | Tables, path: str | PathLike[str], settings: S
         for table, columns in all_columns().items():
             writer.table_sheet(table, columns, tables[table])
         writer.notes_sheet()
-        writer.lists_sheet()
     return target
 
 
 class _WorkbookWriter:
-    """One workbook in the making: its formats, and the lists behind long drop-downs."""
+    """One workbook in the making, with its formats."""
 
     def __init__(self, book: Any):
         self.book = book
@@ -135,7 +132,6 @@ class _WorkbookWriter:
         self.text = book.add_format({"num_format": "@", "valign": "top"})
         self.plain = book.add_format({"valign": "top"})
         self.wrapped = book.add_format({"text_wrap": True, "valign": "top"})
-        self.lists: dict[tuple[str, ...], int] = {}
 
     def settings_sheet(self, settings: Settings) -> None:
         """The sheet ``study``: setting, value, what is expected, what it means."""
@@ -197,12 +193,7 @@ class _WorkbookWriter:
         if column.kind == "boolean":
             return {**message, "validate": "list", "source": ["yes", "no"]}
         if column.kind == "choice":
-            short = len(",".join(column.values)) <= _LONGEST_CHOICES
-            return {
-                **message,
-                "validate": "list",
-                "source": list(column.values) if short else self._listed(column.values),
-            }
+            return {**message, "validate": "list", "source": list(column.values)}
         if column.references and column.kind == "text":
             target, _, name = column.references.partition(".")
             position = list(all_columns()[target]).index(name)
@@ -223,14 +214,9 @@ class _WorkbookWriter:
             return {**message, "validate": "decimal", **bounds}
         return None
 
-    def _listed(self, values: tuple[str, ...]) -> str:
-        position = self.lists.setdefault(values, len(self.lists))
-        letter = xlsxwriter.utility.xl_col_to_name(position)
-        return f"='{LISTS_SHEET}'!${letter}$1:${letter}${len(values)}"
-
     def notes_sheet(self) -> None:
         """What each column means, and which other table it refers to."""
-        sheet = self.book.add_worksheet(_NOTES_SHEET)
+        sheet = self.book.add_worksheet(NOTES_SHEET)
         titles = ("table", "column", "expected", "required", "default", "refers to", "seen by others", "meaning")
         for index, (title, width) in enumerate(zip(titles, (16, 28, 44, 10, 14, 24, 14, 90), strict=True)):
             sheet.write_string(0, index, title, self.optional)
@@ -242,7 +228,7 @@ class _WorkbookWriter:
             texts = (
                 column.table,
                 column.name,
-                expected(column),
+                _expected_in_full(column),
                 required,
                 column.default,
                 column.references,
@@ -253,25 +239,19 @@ class _WorkbookWriter:
                 sheet.write_string(row, index, text)
         sheet.autofilter(0, 0, len(described), len(titles) - 1)
 
-    def lists_sheet(self) -> None:
-        """The hidden sheet with the choices that are too long for a rule of their own."""
-        if not self.lists:
-            return
-        sheet = self.book.add_worksheet(LISTS_SHEET)
-        sheet.hide()
-        for values, position in self.lists.items():
-            for row, value in enumerate(values):
-                sheet.write_string(row, position, value)
-
 
 def _note(column: Column) -> str:
-    parts = [column.description or column.name, f"Expected: {expected(column)}"]
+    parts = [column.description or column.name, f"Expected: {_expected_in_full(column)}"]
     if column.references:
         parts.append(f"Refers to {column.references}")
     if column.default:
         parts.append(f"Default: {column.default}")
     parts.append("Required" if column.required else "May be empty")
     return "\n".join(parts)
+
+
+def _expected_in_full(column: Column) -> str:
+    return " or ".join(column.values) if column.values else expected(column)
 
 
 def _width(column: Column) -> float:

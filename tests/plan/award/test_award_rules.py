@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from python_calamine import CalamineWorkbook
 
 from teikei.errors import NoPlanError, StudyError
-from teikei.plan.award import award, award_tender, read_tender, rule_prices, scenarios, solve
+from teikei.plan.award import award, award_tender, read_tender, rule_prices, scenarios, solve, write_files
 from teikei.plan.award.price import reached_tier, violations
 from teikei.plan.award.write import quantities
 from tests.plan.award.make import generated, write_tender
@@ -137,10 +138,15 @@ def test_ready_made_scenarios(tmp_path: Path) -> None:
     rules = [("incumbent", "bolt", "B"), ("incumbent", "nut", "C"), ("exclude", "A", "")]
     tender = read_tender(simple(tmp_path, rules))
     made = scenarios(tender, at_most=1)
+    write_files(award_tender(tender), tmp_path / "out", scenarios=made, prices=rule_prices(tender))
     assert set(made) == {"cheapest", "incumbent", "at most 1 suppliers"}
     assert made["cheapest"].objective == pytest.approx(150.0)
     assert made["incumbent"].objective == pytest.approx(100 * 1.2 + 50 * 1.5)
     assert made["at most 1 suppliers"].suppliers_used == ("B",)
+    book = CalamineWorkbook.from_path(tmp_path / "out" / "awards.xlsx")
+    prices = book.get_sheet_by_name("rule prices").to_python()
+    assert prices[1][:3] == ["exclude, A", "rules.csv:4:rule", pytest.approx(30.0)]
+    assert [row[0] for row in book.get_sheet_by_name("scenarios").to_python()][1:] == list(made)
 
 
 def test_incumbents_keep_what_their_capacity_allows(tmp_path: Path) -> None:
@@ -256,8 +262,7 @@ def test_conflict_names_items_capacities_and_rules(tmp_path: Path) -> None:
     for part in (
         "bolt (100)",
         "nut (50)",
-        "capacity of A in 2030: 90",
-        "capacity of B in 2030: 40",
+        "capacity in 2030: A (90), B (40)",
         "max_share_per_supplier",
     ):
         assert part in text
@@ -271,7 +276,7 @@ def test_conflict_leaves_out_what_is_not_part_of_it(tmp_path: Path) -> None:
     with pytest.raises(NoPlanError) as caught:
         award(folder)
     text = str(caught.value)
-    assert "capacity of A" in text
+    assert "A (60)" in text
     assert "force" in text
     assert "nut" not in text
     assert "2031" not in text
@@ -295,7 +300,6 @@ def test_same_plan_in_every_run(tmp_path: Path) -> None:
 
 def test_workbook_gives_the_same_awards_and_no_formula_comes_out(tmp_path: Path) -> None:
     import xlsxwriter
-    from python_calamine import CalamineWorkbook
 
     folder = simple(
         tmp_path / "csv",

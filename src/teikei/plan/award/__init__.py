@@ -6,8 +6,9 @@ in which year, and writes awards, summary and workbook. ``scenarios`` and ``rule
 
 from teikei.plan.award.command import award, award_tender
 from teikei.plan.award.read import read_tender
-from teikei.plan.award.scenarios import RulePrice, rule_prices, scenarios
-from teikei.plan.award.types import Award, AwardResult, Tender
+from teikei.plan.award.scenarios import rule_prices, scenarios
+from teikei.plan.award.types import Award, AwardResult, RulePrice, Tender
+from teikei.plan.award.write import write_files
 
 __all__ = [
     "Award",
@@ -19,4 +20,5 @@ __all__ = [
     "read_tender",
     "rule_prices",
     "scenarios",
+    "write_files",
 ]

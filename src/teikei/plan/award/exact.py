@@ -84,25 +84,6 @@ def demand_duals(model: CompactModel, *, deadline: float) -> Array | None:
     return result
 
 
-def restricted(model: CompactModel, quantity: Array, *, deadline: float, gap: float) -> Array | None:
-    """The best plan that keeps the tiers and suppliers of ``quantity`` (P,) but meets every rule; None without one.
-
-    The search over tiers knows nothing of least quantities and of the number of suppliers per item; this puts it right.
-    """
-    solver = model.solver()
-    values = columns_of(model, quantity)
-    fixed = [model.supplier_on] + [choice for choice in model.tier_choice if len(choice)]
-    columns = np.concatenate(fixed)
-    solver.changeColsBounds(len(columns), columns.astype(np.int32), values[columns], values[columns])
-    solver.setOptionValue("time_limit", max(0.5, deadline - time.perf_counter()))
-    solver.setOptionValue("mip_rel_gap", gap)
-    solver.setOptionValue("mip_feasibility_tolerance", 1e-7)
-    solver.run()
-    if solver.getInfo().primal_solution_status != 2:
-        return None
-    return finish(model, np.array(solver.getSolution().col_value)[model.award], None)
-
-
 def finish(model: CompactModel, scaled: Array, fallback: Array | None) -> Array:
     """Awards in the tender's units from scaled solver values, tidied; the cheaper of it and ``fallback``."""
     frame = model.frame

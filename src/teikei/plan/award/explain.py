@@ -9,6 +9,7 @@ from dataclasses import replace
 import highspy
 import numpy as np
 
+from teikei.plan.award.cover import cover
 from teikei.plan.award.model import build, frame_of
 from teikei.plan.award.types import Tender
 
@@ -25,9 +26,10 @@ def conflict(tender: Tender, *, seconds: float = 10.0) -> list[str]:
     deadline = time.perf_counter() + seconds
     kept = _elements(tender)
     complete = True
+    quick = _infeasible(tender, kept, deadline, True)  # where counting suppliers proves it, that is also what to say
     for t in range(len(tender.years)):  # most conflicts lie within one year: look there first
         within = [element for element in kept if element[0] in ("rule", "least") or element[2] == t]
-        if _infeasible(tender, within, deadline):
+        if _infeasible(tender, within, deadline, quick):
             kept = within
             break
     size = max(1, len(kept) // 8)
@@ -39,7 +41,7 @@ def conflict(tender: Tender, *, seconds: float = 10.0) -> list[str]:
         block = blocks.pop()
         out = set(block)
         rest = [element for element in kept if element not in out]
-        if _infeasible(tender, rest, deadline):
+        if _infeasible(tender, rest, deadline, quick):
             kept = rest
         elif len(block) > 1:
             blocks += [block[: len(block) // 2], block[len(block) // 2 :]]
@@ -56,8 +58,8 @@ def _elements(tender: Tender) -> list[Element]:
     return elements
 
 
-def _infeasible(tender: Tender, kept: Sequence[Element], deadline: float) -> bool:
-    """Whether the tender with nothing but these elements is proven to have no plan."""
+def _infeasible(tender: Tender, kept: Sequence[Element], deadline: float, quick: bool) -> bool:
+    """Whether the tender with nothing but these elements is proven to have no plan; quick: by counting suppliers."""
     demand, capacity = np.zeros_like(tender.demand), np.full_like(tender.capacity, np.inf)
     minimum, rules = np.zeros_like(tender.minimum), []
     for kind, first, second in kept:
@@ -86,6 +88,10 @@ def _infeasible(tender: Tender, kept: Sequence[Element], deadline: float) -> boo
     )
     if not use.any():
         return False
+    if quick:
+        return cover(
+            reduced, np.ones(len(tender.suppliers)), seconds=max(0.5, deadline - time.perf_counter())
+        ).impossible
     solver = build(frame_of(reduced)).solver()
     solver.setOptionValue("time_limit", max(0.5, deadline - time.perf_counter()))
     solver.setOptionValue("mip_max_improving_sols", 1)
@@ -100,13 +106,19 @@ def _sentences(tender: Tender, kept: Sequence[Element]) -> list[str]:
         if kind == "demand":
             wanted.setdefault(t, []).append(f"{tender.items[k]} ({tender.demand[k, t]:g})")
     for t, names in sorted(wanted.items()):
-        shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-        text.append(f"demand in {tender.years[t]}: {shown}")
-    for kind, first, t in kept:
+        text.append(f"demand in {tender.years[t]}: {_few(names)}")
+    limited: dict[int, list[str]] = {}
+    for kind, s, t in kept:
         if kind == "capacity":
-            text.append(f"capacity of {tender.suppliers[first]} in {tender.years[t]}: {tender.capacity[first, t]:g}")
-        elif kind == "rule":
+            limited.setdefault(t, []).append(f"{tender.suppliers[s]} ({tender.capacity[s, t]:g})")
+    text += [f"capacity in {tender.years[t]}: {_few(names)}" for t, names in sorted(limited.items())]
+    for kind, first, _ in kept:
+        if kind == "rule":
             text.append(f"rule '{tender.rules[first]}' ({tender.rules[first].place})")
         elif kind == "least":
             text.append("the min_quantity of the offers")
     return text
+
+
+def _few(names: Sequence[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -11,7 +11,7 @@ UNREACHABLE = 1e30  # value of a tier that cannot be reached
 
 
 @njit(cache=True, nogil=True)
-def tier_values(  # noqa: PLR0917
+def tier_values(
     multiplier: Array,
     cell: Ints,
     price: Array,
@@ -59,7 +59,7 @@ def tier_values(  # noqa: PLR0917
 
 
 @njit(cache=True, nogil=True)
-def fill(  # noqa: PLR0917
+def fill(
     g: int,
     r: int,
     multiplier: Array,
@@ -92,7 +92,7 @@ def fill(  # noqa: PLR0917
 
 
 @njit(cache=True, nogil=True)
-def bound(  # noqa: PLR0917
+def bound(
     multiplier: Array,
     cell: Ints,
     price: Array,

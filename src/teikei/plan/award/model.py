@@ -108,7 +108,13 @@ def quiet_solver() -> highspy.Highs:
     solver = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy ships no annotation for its constructor
     solver.setOptionValue("output_flag", False)
     solver.setOptionValue("threads", 1)
+    solver.setOptionValue("random_seed", 1)
     return solver
+
+
+def whole_tender(rule: Rule) -> bool:
+    """Whether a rule speaks of every supplier, item and year."""
+    return bool(rule.suppliers.all() and rule.items.all() and rule.years.all())
 
 
 class Rows:
@@ -162,23 +168,27 @@ class CompactModel:
 
     def solver(self) -> highspy.Highs:
         """A silent single-threaded HiGHS holding the program (integrality included)."""
-        solver = quiet_solver()
-        solver.setOptionValue("random_seed", 1)
-        starts, columns, values = self.rows.arrays()
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = len(self.cost), len(self.rows.low)
-        lp.col_cost_, lp.col_lower_, lp.col_upper_ = self.cost, self.lower, self.upper
-        lp.row_lower_, lp.row_upper_ = np.array(self.rows.low), np.array(self.rows.high)
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = lp.num_col_, lp.num_row_
-        lp.a_matrix_.start_ = starts.astype(np.int32)
-        lp.a_matrix_.index_ = columns.astype(np.int32)
-        lp.a_matrix_.value_ = values
-        if self.integer.any():
-            kinds = [highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger]
-            lp.integrality_ = [kinds[int(flag)] for flag in self.integer]
-        solver.passModel(lp)
-        return solver
+        return solver_of(self.cost, self.lower, self.upper, self.integer, self.rows)
+
+
+def solver_of(cost: Array, lower: Array, upper: Array, integer: Flags, rows: Rows) -> highspy.Highs:
+    """HiGHS holding: minimise cost · x with bounds on columns (n,) and rows, some columns whole numbers."""
+    solver = quiet_solver()
+    starts, columns, values = rows.arrays()
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(cost), len(rows.low)
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, lower, upper
+    lp.row_lower_, lp.row_upper_ = np.array(rows.low), np.array(rows.high)
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = lp.num_col_, lp.num_row_
+    lp.a_matrix_.start_ = starts.astype(np.int32)
+    lp.a_matrix_.index_ = columns.astype(np.int32)
+    lp.a_matrix_.value_ = values
+    if integer.any():
+        kinds = [highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger]
+        lp.integrality_ = [kinds[int(flag)] for flag in integer]
+    solver.passModel(lp)
+    return solver
 
 
 def build(frame: Frame) -> CompactModel:
@@ -189,7 +199,7 @@ def build(frame: Frame) -> CompactModel:
     price = tender.unit_price / price_unit
     tiers = [len(group.low) if len(group.low) > 1 else 0 for group in frame.groups]
     switched = np.flatnonzero(limits.switched | limits.counted)
-    scoped = [rule for rule in tender.rules if rule.name == "max_suppliers"]
+    scoped = [rule for rule in tender.rules if rule.name == "max_suppliers" and not whole_tender(rule)]
     at = offers + suppliers
     tier_choice, blocks = [], []
     for count in tiers:
@@ -306,6 +316,9 @@ def _rule_rows(model: CompactModel) -> None:
         for key in np.unique(cell[inside]):
             columns = model.offer_on[inside & (cell == key) & (model.offer_on >= 0)]
             rows.add(columns, 1.0, -INF if most else rule.value, rule.value if most else INF, ("rule", rule))
+    for rule in tender.rules:
+        if rule.name == "max_suppliers" and whole_tender(rule):
+            rows.add(model.supplier_on, 1.0, -INF, rule.value, ("rule", rule))
     for rule, scoped in model.scope_on:
         inside = rule.items[tender.offer_item] & rule.years[tender.offer_year] & rule.suppliers[tender.offer_supplier]
         for p in np.flatnonzero(inside & (limits.upper > 0)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import highspy
 import numpy as np
@@ -11,26 +11,9 @@ import numpy as np
 from teikei.errors import NoPlanError, StudyError
 from teikei.plan.award.command import award_tender
 from teikei.plan.award.model import build, frame_of
-from teikei.plan.award.types import AwardResult, Flags, Rule, Tender
+from teikei.plan.award.types import AwardResult, Flags, Rule, RulePrice, Tender
 
 Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True)
-class RulePrice:
-    """What a rule costs: the objective with all rules minus the objective without this one.
-
-    lower, upper: the price lies between them, by the proven bounds of the two plans; ``none`` is true where the tender
-    has a plan only without the rule (then price, lower and upper are infinite).
-    """
-
-    rule: str
-    place: str
-    price: float
-    lower: float
-    upper: float
-    objective_without: float
-    none: bool = False
 
 
 def scenarios(

@@ -5,20 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
-from teikei.plan.award.exact import branch_and_bound, demand_duals, restricted
-from teikei.plan.award.model import CompactModel, Frame, build, frame_of
+from teikei.plan.award.cover import most_suppliers
+from teikei.plan.award.exact import branch_and_bound, demand_duals
+from teikei.plan.award.model import CompactModel, Frame, build, frame_of, whole_tender
 from teikei.plan.award.price import objective, tidy, violations
+from teikei.plan.award.repair import repair, without_decisions
 from teikei.plan.award.types import Array, Tender
 
 SMALL_OFFERS: Final = 250  # up to so many offers, or without tiers, branch and bound needs no help
 MEDIUM_OFFERS: Final = 4_000  # up to so many, branch and bound closes what the search leaves
 ROOT_ITERATIONS: Final = 600
-KICKS: Final = 400
+KICKS: Final = 50  # random moves after each local optimum
 TREE_NODES: Final = 8_000
 PATIENCE_S: Final = 3.0
 
@@ -84,17 +86,16 @@ class _Large:
             say,
         )  # so that rounding leaves the gap within ``gap``
         self.blocks = blocks_of(frame)
-        self.most_on = _most_suppliers(frame)
+        self.most_on = most_suppliers(frame.tender)
         self.lagrangean = Lagrangean(self.blocks, ~frame.switchable, self.most_on)
         self.best: Array | None = None
+        self.impossible = False
         self.start = np.zeros(len(self.blocks.demand))  # first price of a unit of each demand
         self.value = np.inf  # scaled, of the best plan
         self.bound = -np.inf  # scaled
         limits = frame.limits
         self.special = bool(limits.switched.any() or limits.counted.any())
-        self.special |= sum(rule.name == "max_suppliers" for rule in frame.tender.rules) > (
-            self.most_on < len(frame.tender.suppliers)
-        )
+        self.special |= any(rule.name == "max_suppliers" and not whole_tender(rule) for rule in frame.tender.rules)
         self.medium = len(frame.tender.unit_price) <= MEDIUM_OFFERS
 
     def say(self, text: str) -> None:
@@ -114,7 +115,9 @@ class _Large:
         self.bound = root.bound
         self.say(f"bound {self.bound * self.frame.money_unit:.6g}")
         tree = Tree(self.lagrangean, root, deadline=self.deadline)
-        search = self._search(root, tree)
+        search = self._search(root, tree) if self._left() > 0 else 0
+        if self.impossible:
+            return Outcome(None, np.inf, infeasible=True)
         solved_bound = max(self.bound, tree.bound)
         infeasible = False
         if (self.medium or self.best is None) and not self._closed(solved_bound):
@@ -139,11 +142,7 @@ class _Large:
         late is worth more than none.
         """
         tender = self.frame.tender
-        flat = np.zeros((*tender.capacity.shape, 1))
-        plain = replace(
-            tender, tier_from=flat, tier_discount=flat, activation_cost=np.zeros_like(tender.activation_cost)
-        )
-        model = build(frame_of(plain))
+        model = build(frame_of(without_decisions(tender)))
         patient = max(self.deadline, time.perf_counter() + PATIENCE_S)
         duals = demand_duals(model, deadline=patient)
         if duals is None:
@@ -159,11 +158,12 @@ class _Large:
     def _search(self, root: Any, tree: Any) -> int:
         """Local search in this thread, the tree in another; returns the number of evaluations."""
         from teikei.plan.award.search import Search
-        from teikei.plan.award.suppliers import SupplierSets, improve_suppliers, kick
+        from teikei.plan.award.suppliers import SupplierSets, improve_suppliers, kick, restart
 
         threads = 2 if self.workers > 1 else 1
         search = Search(self.frame, self.blocks, workers=threads, deadline=self.deadline, most_on=self.most_on)
         sets = SupplierSets(
+            self.frame.tender,
             self.blocks,
             self.frame.switchable,
             root,
@@ -171,7 +171,11 @@ class _Large:
             workers=threads,
             deadline=self.begin + 0.3 * (self.deadline - self.begin),
         )
-        choice = search.start(root, sets.first())
+        suppliers = sets.first()
+        if suppliers is None:
+            self.impossible = True
+            return 0
+        choice = search.start(root, suppliers)
         search.improve(choice, pairs=0)
         self._keep(search, choice)
         self.say(f"first plan {self.value * self.frame.money_unit:.6g}")
@@ -188,9 +192,12 @@ class _Large:
             improve_suppliers(search, choice, sets, lambda: None if self.special else self._keep(search, choice))
             self._keep(search, choice)
             self.say(f"suppliers settled {self.value * self.frame.money_unit:.6g}")
-            search.improve(choice, pairs=60)
+            pairs, most = (600, 20) if self.medium else (60, 8)
+            search.improve(choice, pairs=pairs)
+            kick(search, choice, KICKS)
             self._keep(search, choice)
-            kick(search, choice, 50 if self.medium else KICKS)
+            proven = self.value * (1 - self.gap)
+            restart(search, choice, sets, most=most, pairs=pairs, kicks=KICKS, proven=proven)
             self._keep(search, choice)
             self.say(f"search ended {self.value * self.frame.money_unit:.6g}")
         search.close()
@@ -210,7 +217,8 @@ class _Large:
         frame = self.frame
         quantity = tidy(frame.tender, awards, frame.limits.lower, frame.limits.upper)
         if violations(frame.tender, quantity):
-            found = restricted(self.model, quantity, deadline=time.perf_counter() + 0.25 * self._left(), gap=self.gap)
+            deadline = time.perf_counter() + 0.4 * self._left()
+            found = repair(frame.tender, quantity, deadline=deadline, gap=self.gap)
             if found is None:
                 return
             quantity = found
@@ -226,14 +234,3 @@ class _Large:
 
     def _closed(self, bound: float) -> bool:
         return bool(self.best is not None and bound >= self.value * (1 - self.gap))
-
-
-def _most_suppliers(frame: Frame) -> int:
-    """The smallest limit on the number of suppliers that speaks of the whole tender."""
-    tender = frame.tender
-    limits = [
-        int(rule.value)
-        for rule in tender.rules
-        if rule.name == "max_suppliers" and rule.suppliers.all() and rule.items.all() and rule.years.all()
-    ]
-    return min([len(tender.suppliers), *limits])

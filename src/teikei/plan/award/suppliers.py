@@ -8,12 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from teikei.plan.award.cover import cover, least_sources
 from teikei.plan.award.relax import Blocks, Lagrangean, Relaxation
 from teikei.plan.award.search import Choice, Search
-from teikei.plan.award.types import Flags
+from teikei.plan.award.types import Flags, Tender
 
-ITERATIONS = 60
+ITERATIONS = 30
+MOVES_RANKED = 30
 TRIED_PER_ROUND = 8
+WORTH_PAIRS = 2e-3  # a start worse than the best plan by more than this is left after single moves
 GAIN = 1e-7
 
 
@@ -21,21 +24,45 @@ class SupplierSets:
     """Lagrangean bounds of the tender with exactly one set of suppliers switched on; bounds are remembered."""
 
     def __init__(
-        self, blocks: Blocks, switchable: Flags, root: Relaxation, *, most_on: int, workers: int, deadline: float
+        self,
+        tender: Tender,
+        blocks: Blocks,
+        switchable: Flags,
+        root: Relaxation,
+        *,
+        most_on: int,
+        workers: int,
+        deadline: float,
     ):
+        self.tender = tender
         self.blocks, self.switchable, self.root = blocks, switchable, root
         self.most_on, self.deadline = most_on, deadline
         self.workers = max(1, min(workers, 2))
         self.lagrangeans = [Lagrangean(blocks, ~switchable) for _ in range(self.workers)]
         self.known: dict[bytes, float] = {}
+        self.sources = least_sources(tender)  # least number of suppliers of each item and year (K · T,)
+        self.owner = np.repeat(blocks.supplier, np.diff(blocks.start))
+        last = blocks.high[np.arange(len(blocks.count)), blocks.count - 1]
+        self.capacity = np.zeros((len(switchable), blocks.years))  # what each supplier can deliver in each year
+        np.add.at(self.capacity, (blocks.supplier, blocks.year), last)
+        self.wanted = blocks.demand.reshape(-1, blocks.years).sum(axis=0)
 
-    def first(self) -> Flags:
-        """The best set found by adding, dropping and swapping single suppliers, judged by bounds alone."""
+    def first(self) -> Flags | None:
+        """The best set found by adding, dropping and swapping single suppliers, judged by bounds alone.
+
+        None where no set of so many suppliers can cover the demand: then the tender has no plan.
+        """
         weight = self.root.supplier_weight
         on: Flags = (weight > 0.5) | ~self.switchable
         if on.sum() > self.most_on:
             on = np.zeros_like(on)
             on[np.argsort(-weight, kind="stable")[: self.most_on]] = True
+        if not self.covers(on):
+            seconds = max(0.5, self.deadline - time.perf_counter())
+            found = cover(self.tender, 1.0 - weight, seconds=seconds)
+            if found.impossible:
+                return None
+            on = np.ones_like(on) if found.suppliers is None else found.suppliers | ~self.switchable
         value = self.bounds([on])[0]
         while time.perf_counter() < self.deadline:
             flips = self._neighbours(on, swaps=False)
@@ -67,7 +94,17 @@ class SupplierSets:
                 self.known[on.tobytes()] = value
         return [self.known[on.tobytes()] for on in sets]
 
+    def covers(self, on: Flags) -> bool:
+        """Whether a set of suppliers can deliver every item by itself, and every year as a whole."""
+        supply = np.bincount(self.blocks.cell, self.blocks.upper * on[self.owner], len(self.blocks.demand))
+        enough = (supply >= self.blocks.demand * (1 - 1e-9)).all()
+        counted = np.bincount(self.blocks.cell, (self.blocks.upper > 0) * on[self.owner], len(self.blocks.demand))
+        enough = enough and (counted >= self.sources).all()
+        return bool(enough and (self.capacity[on].sum(axis=0) >= self.wanted * (1 - 1e-9)).all())
+
     def _bound(self, on: Flags, lagrangean: Lagrangean) -> float:
+        if not self.covers(on):
+            return np.inf
         lagrangean.state = on.astype(np.int64)
         guess = self.root.bound * 1.003
         found = lagrangean.ascend(
@@ -103,7 +140,7 @@ def improve_suppliers(search: Search, choice: Choice, sets: SupplierSets, keep: 
     while improved and not search.stop():
         improved = False
         moves = []
-        for _, off, on in search.flips(choice)[:60]:
+        for _, off, on in search.flips(choice)[:MOVES_RANKED]:
             flags = choice.on.copy()
             if off >= 0:
                 flags[off] = False
@@ -123,6 +160,28 @@ def improve_suppliers(search: Search, choice: Choice, sets: SupplierSets, keep: 
                 improved = True
                 keep()
                 break
+
+
+def restart(
+    search: Search, choice: Choice, sets: SupplierSets, *, most: int, pairs: int, kicks: int, proven: float
+) -> None:
+    """Search again from the other promising sets of suppliers; changes ``choice`` in place where one is better.
+
+    proven: sets whose bound reaches this value cannot lead to a better plan. most: sets to try.
+    """
+    start = choice.on.tobytes()
+    ranked = sorted((value, key) for key, value in sets.known.items() if key != start and value < proven)
+    for value, key in ranked[:most]:
+        if search.stop() or value >= search.total(choice):
+            return
+        new = search.start(sets.root, np.frombuffer(key, dtype=np.bool_).copy())
+        search.improve(new, pairs=0)
+        if search.total(new) > search.total(choice) * (1 + WORTH_PAIRS):
+            continue
+        search.improve(new, pairs=pairs)
+        kick(search, new, kicks)
+        if search.total(new) < search.total(choice) - GAIN:
+            choice.on, choice.tiers, choice.values = new.on, new.tiers, new.values
 
 
 def kick(search: Search, choice: Choice, rounds: int) -> None:

@@ -123,3 +123,20 @@ class AwardResult:
     folder: Path | None = None
     warnings: tuple[Problem, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RulePrice:
+    """What a rule costs: the objective with all rules minus the objective without this one.
+
+    lower, upper: the price lies between them, by the proven bounds of the two plans; ``none`` is true where the tender
+    has a plan only without the rule (then price, lower and upper are infinite).
+    """
+
+    rule: str
+    place: str
+    price: float
+    lower: float
+    upper: float
+    objective_without: float
+    none: bool = False

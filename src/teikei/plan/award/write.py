@@ -11,13 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from teikei.plan.award.types import Array, AwardResult, Tender
+from teikei.plan.award.types import Array, AwardResult, RulePrice, Tender
 
 COLUMNS = ("supplier", "item", "year", "quantity", "unit_price", "discount", "spend")
 
 
-def write_files(result: AwardResult, folder: Path, scenarios: Mapping[str, AwardResult] | None = None) -> None:
-    """awards.csv and summary.json (CONTRACT, ``teikei award``) and awards.xlsx, each written beside and renamed."""
+def write_files(
+    result: AwardResult,
+    folder: Path,
+    *,
+    scenarios: Mapping[str, AwardResult] | None = None,
+    prices: Sequence[RulePrice] = (),
+) -> None:
+    """awards.csv (CONTRACT, ``teikei award``) and awards.xlsx, each written beside and renamed.
+
+    scenarios, prices: what ``scenarios`` and ``rule_prices`` gave, as further sheets of the workbook.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     beside = folder / "awards.csv.part"
     with beside.open("w", encoding="utf-8", newline="") as stream:
@@ -27,7 +36,7 @@ def write_files(result: AwardResult, folder: Path, scenarios: Mapping[str, Award
             (a.supplier, a.item, a.year, a.quantity, a.unit_price, a.discount, a.spend) for a in result.awards
         )
     os.replace(beside, folder / "awards.csv")
-    _workbook(result, folder / "awards.xlsx", scenarios or {})
+    _workbook(result, folder / "awards.xlsx", scenarios or {}, prices)
 
 
 def write_summary(result: AwardResult, folder: Path) -> None:
@@ -52,7 +61,9 @@ def summary(result: AwardResult) -> dict[str, Any]:
     }
 
 
-def _workbook(result: AwardResult, path: Path, scenarios: Mapping[str, AwardResult]) -> None:
+def _workbook(
+    result: AwardResult, path: Path, scenarios: Mapping[str, AwardResult], prices: Sequence[RulePrice]
+) -> None:
     import xlsxwriter
 
     beside = path.with_suffix(".part.xlsx")
@@ -81,6 +92,9 @@ def _workbook(result: AwardResult, path: Path, scenarios: Mapping[str, AwardResu
         if scenarios:
             header = ("scenario", "objective", "bound", "gap", "status", "suppliers", "more than the award")
             sheet("scenarios", header, [_scenario_row(name, one, result) for name, one in scenarios.items()], 20)
+        if prices:
+            columns = ("rule", "place", "price", "at least", "at most", "objective without it")
+            sheet("rule prices", columns, [_price_row(price) for price in prices], 24)
     os.replace(beside, path)
 
 
@@ -133,3 +147,8 @@ def _scenario_row(name: str, one: AwardResult, base: AwardResult) -> tuple[Any, 
         len(one.suppliers_used),
         one.objective - base.objective,
     )
+
+
+def _price_row(price: RulePrice) -> tuple[Any, ...]:
+    cells = ("no plan with it",) * 3 if price.none else (price.price, price.lower, price.upper)
+    return (price.rule, price.place, *cells, price.objective_without)

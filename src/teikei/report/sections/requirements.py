@@ -7,12 +7,29 @@ from typing import Any
 import polars as pl
 
 from teikei.report import charts
-from teikei.report.blocks import Block, Cell, Chart, Details, Section, Spec, Text, frame_grid, grid, stored_grid, words
+from teikei.report.blocks import (
+    Block,
+    Cell,
+    Chart,
+    Details,
+    Grid,
+    Section,
+    Spec,
+    Text,
+    frame_grid,
+    grid,
+    stored_grid,
+    words,
+)
 from teikei.report.charts import Series
 from teikei.report.context import Context
-from teikei.report.formatting import plain
+from teikei.report.formatting import number, text_of
 
 SHOWN = 20
+BINDING_PER_CENT = 2.0
+FULL_SCALE_PER_CENT = 30.0
+# Sizes of the body, which no module changes.
+_OF_THE_CAR = ("kei_length", "kei_width", "kei_height")
 
 
 def section(context: Context) -> Section:
@@ -27,54 +44,99 @@ def section(context: Context) -> Section:
 
 
 def _margins(context: Context) -> Block:
+    """Margin of every requirement of every car, the tightest of its slots, in per cent of what is enforced."""
+    enforced = pl.coalesce("effective", "required")
     rows = context.joint("performance").filter(
-        pl.col("margin").is_not_null() & pl.col("required").is_not_null() & (pl.col("required") != 0)
+        pl.col("margin").is_not_null() & enforced.is_not_null() & (enforced != 0) & pl.col("programme").is_not_null()
     )
     if rows.is_empty():
         return Text(context.absent("performance"), "absent")
-    relative = rows.with_columns((pl.col("margin") / pl.col("required").abs()).alias("relative")).sort(
-        "relative", "programme", "procedure", maintain_order=True
+    asked = pl.coalesce("requirement", "procedure")
+    by_car = (
+        rows.with_columns(
+            (100 * pl.col("margin") / enforced.abs()).alias("relative"),
+            asked.alias("asked"),
+            _kept(),
+            pl.col("version").fill_null(""),
+        )
+        .filter(pl.col("asked").is_in(_OF_THE_CAR).not_())
+        .sort("programme", "version", "kept", "relative", maintain_order=True)
+        .unique(["programme", "version", "asked"], keep="first", maintain_order=True)
     )
-    keys = [name for name in ("programme", "version", "requirement", "procedure") if name in relative.columns]
-    tight = relative.unique(keys, keep="first", maintain_order=True).head(SHOWN)
-    names = [_label(row) for row in tight.iter_rows(named=True)]
-    missed = int((relative["relative"] < -1e-9).sum())
-    binding = int(((relative["relative"] >= -1e-9) & (relative["relative"] < 0.02)).sum())
-    values = [value * 100 for value in tight["relative"].to_list()]
-    title = f"{binding} of {relative.height} requirements are met with less than 2 % to spare"
-    if missed:
-        title += f"; {missed} are missed"
-    table = grid(
-        "The tightest requirements",
-        ["Requirement", "required", "reached", "margin", "unit", "margin, % of required"],
-        [
-            [
-                name,
-                *(Cell(plain(row[key]) if row[key] is not None else "–", row[key]) for key in ("required", "reached")),
-                Cell(plain(row["margin"]), row["margin"]),
-                row["unit"] or "",
-                Cell(plain(value), value),
-            ]
-            for name, row, value in zip(names, tight.iter_rows(named=True), values, strict=True)
-        ],
-    )
+    new = by_car.filter(pl.col("kept").not_())
+    missed = new.filter(pl.col("relative") < -1e-7).height
+    binding = new.filter(pl.col("relative").is_between(-1e-7, BINDING_PER_CENT)).height
+    title = f"{binding} of {new.height} requirements on new configurations are met with less than 2 % to spare"
     return Chart(
         "margins",
-        title,
-        f"The {len(names)} tightest, tightest first: how far the car is above what it must reach, in per cent of the "
-        "requirement. At zero the requirement binds: it sizes the module.",
-        charts.horizontal_bars(names, [Series("margin", values)], "margin, % of required"),
-        table,
-        height_px=90 + 24 * len(names),
+        title + (f"; {missed} missed" if missed else ""),
+        "Rows are cars, columns what they must reach; the figure is how far above it they are, in per cent of the "
+        "requirement, the darker the tighter. At zero the requirement binds: it sizes the module. “today” marks a "
+        "requirement that today's own modules miss: it is set to what they reach.",
+        _field(by_car),
+        _tightest(new),
+        height_px=110 + 24 * by_car.select("programme", "version").unique().height,
+    )
+
+
+def _kept() -> pl.Expr:
+    """Rows where a car keeps its own modules and the requirement is what they reach: zero by construction."""
+    set_to_it = pl.col("status").fill_null("").str.contains("set to incumbent")
+    return (set_to_it & (pl.col("margin").abs() < 1e-9)).alias("kept")
+
+
+def _field(by_car: pl.DataFrame) -> charts.Figure:
+    cars = by_car.select("programme", "version").unique(maintain_order=True).rows()
+    asked = by_car["asked"].unique(maintain_order=True).to_list()
+    found = {(row["programme"], row["version"], row["asked"]): row for row in by_car.iter_rows(named=True)}
+    values: list[list[float | None]] = []
+    texts: list[list[str]] = []
+    for programme, version in cars:
+        cells = [found.get((programme, version, name)) for name in asked]
+        values.append([None if cell is None or cell["kept"] else max(cell["relative"], 0.0) for cell in cells])
+        texts.append(["" if cell is None else "today" if cell["kept"] else _margin(cell["relative"]) for cell in cells])
+    names = [" ".join(part for part in (programme, _version(version)) if part) for programme, version in cars]
+    return charts.heat(
+        names,
+        [words(name) for name in asked],
+        values,
+        "% margin",
+        texts=texts,
+        full_scale=FULL_SCALE_PER_CENT,
+        dark_is_low=True,
+    )
+
+
+def _margin(relative: float) -> str:
+    return number(relative, 0 if abs(relative) >= 10 else 1)
+
+
+def _version(version: str | None) -> str:
+    return "" if version in (None, "", "std", "all") else version
+
+
+def _tightest(new: pl.DataFrame) -> Grid:
+    tight = new.sort("relative", "programme", "asked", maintain_order=True).head(SHOWN)
+    return grid(
+        f"The {tight.height} tightest on new configurations",
+        ["Requirement", "asked for", "enforced", "reached", "margin", "unit", "margin, %"],
+        [
+            [
+                _label(row),
+                *(Cell(text_of(row[name]), row[name]) for name in ("required", "effective", "reached", "margin")),
+                row["unit"] or "",
+                Cell(_margin(row["relative"]), row["relative"]),
+            ]
+            for row in tight.iter_rows(named=True)
+        ],
     )
 
 
 def _label(row: dict[str, Any]) -> str:
     """Programme, version where there are several, and what is required under which procedure."""
-    version = row.get("version") or ""
     requirement, procedure = row.get("requirement") or "", row["procedure"] or ""
     named = requirement if procedure in ("", "max_time", "default") else f"{requirement} {procedure}"
-    parts = (row["programme"], "" if version in ("std", "all") else version, words(named.strip() or procedure))
+    parts = (row["programme"], _version(row.get("version")), words(named.strip() or procedure))
     return " ".join(part for part in parts if part)
 
 

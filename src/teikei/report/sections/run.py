@@ -16,7 +16,7 @@ _GROUPS: Final = (
     ("times", "Seconds by stage"),
     ("input_hashes", "Inputs and their SHA-256"),
 )
-_SHOWN_ELSEWHERE: Final = ("title", "label", "programmes", "citations", *(name for name, _ in _GROUPS))
+_SHOWN_ELSEWHERE: Final = ("title", "label", "citations", *(name for name, _ in _GROUPS))
 
 
 def section(context: Context) -> Section:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
+from typing import Any
 
 import polars as pl
 
@@ -42,39 +43,54 @@ def family_of(context: Context) -> dict[str, str]:
     return dict(rows.iter_rows())
 
 
+def family_in(row: Mapping[str, Any], families: Mapping[str, str]) -> str:
+    """Family of a row of configurations: its own column, else that of the module's design, else the module."""
+    return str(row["family"] or families.get(row["module"], row["module"]))
+
+
+def joint_classes(context: Context, rung: str) -> set[str] | None:
+    """Classes that a rung develops together; None where the run does not say."""
+    rows = context.tables.get("rungs")
+    if rows.is_empty():
+        return None
+    return set(rows.filter((pl.col("rung") == rung) & pl.col("development_shared"))["class"].drop_nulls().to_list())
+
+
 def shared_families(context: Context, rung: str) -> dict[str, tuple[str, ...]]:
-    """Family -> blocs that use it at a rung, for families that two blocs or more use; by class, most used first."""
-    families = family_of(context)
-    users: dict[str, set[str]] = {}
+    """Family -> blocs whose new configurations use it, for families that one group of two blocs or more develops.
+
+    Modules kept from today count for nobody. One name is one design only inside one developing group; where the run
+    does not store the group, inside a class that the rung develops together. By class, most used first.
+    """
+    families, joint = family_of(context), joint_classes(context, rung)
+    users: dict[tuple[str, str], set[str]] = {}
     programmes: dict[str, set[str]] = {}
     order: dict[str, int] = {}
-    rows = (
-        context.joint("configurations", rung)
-        .select("class", "programme", "module")
-        .drop_nulls()
-        .unique(maintain_order=True)
-    )
+    rows = context.joint("configurations", rung).drop_nulls(["class", "programme", "module"])
     classes = rows["class"].unique(maintain_order=True).to_list()
-    for name, programme, module in rows.iter_rows():
-        family = families.get(module, module)
-        order.setdefault(family, classes.index(name))
-        blocs = {context.bloc_of.get(company, company) for company in context.companies_of.get(programme, ())}
-        users.setdefault(family, set()).update(blocs)
-        programmes.setdefault(family, set()).add(programme)
-    shared = [family for family, blocs in users.items() if len(blocs) > 1]
-    shared.sort(key=lambda family: (order[family], -len(programmes[family]), family))
-    return {family: tuple(sorted(users[family])) for family in shared}
+    for row in rows.filter(pl.col("existing").fill_null(False).not_()).iter_rows(named=True):
+        if row["developing_group"] is None and joint is not None and row["class"] not in joint:
+            continue
+        family = family_in(row, families)
+        blocs = {context.bloc_of.get(company, company) for company in context.companies_of.get(row["programme"], ())}
+        order.setdefault(family, classes.index(row["class"]))
+        users.setdefault((family, row["developing_group"] or ""), set()).update(blocs)
+        programmes.setdefault(family, set()).add(row["programme"])
+    shared = {family: tuple(sorted(blocs)) for (family, _), blocs in users.items() if len(blocs) > 1}
+    names = sorted(shared, key=lambda family: (order[family], -len(programmes[family]), family))
+    return {family: shared[family] for family in names}
 
 
 def _message(context: Context, rung: str) -> str:
     shared = shared_families(context, rung)
-    used = context.joint("configurations", rung)["module"].drop_nulls().unique().to_list()
-    families = {family_of(context).get(module, module) for module in used}
+    new = context.joint("configurations", rung).filter(pl.col("existing").fill_null(False).not_())
+    known = family_of(context)
+    families = {family_in(row, known) for row in new.drop_nulls("module").iter_rows(named=True)}
     if not shared:
-        return f"At “{words(rung)}” no family is used by more than one of the groups that already pool today."
+        return f"At “{words(rung)}” no new design is developed by more than one of the groups that already pool today."
     return (
-        f"At “{words(rung)}” {len(shared)} of {len(families)} families are used across company groups: "
-        f"{', '.join(shared)}."
+        f"At “{words(rung)}” {len(shared)} of the {len(families)} families in new configurations are developed and "
+        f"used across company groups: {', '.join(shared)}."
     )
 
 
@@ -87,38 +103,40 @@ def _matrix(context: Context, rung: str) -> Grid | None:
     letters = {family: ascii_uppercase[index % 26] for index, family in enumerate(shared_families(context, rung))}
     looks = {family: f"family-{index % LOOKS}" for index, family in enumerate(letters)}
     keys = rows.select("programme", "generation").unique(maintain_order=True).sort("programme", "generation")
-    placed: dict[tuple[str, str, str], list[tuple[str, bool]]] = {}
+    placed: dict[tuple[str, str, str], list[tuple[str, str, bool]]] = {}
     for row in rows.iter_rows(named=True):
         place = placed.setdefault((row["programme"], row["generation"], row["class"]), [])
-        place.append((row["module"], bool(row["existing"])))
+        place.append((row["module"], family_in(row, families), bool(row["existing"])))
     table = []
     for programme, generation in keys.iter_rows():
         cells: list[Cell | str] = [f"{context.programme_label(programme)} {generation or ''}".strip()]
-        cells += [
-            _module_cell(placed.get((programme, generation, name), ()), families, letters, looks) for name in classes
-        ]
+        cells += [_module_cell(placed.get((programme, generation, name), []), letters, looks) for name in classes]
         table.append(cells)
     return grid(
         f"Modules by programme and class at “{words(rung)}”",
         ["Programme, generation", *(words(name) for name in classes)],
         table,
         look="matrix",
-        note="A letter with a shade or hatching marks a family that more than one company group uses: same "
-        "letter, same family. Plain cells are used by one group only; “today” marks a module that is in production or "
-        "under contract.",
+        note="A letter with a shade or hatching marks a new design that more than one company group develops and uses "
+        "together: same letter, same family. Plain cells are one group's own; “today” marks modules in production or "
+        "under contract, which cooperation does not change." + _unsaid(context, rung),
     )
 
 
-def _module_cell(
-    entries: Sequence[tuple[str, bool]], families: dict[str, str], letters: dict[str, str], looks: dict[str, str]
-) -> Cell:
-    """One cell of the matrix from its (module, whether it is there today)."""
+def _unsaid(context: Context, rung: str) -> str:
+    told = context.joint("configurations", rung)["developing_group"].null_count() == 0
+    if told or joint_classes(context, rung) is not None:
+        return ""
+    return " This run does not store which classes the rung develops together: equal names may still be two drawings."
+
+
+def _module_cell(entries: Sequence[tuple[str, str, bool]], letters: dict[str, str], looks: dict[str, str]) -> Cell:
+    """One cell of the matrix from its (module, family, whether it is there today)."""
     if not entries:
         return Cell("–", look="blank")
-    modules = list(dict.fromkeys(module for module, _ in entries))
-    family = next((families.get(name, name) for name in modules if families.get(name, name) in letters), None)
-    today = " (today)" if all(existing for _, existing in entries) else ""
-    text = " / ".join(modules) + today
+    kept = all(existing for _, _, existing in entries)
+    text = " / ".join(dict.fromkeys(module for module, _, _ in entries)) + (" (today)" if kept else "")
+    family = next((name for _, name, existing in entries if name in letters and not existing), None)
     if family is None:
         return Cell(text)
     return Cell(f"{letters[family]} · {text}", look=looks[family], note=f"family {family}")
@@ -151,7 +169,8 @@ def _uses(context: Context) -> Block:
         Spec("axle", "Axle"),
         Spec("driving_requirement", "Requirement that drives it"),
         Spec("margin", "Margin over it", "plain"),
-        Spec("overdesign", f"Overdesign, {context.money.label}", "money"),
+        Spec("unit", "Unit"),
+        Spec("overdesign", f"Overdesign, {context.currency} a piece", "number"),
     ]
     table = frame_grid(ordered, "What drives each module", specs, context.money, where="module_uses")
     return Details("Which requirement drives each shared module, and what overdesign it causes", (table,))

@@ -21,7 +21,7 @@ def section(context: Context) -> Section:
         blocks.append(Text(context.absent("awards"), "absent"))
     else:
         blocks += [_by_year(context), _against_alone(context), _all_awards(context)]
-    blocks.append(_plant_use(context))
+    blocks.append(_plants(context))
     return Section(
         "awards",
         "Awards and plants",
@@ -144,30 +144,42 @@ def _all_awards(context: Context) -> Block:
     return Details("Every award: supplier, site, item, price and what the price rests on", (table,))
 
 
-def _plant_use(context: Context) -> Block:
-    rows = (
-        context.joint("plant_use")
-        .filter(pl.col("capacity").is_not_null() & (pl.col("capacity") > 0) & pl.col("year").is_not_null())
-        .with_columns((pl.col("quantity") / pl.col("capacity")).alias("use"))
-    )
+def _plants(context: Context) -> Block:
+    rows = context.joint("plants").filter(pl.col("capacity").is_not_null() & pl.col("year").is_not_null())
     if rows.is_empty():
-        return Text(context.absent("plant_use"), "absent")
-    sites = rows["site"].drop_nulls().unique(maintain_order=True).to_list()
-    years = rows["year"].unique().sort().to_list()
-    use = {(site, year): value for site, year, value in rows.select("site", "year", "use").iter_rows()}
-    full = sorted({site for (site, _), value in use.items() if value is not None and value > 0.95 and site})
-    title = f"Nearly full in some year: {', '.join(full)}" if full else "No site is used above 95 % of what it can give"
-    specs = [Spec("site", "Site"), Spec("year", "Year", "year"), Spec("quantity", "Quantity", "number")]
-    specs += [Spec("capacity", "Capacity", "number"), Spec("unit", "Unit"), Spec("use", "Use", "percent")]
+        if "plants" in context.tables.stored and context.ladder.evaluated:
+            return Text(f"The plan at “{words(context.best_rung)}” builds no plant of the companies' own.", "note")
+        return Text(context.absent("plants"), "absent")
+    named = rows.with_columns(
+        pl.concat_str("plant", pl.lit(" of "), "owner", ignore_nulls=True).alias("site"),
+        pl.coalesce("use", pl.col("output") / pl.col("capacity")).fill_nan(None).alias("use"),
+    )
+    sites = named["site"].unique(maintain_order=True).to_list()
+    years = named["year"].unique().sort().to_list()
+    use = {(site, year): value for site, year, value in named.select("site", "year", "use").iter_rows()}
+    known = [value for value in use.values() if value is not None]
+    title = (
+        f"Own plants are used between {percent(min(known), 0)} and {percent(max(known), 0)}" if known else "Own plants"
+    )
+    specs = [
+        Spec("site", "Plant"),
+        Spec("year", "Year", "year"),
+        Spec("step", "Size, GWh a year", "number"),
+        Spec("capacity", "Capacity in the year, GWh", "number"),
+        Spec("output", "Output, GWh", "number"),
+        Spec("use", "Use", "percent"),
+    ]
+    cells = [[_per_cent(use.get((site, year))) for year in years] for site in sites]
     return Chart(
-        "plant-use",
+        "plants",
         title,
-        "Rows are sites, columns years; the figure is the use of the capacity open to these buyers in per cent, "
-        "the darker "
-        "the fuller. White cells without a figure are not used.",
-        charts.heat(
-            sites, [str(year) for year in years], [[use.get((site, year)) for year in years] for site in sites], "%"
-        ),
-        frame_grid(rows, "Use of sites and plants", specs, context.money, where="plant_use"),
+        "Rows are plants, columns years; the figure is the output in per cent of what the plant can make that year, "
+        "the darker the fuller.",
+        charts.heat(sites, [str(year) for year in years], cells, "%"),
+        frame_grid(named, "Use of own plants", specs, context.money, where="plants"),
         height_px=90 + 30 * len(sites),
     )
+
+
+def _per_cent(share: float | None) -> float | None:
+    return None if share is None else share * 100

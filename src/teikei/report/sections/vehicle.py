@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -123,15 +123,48 @@ def _rival(context: Context) -> list[Block]:
     )
     if rows.is_empty():
         return [Text(context.absent("integrated_rival"), "absent")]
-    programmes = rows["programme"].unique(maintain_order=True).to_list()
-    blocks: list[Block] = [_walk(context, rows.filter(pl.col("programme") == programmes[0]), programmes[0], "rival")]
-    if len(programmes) > 1:
-        more = tuple(
-            _walk(context, rows.filter(pl.col("programme") == name), name, f"rival-{index}")
-            for index, name in enumerate(programmes[1:], start=1)
-        )
-        blocks.append(Details(f"The same walk for {len(more)} more programme{'s' if len(more) > 1 else ''}", more))
-    return blocks
+    walks = {
+        str(name): rows.filter(pl.col("programme") == name) for name in rows["programme"].unique(maintain_order=True)
+    }
+    pictures = tuple(
+        _walk(context, walk, name, f"rival-{index}") for index, (name, walk) in enumerate(walks.items(), start=1)
+    )
+    return [_beside_rival(context, walks), Details("The walk to the rival part by part, for each programme", pictures)]
+
+
+def _beside_rival(context: Context, walks: Mapping[str, pl.DataFrame]) -> Chart:
+    """The first level of every walk (alone), the last before the rival's (together) and the rival's."""
+    found = {}
+    for name, walk in walks.items():
+        pairs = list(walk.select("step", "value").iter_rows())
+        at = [value for (_, value), level in zip(pairs, levels(pairs), strict=True) if level]
+        found[name] = (at[0], at[-2] if len(at) > 2 else None, at[-1])
+    ordered = sorted(found, key=lambda name: found[name][0], reverse=True)
+    scale, unit = _unit(context, [found[name][0] for name in ordered])
+    labels = [context.programme_label(name) for name in ordered]
+    columns = [[value / scale if value is not None else None for value in found[name]] for name in ordered]
+    names = ("alone", "together", "integrated rival")
+    dearer = [name for name in ordered if (found[name][1] or found[name][0]) > found[name][2]]
+    title = f"{len(dearer)} of {len(ordered)} cars still cost more to build than at an integrated rival"
+    if dearer:
+        gaps = [(found[name][1] or found[name][0]) / found[name][2] - 1 for name in dearer if found[name][2] > 0]
+        title += f", by up to {percent(max(gaps), 0)}" if gaps else ""
+    return Chart(
+        "rival",
+        title,
+        "One row per programme: what its parts cost alone (circle), together (square) and at the structure of an "
+        "integrated rival (diamond): own cells and drives, no supplier margin, its region and scale.",
+        charts.dots(labels, [Series(one, [row[index] for row in columns]) for index, one in enumerate(names)], unit),
+        grid(
+            f"Cost of parts per car, {unit}",
+            ["Programme", *names],
+            [
+                [label, *(Cell(number(shown), value) for shown, value in zip(row, found[name], strict=True))]
+                for label, name, row in zip(labels, ordered, columns, strict=True)
+            ],
+        ),
+        height_px=110 + 30 * len(ordered),
+    )
 
 
 def levels(rows: Sequence[tuple[str | None, float]]) -> list[bool]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from teikei.errors import Problem
+from teikei.study.checks.references import MOST_SUGGESTIONS
 from teikei.study.messages import number_text, show, suggest
 from teikei.study.scenarios import SETTINGS_TABLE, PatchError, patch_rows, patch_settings, read_patch
 from teikei.study.source import Draft, Row
@@ -42,6 +43,7 @@ def scenarios_can_be_applied(draft: Draft) -> Iterator[Problem]:
 def ranges_name_real_figures(draft: Draft) -> Iterator[Problem]:
     """A range is of a number that stands in the study, and holds it."""
     written_keys: dict[str, dict[str, Row]] = {}
+    unknown_rows = 0
     for row in draft["ranges"]:
         low, high = row["low"], row["high"]
         if None not in (low, high) and low > high:
@@ -66,7 +68,8 @@ def ranges_name_real_figures(draft: Draft) -> Iterator[Problem]:
         elif table not in draft.damaged:
             if table not in written_keys:
                 written_keys[table] = rows_by_written_key(draft, table)
-            yield from _range_of_cell(draft, row, written_keys[table])
+            unknown_rows += key not in written_keys[table]
+            yield from _range_of_cell(draft, row, written_keys[table], unknown_rows <= MOST_SUGGESTIONS)
 
 
 def _range_of_setting(row: Row, column: str) -> Iterator[Problem]:
@@ -74,11 +77,11 @@ def _range_of_setting(row: Row, column: str) -> Iterator[Problem]:
         yield row.error("column", f"teikei knows no setting {show(column)}{suggest(column, Settings.model_fields)}")
 
 
-def _range_of_cell(draft: Draft, row: Row, targets: dict[str, Row]) -> Iterator[Problem]:
+def _range_of_cell(draft: Draft, row: Row, targets: dict[str, Row], suggesting: bool) -> Iterator[Problem]:
     table, key, column = row["table"], row["row"], row["column"]
     if key not in targets:
         names = [name for name, described in draft.columns[table].items() if described.key]
-        hint = suggest(key, targets) if targets else f"; the table {table} has no rows"
+        hint = "" if not suggesting else suggest(key, targets) if targets else f"; the table {table} has no rows"
         yield row.error("row", f"no row of {table} has the key {show(key)} ({'/'.join(names)}){hint}")
         return
     value, low, high = targets[key][column], row["low"], row["high"]

@@ -98,6 +98,7 @@ def tasks_have_no_cycle(draft: Draft) -> Iterator[Problem]:
 def _cycle_from(start: str, before: dict[str, list[str]], done: set[str]) -> list[str]:
     """Tasks of a cycle reachable from ``start``, the first repeated at the end; empty if there is none."""
     path: list[str] = []
+    on_path: set[str] = set()
     stack: list[tuple[str, int]] = [(start, 0)]
     while stack:
         task, position = stack.pop()
@@ -105,17 +106,18 @@ def _cycle_from(start: str, before: dict[str, list[str]], done: set[str]) -> lis
             if task in done:
                 continue
             path.append(task)
+            on_path.add(task)
         following = before[task]
         if position < len(following):
             stack.append((task, position + 1))
             successor = following[position]
-            if successor in path:
+            if successor in on_path:
                 return [*path[path.index(successor) :], successor]
             if successor not in done:
                 stack.append((successor, 0))
         else:
             done.add(task)
-            path.pop()
+            on_path.discard(path.pop())
     return []
 
 

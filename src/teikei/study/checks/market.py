@@ -48,7 +48,8 @@ def products_are_sold_at_a_price(draft: Draft) -> Iterator[Problem]:
             yield row.error("price", "found 0, expected the consumer price: a product that sells has a price")
         if row["powertrain"] == "bev" and row["range_km"] is None and "range_km" not in row.unread:
             yield row.warning(
-                "range_km", f"battery car {row['product']} has no range: demand takes the mean of the others"
+                "range_km",
+                f"battery car {row['product']} has no range: it is taken for many models together, not for one",
             )
         if row["range_km"] is not None and not row["range_procedure"]:
             yield row.warning(

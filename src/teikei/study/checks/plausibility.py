@@ -10,6 +10,7 @@ from teikei.errors import Problem
 from teikei.study.source import Draft, Row
 
 OUTLIER_FACTOR: Final = 10.0
+FEWEST_CARS: Final = 1_000
 _FEWEST_TO_COMPARE: Final = 3
 
 
@@ -56,6 +57,24 @@ def masses_and_energies_lie_near_their_like(draft: Draft) -> Iterator[Problem]:
             yield from _outliers(
                 [(row[column], row, column) for row in rows if row[column]], f"{column} of {name}, {unit}"
             )
+
+
+def prices_of_products_lie_near_their_like(draft: Draft) -> Iterator[Problem]:
+    """Consumer prices of one country lie within a factor of ten of their median."""
+    for country, rows in draft.grouped("products", "country").items():
+        prices = [(row["price"], row, "price") for row in rows if row["price"]]
+        yield from _outliers(prices, f"price of a car in {country}, study currency")
+
+
+def volumes_count_cars(draft: Draft) -> Iterator[Problem]:
+    """Volumes that would be tiny as cars are probably thousands of cars."""
+    units = draft.values("volumes", "units")
+    if units and 0 < max(units) < FEWEST_CARS:
+        row = next(row for row in draft["volumes"] if row["units"] == max(units))
+        yield row.warning(
+            "units",
+            f"the largest volume is {max(units):.10g} cars a year: the column counts cars, not thousands of cars",
+        )
 
 
 def _outliers(figures: list[tuple[float, Row, str]], words: str) -> Iterator[Problem]:
@@ -108,6 +127,8 @@ CHECKS = (
     the_study_has_companies,
     prices_lie_near_their_like,
     masses_and_energies_lie_near_their_like,
+    prices_of_products_lie_near_their_like,
+    volumes_count_cars,
     reported_figures_name_a_source,
     years_of_settings_fit,
 )

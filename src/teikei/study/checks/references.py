@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from teikei.errors import Problem
 from teikei.study.columns import LIST_SEPARATOR, Column
 from teikei.study.messages import show, suggest
 from teikei.study.source import Draft
+
+MOST_SUGGESTIONS: Final = 100  # different unknown names of one column for which the closest match is looked up
+
+# Characters that part names where the table's names are joined or listed, and words with a meaning of their own.
+_NOT_IN_NAMES: Final = {
+    ("companies", "company"): ("+,;/&=:", ("any", "none", "all")),
+    ("programmes", "programme"): (";/=", ()),
+    ("generations", "generation"): (";/=", ()),
+    ("versions", "version"): (";/=", ("all",)),
+    ("suppliers", "supplier"): (";&=", ("any", "none", "all")),
+    ("modules", "module"): (";&=", ()),
+    ("classes", "class"): (";&=", ()),
+    ("sites", "site"): (";=", ()),
+    ("tasks", "task"): (";", ()),
+    ("sources", "source"): (";", ()),
+}
+
+
+def names_can_be_joined(draft: Draft) -> Iterator[Problem]:
+    """Names hold no character that separates names elsewhere (lists, coalitions, slots, scopes, conditions)."""
+    for (table, column), (characters, words) in _NOT_IN_NAMES.items():
+        for row in draft[table]:
+            name = row[column] or ""
+            odd = next((character for character in characters if character in name), "")
+            if odd:
+                yield row.error(
+                    column,
+                    f"the name {show(name)} holds {show(odd)}, which separates names elsewhere: choose another name",
+                )
+            elif name in words:
+                yield row.error(column, f"{show(name)} has a meaning of its own in teikei: choose another name")
 
 
 def referenced_names_exist(draft: Draft) -> Iterator[Problem]:
@@ -43,18 +74,23 @@ def _missing_names(draft: Draft, table: str, column: Column, target: str, target
             "rows: add them",
         )
         return
+    suggestions: dict[str, str] = {}
+    choices = sorted(known)
     for row, name in users:
-        if name not in known:
-            yield row.error(
-                column.name,
-                f"{show(name)} is not in {draft.files[target]}, column {target_column}{_suggestion(name, known)}",
-            )
+        if name in known:
+            continue
+        if name not in suggestions:
+            suggestions[name] = _suggestion(name, choices) if len(suggestions) < MOST_SUGGESTIONS else ""
+        yield row.error(
+            column.name,
+            f"{show(name)} is not in {draft.files[target]}, column {target_column}{suggestions[name]}",
+        )
 
 
-def _suggestion(name: str, known: set[str]) -> str:
+def _suggestion(name: str, known: Sequence[str]) -> str:
     if "," in name or "、" in name:
         return ": names in a list are separated by ;"
-    return suggest(name, sorted(known))
+    return suggest(name, known)
 
 
 def _names(value: Any, is_list: bool) -> Sequence[str]:
@@ -106,19 +142,27 @@ def generations_and_versions_exist(draft: Draft) -> Iterator[Problem]:
 
 
 def buyers_exist(draft: Draft) -> Iterator[Problem]:
-    """``offers.buyer`` is any, a company, or companies joined by +."""
+    """``offers.buyer`` is any, a company, or companies joined by + in the order of the companies table."""
     companies = draft.values("companies", "company")
     if "companies" in draft.damaged:
         return
     for row in draft["offers"]:
-        for name in (row["buyer"] or "any").split("+"):
-            if name.strip() not in [*companies, "any"]:
-                yield row.error(
-                    "buyer",
-                    f"{show(name.strip())} is not in "
-                    f"{draft.files['companies']}{suggest(name, [*companies, 'any'])} (a coalition is companies "
-                    "joined by +)",
-                )
+        names = [name.strip() for name in (row["buyer"] or "any").split("+")]
+        unknown = [name for name in names if name not in companies and names != ["any"]]
+        for name in unknown:
+            hint = suggest(name, [*companies, "any"])
+            yield row.error(
+                "buyer",
+                f"{show(name)} is not in {draft.files['companies']}{hint} (a coalition is companies joined by +)",
+            )
+        ordered = "+".join(company for company in companies if company in names)
+        if not unknown and names != ["any"] and ordered != row["buyer"]:
+            yield row.error(
+                "buyer",
+                f"found {show(row['buyer'])}, expected {show(ordered)}: a coalition names each company once, in "
+                "the order "
+                f"of {draft.files['companies']}",
+            )
 
 
 def site_customers_exist(draft: Draft) -> Iterator[Problem]:
@@ -140,6 +184,7 @@ def site_customers_exist(draft: Draft) -> Iterator[Problem]:
 
 
 CHECKS = (
+    names_can_be_joined,
     referenced_names_exist,
     source_keys_exist,
     assumed_columns_exist,

@@ -1,0 +1,333 @@
+"""Objects and task scopes as a project: jobs, precedence within and between objects, capacity, dates."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import polars as pl
+
+from teikei.develop.objects import DevelopmentObject
+from teikei.develop.project import lateness_by_precedence
+from teikei.develop.quarters import Calendar
+from teikei.develop.types import Job, Milestone, Mode, Precedence, Project
+from teikei.errors import StudyError
+from teikei.study.types import Study
+
+SLACK_QUARTERS: Final = 12
+GO_AHEAD: Final = "alliance go-ahead"
+
+Places = dict[str, tuple[str, float, float, list[str]]]
+"""Task -> (title, earliest start in quarters from the start of the object, quarters, predecessors in the scope)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One task of one object: the job it is in, and its place inside that job (quarters, possibly fractions)."""
+
+    task: str
+    title: str
+    object_name: str
+    job: str
+    start: float
+    quarters: float
+    hours: float
+
+    @property
+    def first(self) -> int:
+        """First quarter of the task, counted from the start of its job."""
+        return math.floor(self.start + 1e-9)
+
+    @property
+    def end(self) -> int:
+        """Quarter after the last one worked in."""
+        return math.ceil(self.start + self.quarters - 1e-9)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A project with the steps behind its jobs, and sentences on what was read into the study."""
+
+    project: Project
+    steps: tuple[Step, ...]
+    objects: Mapping[str, DevelopmentObject]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Staff:
+    """capacity: ``SKILL at COMPANY`` -> hours a quarter; rates: company -> study currency an hour."""
+
+    capacity: Mapping[str, float]
+    rates: Mapping[str, float]
+    stretch: bool
+
+
+@dataclass
+class _Draft:
+    jobs: list[Job] = field(default_factory=list)
+    precedences: list[Precedence] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def make_network(
+    study: Study, objects: list[DevelopmentObject], companies: tuple[str, ...], calendar: Calendar, *, stretch: bool
+) -> Network:
+    """The project of a list of objects.
+
+    Tasks of families, variants and cars are jobs of their own; where a scope has parts of quarters, and for
+    applications, the object is one job whose tasks keep their places. Hours of an object are spread over its tasks by
+    their quarters. stretch: a task that needs more hours a quarter than any lead has takes as many more quarters as
+    it must. Raises StudyError where tasks of a scope wait for each other in a circle.
+    """
+    capacity = {
+        f"{skill} at {company}": hours
+        for company, skill, hours in study["engineering"].select("company", "skill", "hours_per_quarter").iter_rows()
+        if company in companies
+    }
+    staff = _Staff(capacity, _rates(study), stretch)
+    draft = _Draft()
+    ready: dict[tuple[str, str], tuple[int, list[str]]] = {}
+    kept = []
+    for one in objects:
+        tasks = study["tasks"].filter(pl.col("scope") == one.scope)
+        if not one.scope or tasks.is_empty():
+            continue
+        add = _car if one.level == "programme" else _add
+        ends = add(draft, one, _places(tasks), staff)
+        if not ends:
+            continue
+        kept.append(one)
+        for use, due in one.uses:
+            # an object that comes at the facelift must not hold the start of production: dates are kept apart
+            key = (f"{use[0]}/{use[1]}", str(due))
+            known = ready.setdefault(key, (due, []))
+            known[1].extend(ends)
+    _links(draft, study, kept)
+    milestones = tuple(
+        Milestone(f"{name}@{due}", date, tuple(dict.fromkeys(jobs))) for (name, due), (date, jobs) in ready.items()
+    )
+    horizon = _horizon(draft, milestones)
+    discount = tuple(
+        float((1 + study.settings.discount_rate) ** -(calendar.middle(q) - study.settings.base_year))
+        for q in range(horizon)
+    )
+    project = Project(
+        jobs=tuple(draft.jobs),
+        precedences=tuple(draft.precedences),
+        capacity={name: (hours,) * horizon for name, hours in capacity.items()},
+        milestones=milestones,
+        horizon=horizon,
+        discount=discount,
+    )
+    return Network(project, tuple(draft.steps), {one.name: one for one in kept}, tuple(draft.notes))
+
+
+def _rates(study: Study) -> dict[str, float]:
+    own = study["companies"].select("company", "engineering_rate_per_hour").iter_rows()
+    return {company: rate or study.settings.engineering_rate_per_hour for company, rate in own}
+
+
+def _places(tasks: pl.DataFrame) -> Places:
+    """Task -> (title, earliest start in quarters from the start of the object, quarters, predecessors in the scope)."""
+    rows = {row["task"]: row for row in tasks.iter_rows(named=True)}
+    start: dict[str, float] = {}
+    open_tasks = dict(rows)
+    while open_tasks:
+        ready = [
+            name
+            for name, row in open_tasks.items()
+            if all(p in start or p not in rows for p in row["predecessors"] or [])
+        ]
+        if not ready:
+            raise StudyError(f"The tasks {', '.join(sorted(open_tasks))} wait for each other in a circle.")
+        for name in ready:
+            before = [p for p in open_tasks.pop(name)["predecessors"] or [] if p in rows]
+            start[name] = max([0.0, *(start[p] + rows[p]["quarters"] for p in before)])
+    return {
+        name: (row["title"], start[name], row["quarters"], [p for p in row["predecessors"] or [] if p in rows])
+        for name, row in rows.items()
+    }
+
+
+def _car(
+    draft: _Draft,
+    one: DevelopmentObject,
+    places: Places,
+    staff: _Staff,
+) -> list[str]:
+    """A car whose work must have begun before the first quarter counts as under way: only what is left is planned."""
+    due = one.uses[0][1]
+    after: dict[str, list[str]] = {}
+    for name, (_, _, _, before) in places.items():
+        for earlier in before:
+            after.setdefault(earlier, []).append(name)
+    latest_end: dict[str, float] = {}
+    for name in sorted(places, key=lambda n: (-places[n][1], -places[n][2])):
+        latest_end[name] = min([float(due), *(latest_end[n] - places[n][2] for n in after.get(name, []))])
+    if all(latest_end[name] - quarters >= 0 for name, (_, _, quarters, _) in places.items()):
+        return _add(draft, one, places, staff)
+    left = {}
+    total = sum(quarters for _, _, quarters, _ in places.values())
+    for name, (title, _, quarters, before) in places.items():
+        remaining = min(quarters, math.floor(latest_end[name] + 1e-9))
+        if remaining > 0 or (quarters == 0 and latest_end[name] >= 0):
+            left[name] = (title, max(0.0, latest_end[name] - quarters), float(remaining), before)
+    left = {n: (t, s, q, [b for b in before if b in left]) for n, (t, s, q, before) in left.items()}
+    draft.notes.append(
+        f"{one.name} is taken to be under way: its tasks take {_length(places):g} quarters and production starts in "
+        f"{due}"
+    )
+    part = sum(quarters for _, _, quarters, _ in left.values()) / total if total else 0.0
+    rest = {skill: hours * part for skill, hours in one.hours.items()}
+    return _add(draft, one, left, staff, rest)
+
+
+def _length(places: Places) -> float:
+    return max(start + quarters for _, start, quarters, _ in places.values())
+
+
+def _add(
+    draft: _Draft,
+    one: DevelopmentObject,
+    places: Places,
+    staff: _Staff,
+    hours: dict[str, float] | None = None,
+) -> list[str]:
+    """Adds the jobs of an object and returns those that must have ended when it is ready."""
+    if not places:
+        return []
+    hours = one.hours if hours is None else hours
+    total = sum(quarters for _, _, quarters, _ in places.values())
+    per_quarter = {skill: amount / total for skill, amount in hours.items()} if total else {}
+    whole = all(float(quarters).is_integer() for _, _, quarters, _ in places.values())
+    if one.level == "application" or not whole:
+        length = math.ceil(_length(places) - 1e-9)
+        work = [0.0] * length
+        for _, start, quarters, _ in places.values():
+            for q in range(length):
+                work[q] += max(0.0, min(start + quarters, q + 1.0) - max(start, float(q)))
+        name = one.name
+        draft.jobs.append(Job(name, length, _modes(one, per_quarter, work, staff.rates), team=one.name))
+        for task, (title, start, quarters, _) in places.items():
+            draft.steps.append(
+                Step(task, title, one.name, name, start, quarters, sum(hours.values()) * _part(quarters, total))
+            )
+        return [name]
+    ended = set(places)
+    for task, (title, _, quarters, before) in places.items():
+        name = f"{one.name}: {task}"
+        duration = int(quarters)
+        if staff.stretch and duration:
+            duration = _stretched(one, per_quarter, duration, staff.capacity)
+            if duration > quarters:
+                draft.notes.append(
+                    f"{one.name}, {title}: takes {duration} quarters instead of {int(quarters)}, no lead has the "
+                    f"hours for less"
+                )
+        work = [quarters / duration] * duration if duration else []
+        draft.jobs.append(Job(name, duration, _modes(one, per_quarter, work, staff.rates), team=one.name))
+        draft.steps.append(
+            Step(task, title, one.name, name, 0.0, float(duration), sum(hours.values()) * _part(quarters, total))
+        )
+        ended -= set(before)
+    duration_of = {job.name: job.duration for job in draft.jobs}
+    for task, (_, _, _, before) in places.items():
+        for earlier in before:
+            first = f"{one.name}: {earlier}"
+            draft.precedences.append(Precedence(first, f"{one.name}: {task}", duration_of[first]))
+    return [f"{one.name}: {task}" for task in ended]
+
+
+def _part(quarters: float, total: float) -> float:
+    return quarters / total if total else 0.0
+
+
+def _modes(
+    one: DevelopmentObject, per_quarter: dict[str, float], work: list[float], rates: Mapping[str, float]
+) -> tuple[Mode, ...]:
+    """A mode for each possible lead; per_quarter: hours by skill per quarter of task; work: task quarters in each
+    period."""
+    return tuple(
+        Mode(
+            lead,
+            {f"{skill} at {lead}": tuple(amount * part for part in work) for skill, amount in per_quarter.items()},
+            sum(per_quarter.values()) * sum(work) * rates[lead] / 1e6,
+        )
+        for lead in one.leads
+    )
+
+
+def _stretched(
+    one: DevelopmentObject, per_quarter: dict[str, float], duration: int, capacity: Mapping[str, float]
+) -> int:
+    """Quarters a task takes if its hours must fit into what the best lead has."""
+    needed = []
+    for lead in one.leads:
+        on_hand = {skill: capacity.get(f"{skill} at {lead}", 0.0) for skill in per_quarter}
+        if all(on_hand[skill] > 0 for skill, amount in per_quarter.items() if amount):
+            ratios = [amount / on_hand[skill] for skill, amount in per_quarter.items() if amount]
+            needed.append(math.ceil(duration * max([1.0, *ratios]) - 1e-9))
+    return min(needed) if needed else duration
+
+
+def _horizon(draft: _Draft, milestones: tuple[Milestone, ...]) -> int:
+    """Up to the last date that precedence alone allows, and some years for what waits for staff."""
+    everything = sum(job.duration for job in draft.jobs) + sum(abs(one.lag) for one in draft.precedences)
+    far = everything + max([0, *(one.due for one in milestones)])
+    project = Project(tuple(draft.jobs), tuple(draft.precedences), {}, milestones, far)
+    late = lateness_by_precedence(project)
+    return max([1, *(max(0, one.due) + late[one.name] for one in milestones)]) + SLACK_QUARTERS
+
+
+def _links(draft: _Draft, study: Study, objects: list[DevelopmentObject]) -> None:
+    """Rows of scope ``link``: their predecessors must end before the tasks named in the title begin.
+
+    A link on a family's task holds for the task of the same title in variants and applications of the class as well. A
+    link whose title speaks of any shared family is a task of its own before all shared families (go-ahead of the
+    alliance).
+    """
+    links = study["tasks"].filter(pl.col("scope") == "link")
+    titles = dict(study["tasks"].select("task", "title").iter_rows())
+    scopes = dict(study["tasks"].select("task", "scope").iter_rows())
+    by_name = {one.name: one for one in objects}
+    for row in links.iter_rows(named=True):
+        if "shared family" in row["title"]:
+            _go_ahead(draft, row, objects)
+            continue
+        _, _, after_text = row["title"].partition("before")
+        named = [task for task in titles if re.search(rf"(?<![\w-]){re.escape(task)}(?![\w-])", row["title"])]
+        for earlier in row["predecessors"] or []:
+            class_name = scopes.get(earlier, "").split(" ")[0]
+            sources = [
+                step
+                for step in draft.steps
+                if step.title == titles.get(earlier) and by_name[step.object_name].class_name == class_name
+            ]
+            targets = [step for step in draft.steps if step.task in named and after_text]
+            for source in sources:
+                for target in targets:
+                    if _serve_the_same_car(by_name[source.object_name], by_name[target.object_name]):
+                        lag = source.end - target.first
+                        draft.precedences.append(Precedence(source.job, target.job, lag))
+
+
+def _serve_the_same_car(one: DevelopmentObject, other: DevelopmentObject) -> bool:
+    """Whether both are for the same car and the same date."""
+    return one.name != other.name and bool(set(one.uses) & set(other.uses))
+
+
+def _go_ahead(draft: _Draft, row: dict[str, object], objects: list[DevelopmentObject]) -> None:
+    shared = {one.name for one in objects if one.shared and one.level == "family"}
+    first = {step.job for step in draft.steps if step.object_name in shared and step.first == 0}
+    waits = {one.after for one in draft.precedences}
+    begins = sorted(job for job in first if job not in waits)
+    duration = math.ceil(float(str(row["quarters"])))
+    if not begins or duration <= 0:
+        return
+    draft.jobs.append(Job(GO_AHEAD, duration, (Mode("", {}),), team=GO_AHEAD))
+    draft.precedences += [Precedence(GO_AHEAD, job, duration) for job in begins]

@@ -1,0 +1,139 @@
+import math
+
+import polars as pl
+import pytest
+
+from teikei.errors import StudyError
+from teikei.modules import catalogue
+from teikei.simulate import performance
+from tests.simulate.small_study import requirement, small_study
+
+
+def run(**changes):
+    study = small_study(**changes)
+    designs = catalogue(study)
+    return designs, performance(study, designs)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return run()
+
+
+def rows_of(found, slot, modules, requirement_name, procedure=None):
+    designs, done = found
+    wanted = designs.candidates.filter(pl.col("slot") == slot).group_by("candidate").agg(pl.col("module"))
+    number = next(row["candidate"] for row in wanted.iter_rows(named=True) if set(modules) <= set(row["module"]))
+    part = done.results.filter(
+        (pl.col("slot") == slot) & (pl.col("candidate") == number) & (pl.col("requirement") == requirement_name)
+    )
+    return part.filter(pl.col("procedure") == procedure) if procedure else part
+
+
+def test_every_candidate_has_a_row_and_every_requirement_is_judged(result):
+    designs, done = result
+    assert done.candidates.select("slot", "candidate").equals(
+        designs.candidates.select("slot", "candidate").unique(maintain_order=True)
+    )
+    per = done.results.group_by("slot", "candidate").len()
+    assert set(per["len"]) == {4}
+
+
+def test_rejection_names_the_requirement_and_what_was_reached(result):
+    _, done = result
+    rejected = done.candidates.filter(~pl.col("feasible"))
+    assert rejected["reason"].str.contains("acceleration_0_100|range|kei_power_cap").all()
+    assert (done.candidates.filter(pl.col("feasible"))["reason"] == "").all()
+
+
+def test_kei_power_cap_is_never_loosened(result):
+    row = rows_of(result, "K/G1/std/1", {"E70"}, "kei_power_cap").row(0, named=True)
+    assert row["reached"] == 70
+    assert row["effective"] == 47
+    assert row["passed"] is False
+
+
+def test_what_the_incumbent_misses_is_set_to_what_it_reaches_in_its_own_generation(result):
+    row = rows_of(result, "K/G1/std/1", {"E47", "B20"}, "range", "wltc_japan").row(0, named=True)
+    assert row["reached"] < row["required"]
+    assert row["effective"] == row["reached"]
+    assert row["status"] == "set to incumbent"
+    assert row["passed"]
+
+
+def test_a_successor_keeps_its_target_corrected_by_the_bias_on_the_incumbent(result):
+    own = rows_of(result, "K/G1/std/1", {"E47", "B20"}, "range", "wltc_japan").row(0, named=True)
+    later = rows_of(result, "K/G2/std/1", {"E47", "B20"}, "range", "wltc_japan").row(0, named=True)
+    assert later["effective"] == pytest.approx(250.0 * own["reached"] / 210.0)
+    assert later["status"] == "missed: scaled by incumbent"
+
+
+def test_a_procedure_that_is_not_shipped_is_said_and_rejects_nothing(result):
+    row = rows_of(result, "K/G1/std/1", {"E47", "B31"}, "range", "midc").row(0, named=True)
+    assert row["status"] == "not evaluated: procedure 'midc' is not shipped"
+    assert row["passed"] is None
+
+
+def test_generations_share_physics(result):
+    _, done = result
+    both = done.candidates.filter(pl.col("slot").str.starts_with("P/G1/std"))
+    assert (
+        both.filter(pl.col("slot") == "P/G1/std/1")["range_km"].to_list()
+        == both.filter(pl.col("slot") == "P/G1/std/2")["range_km"].to_list()
+    )
+
+
+def test_a_reported_requirement_does_not_bind():
+    rows = [requirement("P", "acceleration_0_100", 2.0, "s", "max_time", binding=False)]
+    _, done = run(requirements=rows)
+    assert done.candidates.filter(pl.col("slot").str.starts_with("P/"))["feasible"].all()
+    assert not done.results["passed"].any()
+
+
+def test_a_wrong_unit_is_not_evaluated_but_said():
+    _, done = run(requirements=[requirement("P", "range", 400.0, "miles", "wltc_japan")])
+    assert done.results["status"].str.contains("unit 'miles'").all()
+
+
+def test_range_is_usable_energy_over_consumption_and_wall_adds_the_charger_once(result):
+    designs, done = result
+    row = done.candidates.filter(pl.col("slot") == "P/G1/std/1").row(0, named=True)
+    assert row["range_km"] == pytest.approx(designs.packs["B78"].usable_energy_j / 3600 / row["battery_wh_per_km"])
+    assert row["wall_wh_per_km"] == pytest.approx(row["battery_wh_per_km"] / 0.9)
+
+
+def test_kerb_mass_is_body_plus_modules(result):
+    designs, done = result
+    mass = dict(designs.table.select("module", "mass_kg").iter_rows())
+    row = done.candidates.filter(pl.col("slot") == "P/G1/std/1").row(0, named=True)
+    assert row["mass_kg"] == pytest.approx(1150 + mass["E160"] + mass["B78"] + mass["I6"], abs=1e-5)
+
+
+def test_cold_costs_range():
+    rows = [requirement("P", "cold_range_fraction", 0.5, "ratio", "wltc_japan", temperature_c=-7.0)]
+    _, done = run(requirements=rows)
+    reached = done.results.filter(pl.col("slot") == "P/G1/std/1")["reached"]
+    assert 0.55 < reached[0] < 0.85
+
+
+def test_voltage_of_pack_above_the_inverter_is_a_reason():
+    rows = small_study()["modules"].rows(named=True)
+    rows[0] = {**rows[0], "voltage_nominal_v": 280.0, "voltage_max_v": 300.0}
+    _, done = run(modules=rows)
+    reasons = done.candidates.filter(pl.col("slot") == "P/G1/std/1")["reason"]
+    assert reasons[0].startswith("B78 reaches")
+
+
+def test_negative_road_load_is_refused_in_the_study_s_words():
+    rows = small_study()["programmes"].rows(named=True)
+    rows[0] = {**rows[0], "f0_n": 50.0, "f1_n_per_mps": -10.0, "f2_n_per_mps2": 0.3, "road_load_mass_kg": 1600.0}
+    with pytest.raises(StudyError, match="road load is -"):
+        run(programmes=rows)
+
+
+def test_all_wheel_drive_is_quicker_and_heavier(result):
+    _, done = result
+    one = rows_of(result, "P/G1/std/1", {"E90"}, "acceleration_0_100").row(0, named=True)
+    two = done.results.filter((pl.col("slot") == "P/G1/awd/1") & (pl.col("requirement") == "acceleration_0_100"))
+    assert math.isfinite(one["reached"])
+    assert two["reached"].max() < one["reached"]
