@@ -77,8 +77,8 @@ def test_from_invitation_to_deletion(town: Town, tmp_path: Path) -> None:
     studies = to_release(town, base, {"aoba": files, "midori": files})
     for who in (aoba, midori, town["counsel@aoba"], town["buyer@midori"]):
         text = who.get(base).text
-        assert "peak_power_kw" in text
-        assert re.search(r"saving_band</td><td>powertrain</td><td>[\d,]+", text)
+        assert "peak power kw" in text
+        assert re.search(r"saving band</td><td>powertrain</td><td>[\d,]+", text)
     asked = aoba.send_form(f"{base}/what-if", {"version": f"{studies['aoba']}/1", "purpose": "other mass"})
     assert asked.status_code == 303, asked.text
     what_if = re.search(r"what-if/(\w+)/approve", midori.get(base).text)
@@ -99,7 +99,7 @@ def test_from_invitation_to_deletion(town: Town, tmp_path: Path) -> None:
     assert not list(store.folder.glob("room/joint/*"))
     assert not [path for path in store.folder.glob("room/jobs/*") if path.is_dir()]
     assert "commitments" in midori.get(base).text
-    assert "peak_power_kw" in midori.get(base).text  # what was released stays
+    assert "peak power kw" in midori.get(base).text  # what was released stays
 
 
 def test_steps_out_of_order_are_refused_in_words(town: Town, tmp_path: Path) -> None:
@@ -218,5 +218,5 @@ def test_every_byte_a_rival_gets_stays_equal_when_the_agreed_release_does(
         to_release(town, base, {"aoba": public, "midori": private})
         seen.append({who: _everything(town, who, base) for who in ("planner@aoba", "counsel@aoba", "planner@kuro")})
         rooms = json.dumps(_everything(town, "operator@room", base)[3][2])
-        assert "saving_band" in rooms
+        assert "saving band" in rooms
     assert seen[0] == seen[1]

@@ -42,8 +42,8 @@ def preview(study: Study, company: str, release_list: ReleaseList) -> list[Infer
 
     study: the company's own version; company: a member. Volumes (base case): as if every car that a module fits gets
     it, against the rival volume that the study itself shows for the other members. Contract prices: as if the rest of
-    the stand-alone cost were known to the rival. Figures that reach a release only through the choice of designs are
-    counted by ``unbounded``.
+    the stand-alone cost were known to the rival. Figures that reach a release through the saving or the choice of
+    designs are counted by ``unbounded``: their range is not computed.
     """
     return [*_volumes(study, company, release_list), *_contract_prices(study, company, release_list)]
 

@@ -6,15 +6,16 @@ import datetime as dt
 import shutil
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from teikei.errors import StudyError
-from teikei.runs import read as read_run
-from teikei.runs.types import Run
 from teikei.web import joint as joints
 from teikei.web.database import ROOM, Store
 from teikei.web.jobs import DONE, Jobs
 from teikei.web.workspace import read_version, study_path
+
+if TYPE_CHECKING:
+    from teikei.runs.types import Run
 
 
 def start(store: Store, jobs: Jobs, found: dict[str, Any], number: int, company: str, by: str) -> str:
@@ -52,6 +53,8 @@ def state_of(store: Store, job: str) -> str:
 
 def joint_run(store: Store, jobs: Jobs, job: str) -> Run:
     """The finished run of a job of the room. Raises StudyError where it is not done."""
+    from teikei.runs import read as read_run
+
     if state_of(store, job) != DONE:
         raise StudyError("the joint run is not done")
     return read_run(jobs.folder(ROOM, job) / "run")
