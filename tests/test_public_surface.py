@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+
+import pytest
 
 import teikei
 from teikei import market, plan, simulate, split
@@ -18,7 +21,7 @@ def test_public_names_are_exactly_these() -> None:
 
 def test_run_takes_the_promised_arguments() -> None:
     assert list(inspect.signature(teikei.run).parameters) == [
-        "study", "out", "scenario", "rungs", "executor", "progress",
+        "study", "out", "scenario", "rungs", "executor", "progress", "schedule_seconds",
     ]  # fmt: skip
 
 
@@ -26,17 +29,24 @@ def test_load_takes_a_path() -> None:
     assert next(iter(inspect.signature(teikei.load).parameters)) == "path"
 
 
-def test_equilibrium_takes_the_promised_arguments() -> None:
-    promised = ["cost", "utility", "price_slope", "weight", "ownership", "nest", "nest_parameter", "start", "tolerance"]
-    found = inspect.signature(market.equilibrium).parameters
-    assert list(found)[: len(promised)] == promised
-    assert all(found[name].default is not inspect.Parameter.empty for name in list(found)[len(promised) :])
-    assert list(inspect.signature(market.invert_shares).parameters) == [
-        "share", "price", "price_slope", "weight", "taste", "nest", "nest_parameter",
-    ]  # fmt: skip
-    assert list(inspect.signature(market.marginal_cost).parameters) == [
-        "share", "price", "utility", "price_slope", "weight", "ownership", "nest", "nest_parameter",
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("function", "promised"),
+    [
+        (
+            market.equilibrium,
+            "cost utility price_slope weight ownership nest nest_parameter start tolerance",
+        ),
+        (market.invert_shares, "share price price_slope weight taste nest nest_parameter"),
+        (market.marginal_cost, "share price utility price_slope weight ownership nest nest_parameter"),
+    ],
+    ids=["equilibrium", "invert_shares", "marginal_cost"],
+)
+def test_market_functions_take_the_promised_arguments(function: Callable[..., object], promised: str) -> None:
+    found = inspect.signature(function).parameters
+    assert [name for name in found if name in promised.split()] == promised.split()
+    further = [found[name] for name in found if name not in promised.split()]
+    assert all(one.kind is inspect.Parameter.KEYWORD_ONLY for one in further)
+    assert all(one.default is not inspect.Parameter.empty for one in further)
 
 
 def test_main_function_of_each_stage_is_there() -> None:

@@ -71,16 +71,20 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: the next free under runs/)")] = None,
     scenario: Annotated[str | None, typer.Option(help="Name of a scenario of the study")] = None,
     rungs: Annotated[str | None, typer.Option(help="Rungs to solve, separated by commas (default: all)")] = None,
+    schedule: Annotated[float, typer.Option(help="Also schedule the development: seconds for each schedule")] = 0.0,
 ) -> None:
     """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
     from teikei.flow import run as run_line
     from teikei.report import headline
     from teikei.study import load
-    from teikei.terminal import console, progress_bar
+    from teikei.terminal import console, progress_bar, workers
 
     chosen = [name.strip() for name in rungs.split(",") if name.strip()] if rungs else None
-    with progress_bar() as progress:
-        finished = run_line(load(study), out=out, scenario=scenario, rungs=chosen, progress=progress)
+    read = load(study)
+    with progress_bar() as progress, workers() as executor:
+        finished = run_line(
+            read, out, scenario, chosen, executor=executor, progress=progress, schedule_seconds=schedule
+        )
     console().print(headline(finished.tables, finished.meta))
     typer.echo(f"Report: {finished.report_path}")
 

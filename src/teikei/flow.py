@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 
@@ -20,7 +20,6 @@ from teikei.study import Study, apply_scenario
 from teikei.study.messages import show
 
 Progress = Callable[[str, float], None]
-SCHEDULE_SECONDS: Final = 10.0  # safety limit of one schedule; a schedule stopped by it says so
 
 
 def run(
@@ -30,11 +29,15 @@ def run(
     rungs: Sequence[str] | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    *,
+    schedule_seconds: float = 0.0,
 ) -> Run:
     """Plan every coalition at every rung, split the saving, predict the market, and keep it all as a run.
 
     study: from ``teikei.load``; scenario: a named set of changes of the study; rungs: which to solve (default: all);
-    executor: where plans are solved side by side (default: here); progress: called with a text and the share done.
+    executor: where plans are solved side by side (default: here); progress: called with a text and the share done;
+    schedule_seconds: limit of each solve of the development schedule (0 = none is made: on the shipped study its
+    proof takes longer than the rest of the line, and a schedule stopped by time is not reproducible).
     Raises StudyError (the input is wrong) and NoPlanError (nothing satisfies it).
     """
     folder = choose_folder(study.settings.name, Path(out) if out is not None else None)
@@ -54,7 +57,11 @@ def run(
         return plan.reprice(study, catalogue, one, volumes)
 
     clock.next("Scheduling the development", 0.70)
-    schedule = develop.schedule(study, catalogue, plans, seconds=SCHEDULE_SECONDS)
+    schedule = (
+        develop.schedule(study, catalogue, plans, seconds=schedule_seconds)
+        if schedule_seconds > 0
+        else develop.no_schedule("no schedule of the development was asked for (teikei run --schedule SECONDS)")
+    )
     clock.next("Splitting the saving", 0.80)
     allocation = split.allocate(study, plans)
     terms = split.terms(study, plans, allocation, reprice=reprice)

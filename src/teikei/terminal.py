@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from rich.console import Console
 
 
@@ -16,6 +18,21 @@ def console() -> Console:
 
     plain = Console()
     return plain if plain.is_terminal else Console(width=120)
+
+
+@contextmanager
+def workers() -> Iterator[Executor | None]:
+    """Processes for work that can be done side by side, one per processor; None where there is only one."""
+    import multiprocessing
+    import os
+    from concurrent.futures import ProcessPoolExecutor
+
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count < 2:
+        yield None
+        return
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as executor:
+        yield executor
 
 
 @contextmanager

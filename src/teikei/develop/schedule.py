@@ -151,6 +151,19 @@ def schedule(
     )
 
 
+def no_schedule(reason: str) -> Schedule:
+    """A schedule that was not made: every table empty, the reason as its note."""
+    return Schedule(
+        table=pl.DataFrame(schema=TABLE_SCHEMA),
+        milestones=pl.DataFrame(schema=MILESTONE_SCHEMA),
+        fixes=pl.DataFrame(schema=FIXES_SCHEMA),
+        load=pl.DataFrame(schema=LOAD_SCHEMA),
+        calendar=pl.DataFrame(schema=CALENDAR_SCHEMA),
+        summary=pl.DataFrame(schema=SUMMARY_SCHEMA),
+        notes=(reason,),
+    )
+
+
 def _with_leads(objects: list[DevelopmentObject], leads: Mapping[str, str]) -> list[DevelopmentObject]:
     """The objects with agreed leads; raises StudyError for a lead that the object cannot have."""
     result = []

@@ -1,4 +1,3 @@
-
 """Nested logit demand with consumer types: shares and their derivatives, analytic, batched over leading axes.
 
     v_ij = utility_ij - a_i k_j p_j,   D_ig = sum_{j in g} exp(v_ij / (1 - rho_g))

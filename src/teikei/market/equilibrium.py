@@ -1,4 +1,3 @@
-
 """Bertrand-Nash prices by the zeta fixed point (Morrow and Skerlos 2011), and the marginal cost behind them."""
 
 from __future__ import annotations

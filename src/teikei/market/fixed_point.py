@@ -1,4 +1,3 @@
-
 """Compiled fixed points: the zeta map of Morrow and Skerlos for markups, the share contraction for mean utilities.
 
 Symbols follow Morrow and Skerlos (2011, Operations Research 59): s_ij the probability that type i takes product j, rho

@@ -1,4 +1,3 @@
-
 """Compiled choice probabilities of all consumer types of one market, with no allocation inside.
 
 Loops run over types innermost, so that the compiler takes several at a time. The fixed points that use them are in

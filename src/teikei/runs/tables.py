@@ -65,6 +65,8 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
         "shares": found.allocation.shares,
         "core": found.allocation.core,
         "baselines": found.allocation.baselines,
+        "shares_of_blocs": found.allocation.blocs,
+        "shares_by_lever": found.allocation.by_lever,
         **found.terms,
         "market_outcome": outcome.outcome,
         "market_summary": outcome.summary,
@@ -76,6 +78,7 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
         "market_diversion": outcome.diversion,
         "market_levers": outcome.levers,
         "market_policy_step": outcome.policy_step,
+        "market_stock": outcome.stock,
         "programmes": study["programmes"].select("programme", "company", "title", "segment", "in_scope", "status"),
         "rungs": study["rungs"].select(
             "rung", "position", "class", "procurement", "development_shared", "joint_plants"

@@ -105,7 +105,7 @@ def _group(tender: Tender, upper: Array, place: tuple[int, int], first: int, las
 
 def quiet_solver() -> highspy.Highs:
     """A silent HiGHS on one thread: the same answer in every run."""
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy ships no annotation for its constructor
+    solver = highspy.Highs()
     solver.setOptionValue("output_flag", False)
     solver.setOptionValue("threads", 1)
     solver.setOptionValue("random_seed", 1)
