@@ -44,11 +44,7 @@ def reprice(study: Study, catalogue: Catalogue, plan: Plan, volumes: pl.DataFram
         plan.rung,
         split_members(facts, plan.coalition),
         plan.decisions.get("reserved"),
-<<<<<<< HEAD
-        known_joint_start=plan.decisions.get("joint_start"),
-=======
         plan.decisions.get("joint_start"),
->>>>>>> docs
     )
     present = {key: option for key, option in decisions.modules.items() if key[0] in scope.company_of}
     frozen = replace(decisions, modules=present, awards={})
