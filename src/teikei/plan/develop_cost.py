@@ -28,7 +28,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How the cost of a family divides: factors on NRE for the group itself, each further bloc, each further company."""
+    """How the cost of a family divides: factors on NRE for the group, each further bloc, each further company."""
 
     base: float
     per_bloc: float
@@ -217,7 +217,7 @@ def _divergence_charges(scope: Scope, module_name: str, options: list[Option]) -
 
 
 def introductions(scope: Scope, decisions: Decisions) -> dict[tuple[str, str, str, int], list[str]]:
-    """(programme, generation, family, step) -> slots in which a family's module is new to the car; step 2 = facelift."""
+    """(programme, generation, family, step) -> slots in which a family's module is new; step 2 = facelift."""
     facts = scope.facts
     found: dict[tuple[str, str, str, int], list[str]] = {}
     for (slot_name, position), option in decisions.modules.items():

@@ -21,9 +21,9 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from teikei.plan.bill import price_lines
+from teikei.plan.bill import Line, price_lines
 from teikei.plan.facts import RungRule
-from teikei.plan.price import BILL_ITEMS, bill_records
+from teikei.plan.price import bill_records
 from teikei.plan.scope import Item, Scope
 from teikei.plan.solve_one import Solved
 
@@ -63,8 +63,7 @@ def savings_table(solved: Mapping[tuple[str, str], Solved]) -> pl.DataFrame:
     rows = []
     by_coalition: dict[str, list[Solved]] = {}
     for (coalition, _), found in solved.items():
-        if found.decisions is not None:
-            by_coalition.setdefault(coalition, []).append(found)
+        by_coalition.setdefault(coalition, []).append(found)
     for coalition, ladder in by_coalition.items():
         for lower, upper in itertools.pairwise(ladder):
             for method, levers in levers_between(lower, upper).items():
@@ -86,15 +85,14 @@ def levers_between(lower: Solved, upper: Solved) -> dict[str, dict[tuple[str, st
         (company, lever): [] for company in upper.scope.members for lever in LEVER_ORDER
     }
     for sign, found in ((1.0, lower), (-1.0, upper)):
-        assert found.priced is not None
         for record in found.priced.records:
             lever = ITEM_LEVER.get(record.item)
             if lever is not None:
                 base[(record.company, lever)].append(sign * record.value)
     for key, value in _design_and_source(lower, upper).items():
         base[key].append(value)
-    orders = {"order": [("technical", "commercial", "divergence")]}
-    orders["shapley"] = list(itertools.permutations(orders["order"][0]))
+    stated = ("technical", "commercial", "divergence")
+    orders: dict[str, list[tuple[str, ...]]] = {"order": [stated], "shapley": list(itertools.permutations(stated))}
     result = {}
     bills = _pooling_bills(lower, upper)
     for method, sequences in orders.items():
@@ -136,10 +134,14 @@ def _own_groups(lower: Scope, upper: Scope) -> tuple[Callable[[str, str, str], s
     return pool, lower.buying_group
 
 
+def _diverging(lower: Scope, everywhere: bool) -> Callable[[str], bool]:
+    """Classes whose joint drawings lose volume to divergence: all, or those that were shared at the lower rung."""
+    return lambda class_name: everywhere or lower.rule(class_name).development_shared
+
+
 def _pooling_bills(lower: Solved, upper: Solved) -> dict[frozenset[str], dict[str, float]]:
     """Pooling in force -> company -> purchase bill of the upper plan, million."""
     scope, decisions = upper.scope, upper.decisions
-    assert decisions is not None
     own_pool, own_group = _own_groups(lower.scope, scope)
     names = ("technical", "commercial", "divergence")
     bills = {}
@@ -150,7 +152,7 @@ def _pooling_bills(lower: Solved, upper: Solved) -> dict[frozenset[str], dict[st
                 decisions,
                 scope.pool if "technical" in chosen else own_pool,
                 scope.buying_group if "commercial" in chosen else own_group,
-                "divergence" in chosen,
+                _diverging(lower.scope, "divergence" in chosen),
             )
             total: dict[str, list[float]] = {}
             for record in bill_records(scope, decisions, lines):
@@ -195,18 +197,16 @@ class _Cell:
 
 def _cells(found: Solved, *, own: bool, reference: Solved) -> dict[tuple[str, str, str, int], _Cell]:
     scope, decisions = found.scope, found.decisions
-    assert decisions is not None
     if own:
         pool, group = _own_groups(reference.scope, scope)
-        lines = price_lines(scope, decisions, pool, group, False)
+        lines = price_lines(scope, decisions, pool, group, _diverging(reference.scope, False))
     else:
         lines = price_lines(scope, decisions)
     cells: dict[tuple[str, str, str, int], _Cell] = {}
     for record in bill_records(scope, decisions, lines):
-        assert record.item in BILL_ITEMS
         key = (record.company, record.programme, record.class_name, record.year)
         cells.setdefault(key, _Cell()).costs.append(record.value)
-    owners = {}
+    owners: dict[tuple[str, str, int], list[Line]] = {}
     for line in lines:
         class_name = scope.facts.modules[line.item.module].class_name
         where = (line.item.programme, class_name, line.year)
@@ -230,7 +230,7 @@ def _lever_of(lower: Scope, upper: Scope, key: tuple[str, str, str, int], old: _
     for item, source in added:
         if source.startswith("offer:"):
             offer = lower.facts.offers[source[6:]]
-            if not lower.may_buy(offer, upper.item_bloc(item), item.programme, year):
+            if not lower.may_buy(offer, upper.item_bloc(item), year):
                 return "access"
     rule = upper.rule(class_name)
     if rule.procurement == "technical":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from teikei.errors import NoPlanError
-from teikei.plan.bill import GroupOf, Line, PoolOf, price_lines
+from teikei.plan.bill import Line, price_lines
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import Charge, charges
 from teikei.plan.money import END, discount, once, plant_cash
@@ -43,13 +43,10 @@ BILL_ITEMS = ("purchase", "rebate", "duty_freight", "warranty", "equity", "short
 def price(
     scope: Scope,
     decisions: Decisions,
-    pool_of: PoolOf | None = None,
-    group_of: GroupOf | None = None,
-    divergence: bool = True,
 ) -> Priced:
     """Present cost of a plan, million; raises NoPlanError where the awards do not add up to the cars' need."""
     check_quantities(scope, decisions)
-    lines = price_lines(scope, decisions, pool_of, group_of, divergence)
+    lines = price_lines(scope, decisions)
     found = charges(scope, decisions)
     records = [
         *bill_records(scope, decisions, lines),
@@ -131,7 +128,7 @@ def bill_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> l
                     records.append(
                         Record(company, line.item.programme, line.year, name, class_name, line.item.module, value)
                     )
-    for (company, programme, year), amount in local_content(scope, decisions, lines).items():
+    for (company, programme, year), amount in local_content(scope, lines).items():
         value = amount * discount(scope.facts, year)
         records.append(Record(company, programme, year, "local_content", "car", "", value))
     return records
@@ -148,7 +145,7 @@ def origin_of(scope: Scope, line: Line) -> str:
     return ""
 
 
-def local_content(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> dict[tuple[str, str, int], float]:
+def local_content(scope: Scope, lines: Iterable[Line]) -> dict[tuple[str, str, int], float]:
     """(company, programme, year) -> million lost on cars that miss a local-content rule, undiscounted.
 
     A car misses a rule where its part comes from outside the rule's origins (a part bought from abroad has local share
@@ -157,7 +154,7 @@ def local_content(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> 
     if not scope.facts.local_rules:
         return {}
     missing: dict[tuple[str, str, str, str, int], dict[str, float]] = {}
-    by_car = _cars_by_region(scope)
+    by_car = cars_by_region(scope)
     for line in lines:
         origin = origin_of(scope, line)
         class_name = scope.facts.modules[line.item.module].class_name
@@ -185,7 +182,7 @@ def local_content(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> 
     return result
 
 
-def _cars_by_region(scope: Scope) -> dict[tuple[str, str, str, str, int], tuple[dict[str, float], float]]:
+def cars_by_region(scope: Scope) -> dict[tuple[str, str, str, str, int], tuple[dict[str, float], float]]:
     """(programme, generation, country, region, year) -> (cars by company to that region, cars to all regions)."""
     regional: dict[tuple[str, str, str, str, int], dict[str, float]] = {}
     total: dict[tuple[str, str, str, int], float] = {}
@@ -216,7 +213,7 @@ def _charge_records(scope: Scope, found: Iterable[Charge]) -> list[Record]:
 
 
 def plants_owned(scope: Scope, decisions: Decisions) -> Mapping[tuple[str, str], dict[tuple[str, str], float]]:
-    """(owner, plant) -> (company, programme) -> share of the pieces the plant delivers; by cars where it stands idle."""
+    """(owner, plant) -> (company, programme) -> share of the pieces it delivers; by cars where it stands idle."""
     owners = item_owners(scope, decisions)
     pieces: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for (item, source, year), amount in decisions.awards.items():

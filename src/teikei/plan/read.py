@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -312,7 +313,7 @@ def _offers(study: Study) -> dict[str, OfferFact]:
         if not steps:
             problems.append(Problem(_place(study, "offers", index, "offer"), f"{row['offer']} has no row in tiers"))
             continue
-        if any(later[1] > earlier[1] for earlier, later in zip(steps, steps[1:], strict=False)):
+        if any(later[1] > earlier[1] for earlier, later in itertools.pairwise(steps)):
             text = f"{row['offer']}: the tier price rises with volume; expected falling all-units prices"
             problems.append(Problem(_place(study, "offers", index, "offer"), text))
             continue
@@ -420,7 +421,8 @@ def _local_rules(study: Study) -> tuple[tuple[LocalRule, ...], list[str]]:
                 row["minimum"], row["penalty"],
             )
         )  # fmt: skip
-    text = f"Local-content rules on the whole car are not evaluated (the plan has no value of the other parts): {', '.join(sorted(skipped))}."
+    named = ", ".join(sorted(skipped))
+    text = f"Local-content rules on the whole car need the value of all its parts and are not evaluated: {named}."
     return tuple(rules), [text] if skipped else []
 
 

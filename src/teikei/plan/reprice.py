@@ -39,7 +39,12 @@ def reprice(study: Study, catalogue: Catalogue, plan: Plan, volumes: pl.DataFram
         raise StudyError(f"The volumes to re-price lack the columns {', '.join(sorted(missing))}.")
     facts = read_facts(study, catalogue, None, volumes)
     scope = Scope(
-        facts, plan.coalition, plan.rung, split_members(facts, plan.coalition), plan.decisions.get("reserved")
+        facts,
+        plan.coalition,
+        plan.rung,
+        split_members(facts, plan.coalition),
+        plan.decisions["reserved"],
+        plan.decisions["joint_start"],
     )
     present = {key: option for key, option in decisions.modules.items() if key[0] in scope.company_of}
     frozen = replace(decisions, modules=present, awards={})

@@ -10,7 +10,7 @@ import polars as pl
 
 from teikei.plan.bill import Line, flat_price
 from teikei.plan.decisions import Decisions
-from teikei.plan.money import plant_capacity_gwh
+from teikei.plan.money import plant_capacity_gwh, present_value
 from teikei.plan.price import BILL_ITEMS, Priced, item_owners, local_content, origin_of
 from teikei.plan.scope import CONTRACT, Item, Option, Scope
 from teikei.simulate.types import Performance
@@ -222,7 +222,7 @@ def _unit_costs(scope: Scope, decisions: Decisions, priced: Priced) -> list[dict
                 if amount:
                     where = (company, line.item.programme, line.year, item)
                     spent.setdefault(where, []).append(amount * line.pieces * share)
-    for (company, programme, year), amount in local_content(scope, decisions, priced.lines).items():
+    for (company, programme, year), amount in local_content(scope, priced.lines).items():
         spent.setdefault((company, programme, year, "local_content"), []).append(amount * 1e6)
     rows = []
     for (company, programme, year), cars in sorted(units.items()):
@@ -237,17 +237,14 @@ def _unit_costs(scope: Scope, decisions: Decisions, priced: Priced) -> list[dict
 
 
 def _development(scope: Scope, priced: Priced) -> list[dict[str, Any]]:
-    rows = []
+    facts, rows = scope.facts, []
     for charge in priced.charges:
         if charge.item not in ("nre_family", "nre_variant", "nre_application", "tooling"):
             continue
-        facts = scope.facts
         level = "family" if charge.thing in facts.families else "module"
         if level == "family" and not charge.group:
             level = "application"
         programmes = sorted({facts.slots[slot].programme for slot in charge.slots})
-        from teikei.plan.money import present_value
-
         rows.append(
             {
                 "level": level, "class": charge.class_name, "object": charge.thing, "developing_group": charge.group,
