@@ -9,18 +9,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from teikei.plan.arrays import solver_options
+    from teikei.plan.infeasible import explain_infeasible
     from teikei.plan.ladder import solve
     from teikei.plan.reprice import reprice
+    from teikei.plan.requirement_prices import requirement_prices
     from teikei.plan.rival import integrated_rival
     from teikei.plan.types import Plan, Plans
 
-__all__ = ["Plan", "Plans", "integrated_rival", "reprice", "solve", "solver_options"]
+__all__ = [
+    "Plan",
+    "Plans",
+    "explain_infeasible",
+    "integrated_rival",
+    "reprice",
+    "requirement_prices",
+    "solve",
+    "solver_options",
+]
 
 _HOMES = {
     "Plan": "types",
     "Plans": "types",
+    "explain_infeasible": "infeasible",
     "integrated_rival": "rival",
     "reprice": "reprice",
+    "requirement_prices": "requirement_prices",
     "solve": "ladder",
     "solver_options": "arrays",
 }

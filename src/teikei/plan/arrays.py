@@ -111,7 +111,7 @@ def minimise(
     relaxed: bool = False,
 ) -> Solution:
     """Solves a program with one thread; stops by gap, nodes or (not reproducible) time."""
-    highs = highspy.Highs()
+    highs: Any = highspy.Highs()
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("threads", 1)
     highs.setOptionValue("random_seed", 1)

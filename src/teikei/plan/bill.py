@@ -55,12 +55,12 @@ def price_lines(
     decisions: Decisions,
     pool_of: PoolOf | None = None,
     group_of: GroupOf | None = None,
-    divergence: bool = True,
+    divergence: Callable[[str], bool] | None = None,
 ) -> list[Line]:
     """Prices every award of a plan.
 
     pool_of(class, group, bloc) and group_of(class, bloc) name the drawing and spend groups; None = those of the scope.
-    divergence: whether units that have left a joint drawing are lost for its tiers.
+    divergence(class): whether units that have left a joint drawing are lost for its tiers; None = they are.
     """
     pool_of = pool_of or scope.pool
     group_of = group_of or scope.buying_group
@@ -73,15 +73,16 @@ def price_lines(
     for (name, pool, year), total in quantity.items():
         offer = scope.facts.offers[name]
         counted = total
-        if divergence and scope.joint and pool == scope.joint and offer.module in scope.joint_start:
+        lost = divergence is None or divergence(offer.class_name)
+        if lost and scope.joint and pool == scope.joint and offer.module in scope.joint_start:
             counted = total * (1.0 - scope.diverged(offer.module, year))
         tiers[(name, pool, year)] = (tier_of(offer, counted), total)
     rebates = _rebates(scope, decisions, pool_of, group_of, tiers)
     lines = []
-    for (item, source, year), pieces in decisions.awards.items():
-        if source == NOT_PRICED:
-            continue
-        lines.append(_line(scope, item, source, year, pieces, pool_of, group_of, tiers, rebates))
+    for award, pieces in decisions.awards.items():
+        if award[1] != NOT_PRICED:
+            line = _line(scope, award, pieces, pool_of=pool_of, group_of=group_of, tiers=tiers, rebates=rebates)
+            lines.append(line)
     return lines
 
 
@@ -119,16 +120,15 @@ def _rebates(
 
 def _line(
     scope: Scope,
-    item: Item,
-    source: str,
-    year: int,
+    award: tuple[Item, str, int],
     pieces: float,
+    *,
     pool_of: PoolOf,
     group_of: GroupOf,
     tiers: dict[tuple[str, str, int], tuple[int, float]],
     rebates: dict[tuple[str, str, int], float],
 ) -> Line:
-    facts = scope.facts
+    facts, (item, source, year) = scope.facts, award
     module = facts.modules[item.module]
     warranty = facts.classes[module.class_name].warranty_share
     bloc = scope.item_bloc(item)
@@ -149,10 +149,9 @@ def _line(
     factor, freight = facts.landed(module.class_name, origin, item.country, module.energy_kwh) if origin else (1.0, 0.0)
     supplier = scope.supplier(source, item)
     credit = price * equity_share(scope, supplier, bloc) if supplier else 0.0
-    basis = source if source != CONTRACT else CONTRACT
     return Line(
         item, source, year, pieces, price, 0.0, price * (factor - 1.0) + freight, price * warranty, credit, 0.0,
-        basis.split("@")[0], "", 0,
+        source.split("@", maxsplit=1)[0], "", 0,
     )  # fmt: skip
 
 

@@ -50,8 +50,6 @@ def commonality_table(solved: Mapping[tuple[str, str], Solved]) -> pl.DataFrame:
     """coalition, rung, class (``all`` = every class), cmc, dci, tcci, ci, distinct_parts, uses, products."""
     rows = []
     for (coalition, rung), found in solved.items():
-        if found.decisions is None or found.priced is None:
-            continue
         scope = found.scope
         classes = sorted({scope.facts.modules[o.module].class_name for o in found.decisions.modules.values()})
         rows += [
@@ -66,8 +64,6 @@ def commonality_table(solved: Mapping[tuple[str, str], Solved]) -> pl.DataFrame:
 
 
 def _indices(found: Solved, scope: Scope, class_name: str) -> dict[str, float]:
-    if found.decisions is None or found.priced is None:
-        raise ValueError("commonality needs a priced plan")
     parents: dict[tuple[str, str], set[tuple[str, str]]] = {}
     products: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for (slot_name, _), option in found.decisions.modules.items():

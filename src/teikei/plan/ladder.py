@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from teikei.errors import NoPlanError, StudyError
+from teikei.errors import StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions, union
 from teikei.plan.facts import Facts
@@ -26,7 +26,7 @@ from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
 ALONE_GAP = 1e-4  # of the baseline's cost, before a saving is known to judge the gap by
-NODE_LIMIT = 60
+NODE_LIMIT = 6
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,6 @@ def play(facts: Facts, memory: Memory, *, gap: float, time_limit_s: float, execu
     solved = solve_scope(
         whole, gap_absolute=gap, time_limit_s=time_limit_s, node_limit=NODE_LIMIT, memory=memory, executor=executor
     )
-    if solved.decisions is None:
-        raise NoPlanError(f"No plan exists even with every company by itself ({solved.status}).")
     blocs = whole.bloc_names
     alone = {bloc: split_decisions(solved.decisions, whole, bloc) for bloc in blocs}
     used = {bloc: site_use(facts, alone[bloc], whole) for bloc in blocs}
@@ -162,7 +160,7 @@ def solve(
         done += 1
         if len(blocs) == 1:
             continue
-        previous: list[Decisions] = [first.decisions] if first.decisions else []
+        previous: list[Decisions] = [first.decisions]
         for rung in wanted[1:]:
             done += 1
             say(f"plan: {scope.coalition} at {rung}", done / total)
@@ -170,10 +168,12 @@ def solve(
             if not evaluated(facts, rung):
                 by_key[key] = not_evaluated(scope.coalition, rung)
                 continue
-            found = _solve_rung(game.scope(blocs, rung), first, previous, gap, time_limit_s, memory, executor)
+            found = _solve_rung(
+                game.scope(blocs, rung), first, previous,
+                gap=gap, time_limit_s=time_limit_s, memory=memory, executor=executor,
+            )  # fmt: skip
             solved[key] = found
-            if found.decisions is not None:
-                previous.append(found.decisions)
+            previous.append(found.decisions)
             by_key[key] = _plan(found, performance)
     from teikei.plan.commonality import commonality_table
     from teikei.plan.levers import LEVER_ORDER, savings_table
@@ -204,6 +204,7 @@ def _solve_rung(
     scope: Scope,
     first: Solved,
     previous: Sequence[Decisions],
+    *,
     gap: float,
     time_limit_s: float,
     memory: Memory,
@@ -229,8 +230,6 @@ def _baseline_of(game: Game, blocs: Sequence[str]) -> Solved:
 
 def _plan(solved: Solved, performance: Performance | None) -> Plan:
     scope = solved.scope
-    if solved.decisions is None or solved.priced is None:
-        raise NoPlanError(f"No plan for {scope.coalition} at {scope.rung}: {solved.status}.")
     return Plan(
         coalition=scope.coalition,
         rung=scope.rung,

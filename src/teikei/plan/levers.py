@@ -64,8 +64,7 @@ def savings_table(solved: Mapping[tuple[str, str], Solved]) -> pl.DataFrame:
     rows = []
     by_coalition: dict[str, list[Solved]] = {}
     for (coalition, _), found in solved.items():
-        if found.decisions is not None:
-            by_coalition.setdefault(coalition, []).append(found)
+        by_coalition.setdefault(coalition, []).append(found)
     for coalition, ladder in by_coalition.items():
         for lower, upper in itertools.pairwise(ladder):
             for method, levers in levers_between(lower, upper).items():
@@ -87,16 +86,14 @@ def levers_between(lower: Solved, upper: Solved) -> dict[str, dict[tuple[str, st
         (company, lever): [] for company in upper.scope.members for lever in LEVER_ORDER
     }
     for sign, found in ((1.0, lower), (-1.0, upper)):
-        if found.priced is None:
-            raise ValueError("levers need two priced plans")
         for record in found.priced.records:
             lever = ITEM_LEVER.get(record.item)
             if lever is not None:
                 base[(record.company, lever)].append(sign * record.value)
     for key, value in _design_and_source(lower, upper).items():
         base[key].append(value)
-    stated: tuple[str, ...] = ("technical", "commercial", "divergence")
-    orders = {"order": [stated], "shapley": list(itertools.permutations(stated))}
+    stated = ("technical", "commercial", "divergence")
+    orders: dict[str, list[tuple[str, ...]]] = {"order": [stated], "shapley": list(itertools.permutations(stated))}
     result = {}
     bills = _pooling_bills(lower, upper)
     for method, sequences in orders.items():
@@ -138,11 +135,14 @@ def _own_groups(lower: Scope, upper: Scope) -> tuple[Callable[[str, str, str], s
     return pool, lower.buying_group
 
 
+def _diverging(lower: Scope, everywhere: bool) -> Callable[[str], bool]:
+    """Classes whose joint drawings lose volume to divergence: all, or those that were shared at the lower rung."""
+    return lambda class_name: everywhere or lower.rule(class_name).development_shared
+
+
 def _pooling_bills(lower: Solved, upper: Solved) -> dict[frozenset[str], dict[str, float]]:
     """Pooling in force -> company -> purchase bill of the upper plan, million."""
     scope, decisions = upper.scope, upper.decisions
-    if decisions is None:
-        raise ValueError("levers need a plan")
     own_pool, own_group = _own_groups(lower.scope, scope)
     names = ("technical", "commercial", "divergence")
     bills = {}
@@ -153,7 +153,7 @@ def _pooling_bills(lower: Solved, upper: Solved) -> dict[frozenset[str], dict[st
                 decisions,
                 scope.pool if "technical" in chosen else own_pool,
                 scope.buying_group if "commercial" in chosen else own_group,
-                "divergence" in chosen,
+                _diverging(lower.scope, "divergence" in chosen),
             )
             total: dict[str, list[float]] = {}
             for record in bill_records(scope, decisions, lines):
@@ -200,11 +200,9 @@ class _Cell:
 
 def _cells(found: Solved, *, own: bool, reference: Solved) -> dict[tuple[str, str, str, int], _Cell]:
     scope, decisions = found.scope, found.decisions
-    if decisions is None:
-        raise ValueError("levers need a plan")
     if own:
         pool, group = _own_groups(reference.scope, scope)
-        lines = price_lines(scope, decisions, pool, group, False)
+        lines = price_lines(scope, decisions, pool, group, _diverging(reference.scope, False))
     else:
         lines = price_lines(scope, decisions)
     cells: dict[tuple[str, str, str, int], _Cell] = {}
@@ -235,7 +233,7 @@ def _lever_of(lower: Scope, upper: Scope, key: tuple[str, str, str, int], old: _
     for item, source in added:
         if source.startswith("offer:"):
             offer = lower.facts.offers[source[6:]]
-            if not lower.may_buy(offer, upper.item_bloc(item), item.programme, year):
+            if not lower.may_buy(offer, upper.item_bloc(item), year):
                 return "access"
     rule = upper.rule(class_name)
     if rule.procurement == "technical":

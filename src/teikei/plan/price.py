@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from teikei.errors import NoPlanError
-from teikei.plan.bill import GroupOf, Line, PoolOf, price_lines
+from teikei.plan.bill import Line, price_lines
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import Charge, charges
 from teikei.plan.money import END, discount, once, plant_cash
@@ -43,13 +43,10 @@ BILL_ITEMS = ("purchase", "rebate", "duty_freight", "warranty", "equity", "short
 def price(
     scope: Scope,
     decisions: Decisions,
-    pool_of: PoolOf | None = None,
-    group_of: GroupOf | None = None,
-    divergence: bool = True,
 ) -> Priced:
     """Present cost of a plan, million; raises NoPlanError where the awards do not add up to the cars' need."""
     check_quantities(scope, decisions)
-    lines = price_lines(scope, decisions, pool_of, group_of, divergence)
+    lines = price_lines(scope, decisions)
     found = charges(scope, decisions)
     records = [
         *bill_records(scope, decisions, lines),
@@ -157,7 +154,7 @@ def local_content(scope: Scope, lines: Iterable[Line]) -> dict[tuple[str, str, i
     if not scope.facts.local_rules:
         return {}
     missing: dict[tuple[str, str, str, str, int], dict[str, float]] = {}
-    by_car = _cars_by_region(scope)
+    by_car = cars_by_region(scope)
     for line in lines:
         origin = origin_of(scope, line)
         class_name = scope.facts.modules[line.item.module].class_name
@@ -185,7 +182,7 @@ def local_content(scope: Scope, lines: Iterable[Line]) -> dict[tuple[str, str, i
     return result
 
 
-def _cars_by_region(scope: Scope) -> dict[tuple[str, str, str, str, int], tuple[dict[str, float], float]]:
+def cars_by_region(scope: Scope) -> dict[tuple[str, str, str, str, int], tuple[dict[str, float], float]]:
     """(programme, generation, country, region, year) -> (cars by company to that region, cars to all regions)."""
     regional: dict[tuple[str, str, str, str, int], dict[str, float]] = {}
     total: dict[tuple[str, str, str, int], float] = {}
@@ -216,7 +213,7 @@ def _charge_records(scope: Scope, found: Iterable[Charge]) -> list[Record]:
 
 
 def plants_owned(scope: Scope, decisions: Decisions) -> Mapping[tuple[str, str], dict[tuple[str, str], float]]:
-    """(owner, plant) -> (company, programme) -> share of its pieces; by cars where the plant stands idle."""
+    """(owner, plant) -> (company, programme) -> share of the pieces it delivers; by cars where it stands idle."""
     owners = item_owners(scope, decisions)
     pieces: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for (item, source, year), amount in decisions.awards.items():

@@ -422,10 +422,8 @@ def _local_rules(study: Study) -> tuple[tuple[LocalRule, ...], list[str]]:
                 row["minimum"], row["penalty"],
             )
         )  # fmt: skip
-    text = (
-        "Local-content rules on the whole car are not evaluated (the plan has no value of the other parts): "
-        f"{', '.join(sorted(skipped))}."
-    )
+    named = ", ".join(sorted(skipped))
+    text = f"Local-content rules on the whole car need the value of all its parts and are not evaluated: {named}."
     return tuple(rules), [text] if skipped else []
 
 

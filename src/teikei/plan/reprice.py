@@ -43,8 +43,8 @@ def reprice(study: Study, catalogue: Catalogue, plan: Plan, volumes: pl.DataFram
         plan.coalition,
         plan.rung,
         split_members(facts, plan.coalition),
-        plan.decisions.get("reserved"),
-        plan.decisions.get("joint_start"),
+        plan.decisions["reserved"],
+        plan.decisions["joint_start"],
     )
     present = {key: option for key, option in decisions.modules.items() if key[0] in scope.company_of}
     frozen = replace(decisions, modules=present, awards={})

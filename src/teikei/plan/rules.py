@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from teikei.errors import StudyError
 from teikei.plan.facts import Rule
+from teikei.plan.program import Build
 from teikei.plan.scope import Item
-
-if TYPE_CHECKING:
-    from teikei.plan.build import Build
 
 
 def apply_rules(made: Build) -> None:

@@ -15,7 +15,7 @@ NOT_PRICED = "not priced: development only"
 
 
 class Option(NamedTuple):
-    """A module on a position of a slot, as a drawing of one developing group; contract = key of the one in force."""
+    """A module on a position of a slot, a drawing of one developing group; contract = key of the contract in force."""
 
     slot: str
     position: str
@@ -222,14 +222,14 @@ class Scope:
         bloc = self.item_bloc(item)
         if item.contract:
             return (CONTRACT,)
-        found: list[str] = []
-        for name in facts.offers_of.get(item.module, ()):
-            if self.may_buy(facts.offers[name], bloc, item.programme, year):
-                found.append(f"offer:{name}")  # noqa: PERF401
-        has_offer = any(source.startswith("offer:") for source in found)
-        if not has_offer and module.curve_price is not None:
+        found = [
+            f"offer:{name}"
+            for name in facts.offers_of.get(item.module, ())
+            if self.may_buy(facts.offers[name], bloc, year)
+        ]
+        if not found and module.curve_price is not None:
             found.append(f"curve:{facts.settings.cost_curve}")
-        for owner in self.plant_owners(module.class_name, item.group, bloc):
+        for owner in self.plant_owners(module.class_name, bloc):
             found += [f"plant:{name}@{owner}" for name in self._plant_names(module.family, year)]
         return tuple(found)
 
@@ -240,14 +240,12 @@ class Scope:
                 names[plant.name] = None
         return list(names)
 
-    def plant_owners(self, class_name: str, group: str, bloc: str) -> tuple[str, ...]:
-        """Groups that may own a plant which makes a drawing: the bloc, and the coalition where joint plants are."""
-        del group
+    def plant_owners(self, class_name: str, bloc: str) -> tuple[str, ...]:
+        """Groups that may own a plant: the bloc, and the coalition where joint plants are."""
         return (bloc, self.joint) if self.joint and self.rule(class_name).joint_plants else (bloc,)
 
-    def may_buy(self, offer: OfferFact, bloc: str, programme: str, year: int) -> bool:
+    def may_buy(self, offer: OfferFact, bloc: str, year: int) -> bool:
         """Whether cars of a bloc may be supplied from an offer in a year."""
-        del programme
         if year not in offer.price:
             return False
         group = set(self.buying_group(offer.class_name, bloc).split("+"))

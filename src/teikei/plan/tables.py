@@ -10,7 +10,7 @@ import polars as pl
 
 from teikei.plan.bill import Line, flat_price
 from teikei.plan.decisions import Decisions
-from teikei.plan.money import plant_capacity_gwh
+from teikei.plan.money import plant_capacity_gwh, present_value
 from teikei.plan.price import BILL_ITEMS, Priced, item_owners, local_content, origin_of
 from teikei.plan.scope import CONTRACT, Item, Option, Scope
 from teikei.simulate.types import Performance
@@ -237,17 +237,14 @@ def _unit_costs(scope: Scope, decisions: Decisions, priced: Priced) -> list[dict
 
 
 def _development(scope: Scope, priced: Priced) -> list[dict[str, Any]]:
-    rows = []
+    facts, rows = scope.facts, []
     for charge in priced.charges:
         if charge.item not in ("nre_family", "nre_variant", "nre_application", "tooling"):
             continue
-        facts = scope.facts
         level = "family" if charge.thing in facts.families else "module"
         if level == "family" and not charge.group:
             level = "application"
         programmes = sorted({facts.slots[slot].programme for slot in charge.slots})
-        from teikei.plan.money import present_value
-
         rows.append(
             {
                 "level": level, "class": charge.class_name, "object": charge.thing, "developing_group": charge.group,

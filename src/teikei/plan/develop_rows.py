@@ -1,0 +1,263 @@
+"""Rows of development: families, variants, own or joint, introductions and facelifts, contracts left."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from teikei.plan.develop_cost import (
+    application_cash,
+    cancellation,
+    divergence_cash,
+    family_share,
+    requalification,
+    sunk,
+)
+from teikei.plan.money import Cash, coordination_cash, nre_cash, once, present_value, tooling_cash
+from teikei.plan.program import Build
+from teikei.plan.scope import Option
+
+
+def families_and_variants(made: Build) -> None:
+    """Family NRE x (1 + k (members - 1)) once per developing group, variants once; from the first start on."""
+    scope, facts = made.scope, made.scope.facts
+    by_family: dict[tuple[str, str], list[Option]] = {}
+    by_module: dict[tuple[str, str], list[Option]] = {}
+    for option in made.use:
+        if scope.is_new(option):
+            by_family.setdefault((facts.modules[option.module].family, option.group), []).append(option)
+            by_module.setdefault((option.module, option.group), []).append(option)
+    for (name, group), options in by_family.items():
+        _family(made, name, group, options)
+    for (name, group), options in by_module.items():
+        module = facts.modules[name]
+        life = facts.families[module.family].life_years
+        starts = {facts.slots[o.slot].first_year for o in options}
+        if not sunk(module.sunk_for, group):
+            tooling = 0.0 if module.tooling_in_price else module.tooling
+            worth = {
+                t: _worth(made, nre_cash(facts, module.nre, t, life), tooling_cash(facts, tooling, t, life))
+                for t in starts
+            }
+            columns = _ladder(made, ("variant", name, group, ""), starts, worth.__getitem__)
+            for option in options:
+                year = facts.slots[option.slot].first_year
+                made.program.row(("develops", option), [(made.use[option], 1.0), (columns[year], -1.0)], upper=0.0)
+        if group == scope.joint and scope.joint:
+            _divergence(made, name, options)
+
+
+def _family(made: Build, name: str, group: str, options: list[Option]) -> None:
+    scope, facts = made.scope, made.scope.facts
+    family = facts.families[name]
+    class_fact = facts.classes[family.class_name]
+    share = family_share(scope, family, group)
+    starts = {facts.slots[o.slot].first_year for o in options}
+
+    def spent(factor: float, year: int) -> float:
+        return _worth(made, nre_cash(facts, family.nre * factor, year, family.life_years))
+
+    def together(year: int) -> float:
+        return _worth(made, coordination_cash(facts, class_fact, year))
+
+    blocs = {scope.bloc_of_slot(o.slot) for o in options}
+    several = len(blocs) > 1
+    top: dict[int, int] | None = None
+    if share.base:
+        factor = 1.0 - (share.per_bloc if several else 0.0)
+        top = _ladder(
+            made, ("family", name, group, ""), starts,
+            lambda t: spent(factor, t) - (together(t) if several else 0.0)
+            + _worth(made, tooling_cash(facts, family.tooling, t, family.life_years)),
+        )  # fmt: skip
+    for bloc in sorted(blocs, key=scope.bloc_names.index):
+        mine = [o for o in options if scope.bloc_of_slot(o.slot) == bloc]
+        companies = {scope.company_of[o.slot] for o in mine}
+        payer = bloc in share.paid_blocs
+        level = top
+        if (several or share.paid_blocs) and not payer:
+            inside = share.per_company if len(companies) > 1 else 0.0
+            years = {facts.slots[o.slot].first_year for o in mine}
+            worth = {t: spent(share.per_bloc - inside, t) + together(t) for t in years}
+            level = _ladder(made, ("bloc", name, group, bloc), years, worth.__getitem__)
+            if top is not None:
+                _below(made, level, top, (name, group, bloc))
+        elif len(companies) > 1 and not payer and top is not None:
+            # one bloc alone: its first company is inside the family's own start
+            for year, column in top.items():
+                following = [t for t in sorted(top) if t > year]
+                made.program.cost[column] -= spent(share.per_company, year) - (
+                    spent(share.per_company, following[0]) if following else 0.0
+                )
+        for company in sorted(companies, key=facts.companies.index):
+            ours = [o for o in mine if scope.company_of[o.slot] == company]
+            bottom = level
+            extra = company not in family.sunk_for if payer else len(companies) > 1
+            if extra:
+                bottom = _ladder(
+                    made, ("company", name, group, company), {facts.slots[o.slot].first_year for o in ours},
+                    lambda t: spent(share.per_company, t),
+                )  # fmt: skip
+                if level is not None:
+                    _below(made, bottom, level, (name, group, company))
+            if bottom is None:
+                continue
+            for option in ours:
+                year = facts.slots[option.slot].first_year
+                made.program.row(("develops", option), [(made.use[option], 1.0), (bottom[year], -1.0)], upper=0.0)
+    _tops_need_members(made, name, group)
+
+
+def own_or_joint(made: Build) -> None:
+    """A bloc develops a family by itself or with the partners, not both; with two blocs that start afresh, both alike.
+
+    Where the family is paid by a member already, its partners may join it while the payer keeps its own drawing.
+    """
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    if not scope.joint:
+        return
+    mode: dict[tuple[str, str], int] = {}
+    for option, column in made.use.items():
+        module = facts.modules[option.module]
+        if not scope.is_new(option) or not scope.rule(module.class_name).development_shared:
+            continue
+        family = facts.families[module.family]
+        together = len(scope.bloc_names) == 2 and not family_share(scope, family, scope.joint).paid_blocs
+        key = (family.name, "" if together else scope.bloc_of_slot(option.slot))
+        if key not in mode:
+            mode[key] = program.column(("joint family", *key), integer=True)
+        if option.group == scope.joint:
+            program.row(("joint family", option), [(column, 1.0), (mode[key], -1.0)], upper=0.0)
+        else:
+            program.row(("own family", option), [(column, 1.0), (mode[key], 1.0)], upper=1.0)
+    made.mode.update(mode)
+
+
+def _tops_need_members(made: Build, name: str, group: str) -> None:
+    """A start whose coefficient is negative (it stands against its members' cost) needs a member that has started."""
+    program = made.program
+    below = {"family": "bloc", "bloc": "company"}
+    for level, child in below.items():
+        for key, columns in list(made.ladder.items()):
+            if key[:3] != (level, name, group):
+                continue
+            children = [
+                ladder
+                for other, ladder in made.ladder.items()
+                if other[:3] == (child, name, group) and (level == "family" or other[3] in key[3].split("+"))
+            ] or [ladder for other, ladder in made.ladder.items() if other[:3] == ("company", name, group)]
+            for year, column in columns.items():
+                if program.cost[column] >= 0 or not children:
+                    continue
+                terms = [(column, 1.0)]
+                for ladder in children:
+                    reached = [t for t in ladder if t <= year]
+                    if reached:
+                        terms.append((ladder[max(reached)], -1.0))
+                program.row(("started by a member", *key, year), terms, upper=0.0)
+                program.integer[column] = True
+
+
+def _divergence(made: Build, name: str, options: list[Option]) -> None:
+    """Each bloc beyond the first on a joint drawing pays variant NRE again for the share of units that leaves it."""
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    blocs = sorted({scope.bloc_of_slot(o.slot) for o in options}, key=scope.bloc_names.index)
+    if len(blocs) < 2 or not divergence_cash(scope, name, facts.settings.first_year):
+        return
+
+    def cost(year: int) -> float:
+        return _worth(made, divergence_cash(scope, name, year))
+
+    starts = {facts.slots[o.slot].first_year for o in options}
+    top = _ladder(made, ("divergence", name, scope.joint, ""), starts, lambda t: -cost(t))
+    lower = []
+    for bloc in blocs:
+        mine = [o for o in options if scope.bloc_of_slot(o.slot) == bloc]
+        columns = _ladder(
+            made, ("divergence bloc", name, scope.joint, bloc), {facts.slots[o.slot].first_year for o in mine}, cost
+        )
+        _below(made, columns, top, (name, bloc))
+        lower.append(columns)
+        for option in mine:
+            year = facts.slots[option.slot].first_year
+            program.row(("diverges", option), [(made.use[option], 1.0), (columns[year], -1.0)], upper=0.0)
+    for year, column in top.items():
+        terms = [(column, 1.0)]
+        for ladder in lower:
+            reached = [t for t in ladder if t <= year]
+            if reached:
+                terms.append((ladder[max(reached)], -1.0))
+        program.row(("diverges by a member", name, year), terms, upper=0.0)
+        program.integer[column] = True
+
+
+def introductions_and_facelifts(made: Build) -> None:
+    """A family new to a car pays its application; a car in production that changes pays requalification as well."""
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    for option, column in made.use.items():
+        if not scope.is_new(option):
+            continue
+        slot = facts.slots[option.slot]
+        family = facts.families[facts.modules[option.module].family]
+        step = 2 if option.slot in scope.previous else 1
+        key = (slot.programme, slot.generation, family.name, step)
+        if key not in made.introduced:
+            amount = requalification(scope, option.slot, family.class_name, step == 2)
+            worth = _worth(
+                made,
+                application_cash(facts, family, option.slot, True),
+                application_cash(facts, family, option.slot, False),
+                once(facts, amount, slot.first_year - 1),
+            )
+            made.introduced[key] = program.column(("introduced", *key), cost=worth)
+        terms = [(column, 1.0), (made.introduced[key], -1.0)]
+        before = option._replace(slot=scope.previous.get(option.slot, ""))
+        if before in made.use:
+            terms.append((made.use[before], -1.0))
+        program.row(("introduces", option), terms, upper=0.0)
+
+
+def contracts_left(made: Build) -> None:
+    """Leaving a contract costs its cancellation in proportion to what is left; once left it does not come back."""
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    for option, column in made.use.items():
+        if not option.contract:
+            continue
+        slot = facts.slots[option.slot]
+        amount = cancellation(scope, option.slot, option.position)
+        worth = _worth(made, once(facts, amount, slot.first_year - 1))
+        program.cost[column] -= worth
+        before = made.use.get(option._replace(slot=scope.previous.get(option.slot, "")))
+        if before is None:
+            program.offset += worth
+        else:
+            program.cost[before] += worth
+            program.row(("contract kept", option), [(column, 1.0), (before, -1.0)], upper=0.0)
+
+
+def _ladder(
+    made: Build, key: tuple[str, str, str, str], starts: set[int], cost: Callable[[int], float]
+) -> dict[int, int]:
+    """Cumulative columns X_t = 1 from the first start year on; the cost of starting in t is cost(t).
+
+    Coefficient of X_t is cost(t) - cost(next start), of the last cost(last); X_t <= X_next.
+    """
+    years = sorted(starts)
+    columns: dict[int, int] = {}
+    for index, year in enumerate(years):
+        coefficient = cost(year) - (cost(years[index + 1]) if index + 1 < len(years) else 0.0)
+        columns[year] = made.program.column(("started", *key, year), cost=coefficient)
+    for earlier, later in itertools.pairwise(years):
+        made.program.row(("once started", *key, later), [(columns[earlier], 1.0), (columns[later], -1.0)], upper=0.0)
+    made.ladder[key] = columns
+    return columns
+
+
+def _worth(made: Build, *cash: Cash) -> float:
+    return sum(present_value(made.scope.facts, part) for part in cash)
+
+
+def _below(made: Build, lower: dict[int, int], upper: dict[int, int], key: object) -> None:
+    """Whoever has started below has started above."""
+    for year, column in lower.items():
+        made.program.row(("member of", key, year), [(column, 1.0), (upper[year], -1.0)], upper=0.0)

@@ -1,0 +1,192 @@
+"""Rows of limits and of what using a source costs: plants, site capacity, qualification, local content."""
+
+from __future__ import annotations
+
+from teikei.plan.arrays import INFINITY
+from teikei.plan.money import (
+    Cash,
+    discount,
+    once,
+    plant_capacity_gwh,
+    plant_cash,
+    plant_first_year,
+    present_value,
+)
+from teikei.plan.price import cars_by_region, known_suppliers
+from teikei.plan.program import THOUSAND, Build, Place
+from teikei.plan.purchase_rows import most_by_position
+
+
+def plants_opened(made: Build) -> None:
+    """One size and opening year per owner and plant; deliveries <= capacity after ramp-up."""
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    deliveries: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
+    for (item, source, year), column in made.bought.items():
+        if source.startswith("plant:"):
+            name, _, owner = source[6:].partition("@")
+            weight = facts.modules[item.module].energy_kwh / THOUSAND
+            deliveries.setdefault((owner, name, year), []).append((column, weight))
+    for owner, name in dict.fromkeys((owner, name) for owner, name, _ in deliveries):
+        opened = []
+        for plant in scope.plants_of(name):
+            for year in range(plant_first_year(facts, plant), facts.settings.last_year + 1):
+                worth = worth_of(made, *plant_cash(facts, plant, year))
+                key = (owner, name, plant.step_gwh, year)
+                made.plant[key] = program.column(("plant", *key), cost=worth, integer=True)
+                opened.append((made.plant[key], 1.0))
+        program.row(("one plant", owner, name), opened, upper=1.0)
+        for (who, which, year), terms in deliveries.items():
+            if (who, which) == (owner, name):
+                built = [
+                    (made.plant[(owner, name, plant.step_gwh, opening)], -plant_capacity_gwh(plant, opening, year))
+                    for plant in scope.plants_of(name)
+                    for opening in range(plant_first_year(facts, plant), year + 1)
+                ]
+                program.row(("plant capacity", owner, name, year), terms + built, upper=0.0)
+
+
+def site_capacity(made: Build) -> None:
+    """All offers of a site draw on what outsiders leave of its capacity; running contracts draw on it too.
+
+    A stand-alone coalition sees what it is reserved (``ladder.reservations``), so that no two use a line twice.
+    """
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    drawn: dict[tuple[str, int], list[tuple[int, float]]] = {}
+    held: dict[tuple[str, int], float] = {}
+    for (item, source, year), column in made.bought.items():
+        if source.startswith("offer:"):
+            site, weight = facts.offers[source[6:]].site, facts.tier_units(item.module, THOUSAND)
+            drawn.setdefault((site, year), []).append((column, weight))
+    for (item, year), carriers in made.members.items():
+        contract = scope.contracts.get(item.contract)
+        if contract is None or not contract.site:
+            continue
+        key = (contract.site, year)
+        for option, cars in carriers:
+            amount = facts.tier_units(item.module, cars)
+            held[key] = held.get(key, 0.0) + amount
+            drawn.setdefault(key, []).append((made.use[option], amount))
+    for (site, year), terms in drawn.items():
+        free = scope.free_capacity(site, year, held.get((site, year), 0.0))
+        most = sum(weight * program.upper[column] for column, weight in terms)
+        if most > free:
+            program.row(("site capacity", site, year), terms, upper=free)
+
+
+def qualification_of_sources(made: Build) -> None:
+    """A source new to a programme costs its tests once; the first source of a car without incumbents does not."""
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    company_of = {facts.slots[s].programme: scope.company_of[s] for s in scope.slots}
+    known = known_suppliers(scope)
+    awards: dict[tuple[str, str, str], dict[tuple[str, int], list[int]]] = {}
+    needs: dict[tuple[str, str, str, int], list[tuple[Place, float]]] = {}
+    for item, year in made.members:
+        where = (item.programme, facts.modules[item.module].class_name, item.country, year)
+        needs.setdefault(where, []).extend(made.places(item, year, 1.0 / THOUSAND))
+    for (item, source, year), column in made.bought.items():
+        if source.startswith("offer:"):
+            key = (item.programme, facts.modules[item.module].class_name, scope.supplier(source, item))
+            awards.setdefault(key, {}).setdefault((item.country, year), []).append(column)
+    for key, bought in awards.items():
+        programme, class_name, supplier = key
+        incumbents = scope.incumbent_suppliers.get((programme, class_name))
+        company = company_of[programme]
+        costs = facts.classes[class_name].switching_cost if incumbents is None or supplier not in incumbents else 0.0
+        opens = facts.activation.get(supplier, 0.0) if (company, supplier) not in known else 0.0
+        if not costs and not opens:
+            continue
+        paid = once(facts, costs, scope.qualification_year(programme, class_name) - 1)
+        made.qualified[key] = program.column(("qualified", *key), cost=worth_of(made, paid), integer=True)
+        if opens:
+            _activation(made, company, supplier, opens, made.qualified[key])
+        for (country, year), columns in bought.items():
+            most = most_by_position(needs[(programme, class_name, country, year)])
+            terms = [(column, 1.0) for column in columns] + [(made.qualified[key], -most)]
+            program.row(("qualified first", *key, country, year), terms, upper=0.0)
+    _first_sources(made)
+
+
+def _activation(made: Build, company: str, supplier: str, amount: float, qualified: int) -> None:
+    facts, key = made.scope.facts, (company, supplier)
+    if key not in made.activated:
+        worth = worth_of(made, once(facts, amount, facts.settings.first_year - 1))
+        made.activated[key] = made.program.column(("activated", *key), cost=worth)
+    made.program.row(("activates", *key, qualified), [(qualified, 1.0), (made.activated[key], -1.0)], upper=0.0)
+
+
+def _first_sources(made: Build) -> None:
+    facts = made.scope.facts
+    grouped: dict[tuple[str, str], list[int]] = {}
+    for (programme, class_name, _), column in made.qualified.items():
+        if (programme, class_name) not in made.scope.incumbent_suppliers:
+            grouped.setdefault((programme, class_name), []).append(column)
+    for (programme, class_name), columns in grouped.items():
+        cost = facts.classes[class_name].switching_cost
+        if not cost:
+            continue
+        paid = once(facts, cost, made.scope.qualification_year(programme, class_name) - 1)
+        free = made.program.column(("first source", programme, class_name), cost=-worth_of(made, paid))
+        made.first_free[(programme, class_name)] = free
+        terms = [(free, 1.0)] + [(column, -1.0) for column in columns]
+        made.program.row(("first source", programme, class_name), terms, upper=0.0)
+
+
+def local_content_missed(made: Build) -> None:
+    """Cars that miss a local-content rule lose its penalty once, whichever parts miss it."""
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    if not facts.local_rules:
+        return
+    for (programme, generation, country, region, year), (cars, total) in cars_by_region(scope).items():
+        value = facts.car_value.get(programme, 0.0)
+        rules = [
+            rule
+            for rule in facts.local_rules
+            if rule.plant_country == country and rule.region == region and year >= rule.from_year and rule.minimum > 0
+        ]
+        if not rules or not value:
+            continue
+        column = -1
+        for rule in rules:
+            terms = _missing_terms(made, rule.part, rule.origins, (programme, generation, country, year))
+            if not terms:
+                continue
+            if column < 0:
+                here = sum(cars.values())
+                worth = here * value / 1e6 * discount(facts, year)
+                column = program.column(("misses", programme, generation, country, region, year), worth, 0.0, INFINITY)
+                made.missed[(programme, generation, country, region, year)] = column
+            scaled = [(c, weight * rule.penalty / (total / THOUSAND)) for c, weight in terms]
+            program.row(("local content", rule.part, programme, region, year), [*scaled, (column, -1.0)], upper=0.0)
+
+
+def _missing_terms(
+    made: Build, part: str, origins: frozenset[str], where: tuple[str, str, str, int]
+) -> list[tuple[int, float]]:
+    """Columns (thousand pieces each unit of weight) that bring a part from outside the origins."""
+    scope, facts = made.scope, made.scope.facts
+    terms: list[tuple[int, float]] = []
+    for (item, year), carriers in made.members.items():
+        if (item.programme, item.generation, item.country, year) != where:
+            continue
+        if facts.classes[facts.modules[item.module].class_name].part != part:
+            continue
+        for source in scope.sources(item, year):
+            origin = ""
+            if source == "contract":
+                origin = scope.contracts[item.contract].country
+            elif source.startswith("offer:"):
+                origin = facts.offers[source[6:]].country
+            elif source.startswith("plant:"):
+                origin = scope.plants_of(source[6:].split("@")[0])[0].country
+            if not origin or origin in origins:
+                continue
+            if (item, source, year) in made.bought:
+                terms.append((made.bought[(item, source, year)], 1.0))
+            else:
+                terms += [(made.use[option], cars / THOUSAND) for option, cars in carriers]
+    return terms
+
+
+def worth_of(made: Build, *cash: Cash) -> float:
+    """Present value of cash lists together, million."""
+    return sum(present_value(made.scope.facts, part) for part in cash)

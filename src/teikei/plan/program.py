@@ -1,0 +1,76 @@
+"""The program of one coalition at one rung with its columns by meaning, filled in by ``build``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from teikei.plan.arrays import Program
+from teikei.plan.scope import Item, Option, Scope
+
+THOUSAND = 1e3
+Place = tuple[str, str, str]
+
+
+class TierGuess(Protocol):
+    """One tier for each (offer, drawing group, year) and one rebate for each (supplier, spend group, year)."""
+
+    @property
+    def tiers(self) -> Mapping[tuple[str, str, int], int]:
+        """Index of the tier."""
+        ...
+
+    @property
+    def rebates(self) -> Mapping[tuple[str, str, int], float]:
+        """Share of the spend."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Tiers that a drawing group can reach at an offer in a year: (index, from, to); kept = share not diverged."""
+
+    kept: float
+    steps: tuple[tuple[int, float, float], ...]
+    most: float
+
+
+@dataclass
+class Build:
+    """The program with its columns by meaning.
+
+    tight: whether site capacity bounds the tiers and rebates that can be reached (off when limits are to be dropped).
+    """
+
+    scope: Scope
+    guess: TierGuess | None = None
+    tight: bool = True
+    program: Program = field(default_factory=Program)
+    configuration: dict[tuple[str, tuple[str, ...]], dict[tuple[tuple[str, str], ...], int]] = field(
+        default_factory=dict
+    )
+    use: dict[Option, int] = field(default_factory=dict)
+    ladder: dict[tuple[str, str, str, str], dict[int, int]] = field(default_factory=dict)
+    mode: dict[tuple[str, str], int] = field(default_factory=dict)
+    introduced: dict[tuple[str, str, str, int], int] = field(default_factory=dict)
+    bought: dict[tuple[Item, str, int], int] = field(default_factory=dict)
+    pools: dict[tuple[str, str, int], Pool] = field(default_factory=dict)
+    tier: dict[tuple[str, str, int], dict[int, tuple[int, dict[tuple[str, str], int]]]] = field(default_factory=dict)
+    rebate: dict[tuple[str, str, int], list[tuple[float, int, int]]] = field(default_factory=dict)
+    qualified: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    first_free: dict[tuple[str, str], int] = field(default_factory=dict)
+    activated: dict[tuple[str, str], int] = field(default_factory=dict)
+    plant: dict[tuple[str, str, float, int], int] = field(default_factory=dict)
+    missed: dict[tuple[str, str, str, str, int], int] = field(default_factory=dict)
+    members: dict[tuple[Item, int], list[tuple[Option, float]]] = field(default_factory=dict)
+    spend: dict[tuple[str, str, int], list[tuple[int, float]]] = field(default_factory=dict)
+
+    def places(self, item: Item, year: int, weight: float = 1.0) -> list[tuple[Place, float]]:
+        """What each position could need of an item in a year: ((slot, position, country), cars x weight)."""
+        return [((o.slot, o.position, item.country), cars * weight) for o, cars in self.members[(item, year)]]
+
+    def pool(self, item: Item) -> str:
+        """Drawing group of an item."""
+        scope = self.scope
+        return scope.pool(scope.facts.modules[item.module].class_name, item.group, scope.item_bloc(item))

@@ -1,0 +1,180 @@
+"""From a solver's vector to decisions and back."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from teikei.plan.bill import price_lines
+from teikei.plan.decisions import Decisions
+from teikei.plan.price import need, qualifications
+from teikei.plan.program import THOUSAND, Build
+from teikei.plan.scope import Item
+
+
+def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
+    """Decisions from a solver vector: integers rounded, awards scaled to the cars' need, crumbs dropped."""
+    scope = made.scope
+    modules = {(o.slot, o.position): o for o, column in made.use.items() if x[column] > 0.5}
+    candidate = {}
+    for slot in scope.slots:
+        mine = {position: option.module for (name, position), option in modules.items() if name == slot}
+        candidate[slot] = next(number for number, found in scope.facts.choices[slot] if dict(found) == mine)
+    chosen = Decisions(modules, candidate, {}, ())
+    plants = tuple(key for key, column in made.plant.items() if x[column] > 0.5)
+    awards: dict[tuple[Item, str, int], float] = {}
+    for (item, year), wanted in need(scope, chosen).items():
+        shares = {
+            source: max(0.0, float(x[made.bought[(item, source, year)]]))
+            for source in scope.sources(item, year)
+            if (item, source, year) in made.bought
+        }
+        if not shares:
+            awards[(item, scope.sources(item, year)[0], year)] = wanted
+            continue
+        total = sum(shares.values())
+        kept = {source: share for source, share in shares.items() if share > 1e-7 * total}
+        total = math.fsum(kept.values())
+        for source, share in kept.items():
+            awards[(item, source, year)] = wanted * share / total
+    return Decisions(modules, candidate, awards, plants)
+
+
+def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] | None:
+    """A solver vector for known decisions; None where a decision has no column in this program.
+
+    Continuous columns that follow from others (tiers' quantities, spend) are filled as well, so that the solver can
+    take the vector as it stands.
+    """
+    x = np.zeros(len(made.program.cost))
+    for option in decisions.modules.values():
+        if option not in made.use:
+            return None
+        x[made.use[option]] = 1.0
+    _start_configurations(made, decisions, x)
+    _start_ladders(made, decisions, x)
+    if not _start_awards(made, decisions, x):
+        return None
+    for key in decisions.plants:
+        if key not in made.plant:
+            return None
+        x[made.plant[key]] = 1.0
+    _start_rebates(made, x)
+    _start_qualification(made, decisions, x)
+    _start_rest(made, x)
+    return x
+
+
+def _start_configurations(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]) -> None:
+    carried: dict[str, dict[str, str]] = {}
+    for option in decisions.modules.values():
+        carried.setdefault(option.slot, {})[option.position] = option.module
+    for (slot, group), columns in made.configuration.items():
+        mine = tuple((position, carried[slot][position]) for position in group if position in carried[slot])
+        x[columns[mine]] = 1.0
+
+
+def _start_ladders(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]) -> None:
+    facts, scope = made.scope.facts, made.scope
+    first: dict[tuple[str, str, str, str], int] = {}
+    for option in decisions.modules.values():
+        if not scope.is_new(option):
+            continue
+        year = facts.slots[option.slot].first_year
+        family, company = facts.modules[option.module].family, scope.company_of[option.slot]
+        bloc = scope.bloc_of_slot(option.slot)
+        for key in (
+            ("family", family, option.group, ""), ("bloc", family, option.group, bloc),
+            ("company", family, option.group, company), ("variant", option.module, option.group, ""),
+            ("divergence", option.module, option.group, ""), ("divergence bloc", option.module, option.group, bloc),
+        ):  # fmt: skip
+            first[key] = min(year, first.get(key, year))
+        before = decisions.modules.get((scope.previous.get(option.slot, ""), option.position))
+        if before is None or before._replace(slot="") != option._replace(slot=""):
+            slot = facts.slots[option.slot]
+            step = 2 if option.slot in scope.previous else 1
+            x[made.introduced[(slot.programme, slot.generation, family, step)]] = 1.0
+    for (name, bloc), column in made.mode.items():
+        joint = {o.group == scope.joint for o in decisions.modules.values() if scope.is_new(o)
+                 and facts.modules[o.module].family == name and bloc in ("", scope.bloc_of_slot(o.slot))}  # fmt: skip
+        x[column] = 1.0 if True in joint else 0.0
+    for key, columns in made.ladder.items():
+        if key in first:
+            for year, column in columns.items():
+                x[column] = 1.0 if year >= first[key] else 0.0
+
+
+def _start_awards(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]) -> bool:
+    """Shares and tier quantities of known awards; False where one has no column."""
+    scope, facts = made.scope, made.scope.facts
+    for line in price_lines(scope, decisions):
+        found = made.bought.get((line.item, line.source, line.year))
+        if found is None:
+            if line.source.startswith(("offer:", "plant:")):
+                return False
+            continue
+        x[found] = line.pieces / THOUSAND
+        if not line.source.startswith("offer:"):
+            continue
+        prices = facts.offers[line.source[6:]].price[line.year]
+        steps = made.tier[(line.source[6:], made.pool(line.item), line.year)]
+        tier = next((index for index in steps if prices[index] == prices[line.tier]), None)
+        if tier is None:
+            return False
+        choice, quantities = steps[tier]
+        if choice >= 0:
+            x[choice] = 1.0
+        x[quantities[(scope.item_bloc(line.item), line.item.country)]] += line.pieces / THOUSAND
+    return True
+
+
+def _start_rebates(made: Build, x: npt.NDArray[np.float64]) -> None:
+    for key, levels in made.rebate.items():
+        total = math.fsum(x[column] * price for column, price in made.spend[key])
+        table = made.scope.facts.rebates[key[0]]
+        if total <= 0:
+            continue
+        reached = [rebate for low, rebate in table if total >= low - max(1e-6, 1e-6 * low)]
+        mine = reached[-1] if reached else 0.0
+        for rebate, choice, value in levels:
+            if rebate == mine:
+                x[value], x[choice] = total, 1.0
+                break
+
+
+def _start_qualification(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]) -> None:
+    company_of = {made.scope.facts.slots[s].programme: made.scope.company_of[s] for s in made.scope.slots}
+    for (programme, class_name), suppliers in qualifications(made.scope, decisions).items():
+        for supplier in suppliers:
+            column = made.qualified.get((programme, class_name, supplier))
+            if column is None:
+                continue
+            x[column] = 1.0
+            if (programme, class_name) in made.first_free:
+                x[made.first_free[(programme, class_name)]] = 1.0
+            opened = made.activated.get((company_of[programme], supplier))
+            if opened is not None:
+                x[opened] = 1.0
+
+
+def _start_rest(made: Build, x: npt.NDArray[np.float64]) -> None:
+    """Columns that are the largest of some rows: cars that miss a rule, suppliers in use."""
+    program = made.program
+    wanted = {column for column, name in enumerate(program.names) if name[0] in ("misses", "supplier used")}
+    if not wanted:
+        return
+    rows: dict[int, list[tuple[int, float]]] = {}
+    for row, column, value in zip(program.rows, program.columns, program.values, strict=True):
+        rows.setdefault(row, []).append((column, value))
+    for terms in rows.values():
+        mine = [(column, value) for column, value in terms if column in wanted]
+        if len(mine) != 1:
+            continue
+        column, own = mine[0]
+        level = sum(value * x[other] for other, value in terms if other != column)
+        if program.names[column][0] == "misses":
+            x[column] = max(x[column], level / -own)
+        elif len(terms) > 1 and level >= -own:
+            x[column] = 1.0
