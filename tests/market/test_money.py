@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from teikei.market.calibrate import _second_choice
 from teikei.market.reference import ev_history, parameters
 from teikei.market.scene import _required_range, scenes
 from teikei.plan.types import Plan, Plans
+from teikei.study import check
 from teikei.study.types import Study
 from tests.docs.snippets import ROOT
 from tests.market.small_japan import plans, study
@@ -251,3 +253,22 @@ def test_prices_of_a_study_in_euro_stay_near_what_is_paid_today_and_move_with_co
     moments = found.moments.filter(pl.col("low").is_not_null(), pl.col("moment") != "pass_through")
     assert ((moments["model"] >= moments["low"]) & (moments["model"] <= moments["high"])).all()
     assert (found.moments["upper"] > found.moments["lower"]).sum() == found.moments.height - 1  # all but units: bands
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("currencies.csv", "JPY,0.0057,planning rate,1,example,assumption\n", "", "no rate for JPY"),
+        ("study.yaml", "home_market: EU", "home_market: ZZ", "no VAT rate is known for ZZ"),
+    ],
+)
+def test_checking_a_study_says_what_the_market_would_refuse(tmp_path, file, old, new, told):
+    folder = tmp_path / "kit"
+    shutil.copytree(ROOT / "examples" / "kit-supply", folder)
+    text = (folder / file).read_text("utf-8")
+    assert old in text
+    if file == "study.yaml":
+        products = (folder / "products.csv").read_text("utf-8").replace(",EU,", ",ZZ,")
+        (folder / "products.csv").write_text(products, "utf-8")
+    (folder / file).write_text(text.replace(old, new), "utf-8")
+    assert any(told in str(problem) for problem in check(folder))

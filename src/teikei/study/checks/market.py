@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
+from importlib import resources
 from typing import Final
 
 from teikei.errors import Problem
@@ -10,6 +12,7 @@ from teikei.study.messages import number_text, show
 from teikei.study.source import Draft
 
 LARGEST_SUBSIDY_SHARE: Final = 0.6
+PARAMETER_CURRENCY: Final = "JPY"  # of the money in data/market/parameters.csv
 
 
 def the_home_market_has_products(draft: Draft) -> Iterator[Problem]:
@@ -39,6 +42,28 @@ def the_home_market_has_products(draft: Draft) -> Iterator[Problem]:
                 f"{row['company']} is the maker of no product in {draft.files['products']} ({country}, {year}): "
                 "its sales there are not predicted",
             )
+
+
+def the_market_can_be_stated_in_money(draft: Draft) -> Iterator[Problem]:
+    """The market's parameters are in JPY, so a study in other money needs a rate; prices need the country's VAT."""
+    if draft.settings is None or not draft["products"]:
+        return
+    currency, country = draft.settings.currency, draft.settings.home_market
+    first = draft["products"][0]
+    known = "currencies" in draft.damaged or PARAMETER_CURRENCY in draft.by_key("currencies", "currency")
+    if currency != PARAMETER_CURRENCY and not known:
+        yield first.error(
+            "price",
+            f"currencies: no rate for {PARAMETER_CURRENCY}, in which the market's parameters are stated: add a row "
+            f"{PARAMETER_CURRENCY} with {currency} per {PARAMETER_CURRENCY}",
+        )
+    text = resources.files("teikei").joinpath("data", "market", "vat.csv").read_text("utf-8")
+    countries = sorted(row["country"] for row in csv.DictReader(text.splitlines()))
+    if country not in countries:
+        yield first.error(
+            "country",
+            f"no VAT rate is known for {country}, the setting home_market: expected one of {', '.join(countries)}",
+        )
 
 
 def products_are_sold_at_a_price(draft: Draft) -> Iterator[Problem]:
@@ -100,4 +125,5 @@ CHECKS = (
     products_are_sold_at_a_price,
     policy_is_for_products_on_sale,
     moments_lie_in_their_band,
+    the_market_can_be_stated_in_money,
 )
