@@ -13,6 +13,7 @@ from teikei.errors import StudyError
 from teikei.market import calibrate, predict, price_and_sell
 from teikei.market.adoption import drift
 from teikei.market.calibrate import _second_choice
+from teikei.market.demand import derive
 from teikei.market.reference import ev_history, parameters
 from teikei.market.scene import _required_range, scenes
 from teikei.plan.types import Plan, Plans
@@ -251,3 +252,16 @@ def test_prices_of_a_study_in_euro_stay_near_what_is_paid_today_and_move_with_co
     moments = found.moments.filter(pl.col("low").is_not_null(), pl.col("moment") != "pass_through")
     assert ((moments["model"] >= moments["low"]) & (moments["model"] <= moments["high"])).all()
     assert (found.moments["upper"] > found.moments["lower"]).sum() == found.moments.height - 1  # all but units: bands
+
+
+def test_second_choices_start_from_the_units_that_are_sold(monkeypatch):
+    """Removing electric cars must start from the market as it is: shares of every product as observed."""
+    seen = []
+    parts = _second_choice.__globals__
+    monkeypatch.setitem(parts, "derive", lambda *a, **k: seen.append(derive(*a, **k)) or seen[-1])
+    found = calibrate(study(), draws=2)
+    seen.clear()
+    _second_choice(found.draws, found.home, ("ice", "hybrid"))
+    units = seen[0][0] * found.draws.buyers_total[:, None]
+    for row in units:
+        assert row == pytest.approx(found.home.units, rel=1e-9)
