@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from dataclasses import replace
 
@@ -14,10 +13,10 @@ from teikei.errors import StudyError
 from teikei.market import calibrate, predict, price_and_sell
 from teikei.market.adoption import drift
 from teikei.market.calibrate import _second_choice
+from teikei.market.demand import derive
 from teikei.market.reference import ev_history, parameters
 from teikei.market.scene import _required_range, scenes
 from teikei.plan.types import Plan, Plans
-from teikei.study import check
 from teikei.study.types import Study
 from tests.docs.snippets import ROOT
 from tests.market.small_japan import plans, study
@@ -255,20 +254,14 @@ def test_prices_of_a_study_in_euro_stay_near_what_is_paid_today_and_move_with_co
     assert (found.moments["upper"] > found.moments["lower"]).sum() == found.moments.height - 1  # all but units: bands
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "told"),
-    [
-        ("currencies.csv", "JPY,0.0057,planning rate,1,example,assumption\n", "", "no rate for JPY"),
-        ("study.yaml", "home_market: EU", "home_market: ZZ", "no VAT rate is known for ZZ"),
-    ],
-)
-def test_checking_a_study_says_what_the_market_would_refuse(tmp_path, file, old, new, told):
-    folder = tmp_path / "kit"
-    shutil.copytree(ROOT / "examples" / "kit-supply", folder)
-    text = (folder / file).read_text("utf-8")
-    assert old in text
-    if file == "study.yaml":
-        products = (folder / "products.csv").read_text("utf-8").replace(",EU,", ",ZZ,")
-        (folder / "products.csv").write_text(products, "utf-8")
-    (folder / file).write_text(text.replace(old, new), "utf-8")
-    assert any(told in str(problem) for problem in check(folder))
+def test_second_choices_start_from_the_units_that_are_sold(monkeypatch):
+    """Removing electric cars must start from the market as it is: shares of every product as observed."""
+    seen = []
+    parts = _second_choice.__globals__
+    monkeypatch.setitem(parts, "derive", lambda *a, **k: seen.append(derive(*a, **k)) or seen[-1])
+    found = calibrate(study(), draws=2)
+    seen.clear()
+    _second_choice(found.draws, found.home, ("ice", "hybrid"))
+    units = seen[0][0] * found.draws.buyers_total[:, None]
+    for row in units:
+        assert row == pytest.approx(found.home.units, rel=1e-9)

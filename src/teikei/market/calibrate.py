@@ -157,12 +157,20 @@ def _second_choice(demand: Demand, home: HomeMarket, kinds: tuple[str, ...]) -> 
     0 where none of them buys another new car.
     """
     electric = home.battery_electric > 0
-    utility = demand.net_utility(home, home.year)
+    utility, scale = demand.net_utility(home, home.year), demand.scale(home.price)
     gone = utility.copy()
     gone[:, electric, :] = 4 * NOT_CONSIDERED
     rows = []
     for value in (utility, gone):
-        market = check_market(value, demand.slope * (1 + home.vat), demand.weight, home.nest, demand.nest_parameter, ())
+        market = check_market(
+            value,
+            demand.slope * (1 + home.vat),
+            demand.weight,
+            home.nest,
+            demand.nest_parameter,
+            (),
+            price_scale=scale,
+        )
         price = np.broadcast_to(home.price / (1 + home.vat), demand.mean.shape).copy()
         rows.append(derive(market, price, slopes=False)[0])
     gain = rows[1] - rows[0]
