@@ -26,7 +26,7 @@ from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
 ALONE_GAP = 1e-4  # of the baseline's cost, before a saving is known to judge the gap by
-NODE_LIMIT = 6
+NODE_LIMIT = 1
 
 
 @dataclass(frozen=True)
