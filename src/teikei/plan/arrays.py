@@ -147,4 +147,9 @@ def minimise(
 
 def solver_options() -> dict[str, str | int | float]:
     """What run.json says of the solver: its version and the options every program is solved with."""
-    return {"solver": f"HiGHS {highspy.Highs().version()}", "threads": 1, "random_seed": 1, "mip_heuristic_effort": HEURISTIC_EFFORT}
+    return {
+        "solver": f"HiGHS {highspy.Highs().version()}",
+        "threads": 1,
+        "random_seed": 1,
+        "mip_heuristic_effort": HEURISTIC_EFFORT,
+    }

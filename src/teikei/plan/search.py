@@ -20,8 +20,8 @@ from teikei.plan.read_solution import read_decisions, start_vector
 from teikei.plan.scope import Scope
 
 ROUNDS = 2
-FLAT_NODES = 10
-AWARD_NODES = 10
+FLAT_NODES = 3
+AWARD_NODES = 3
 
 
 @dataclass(frozen=True)
