@@ -93,7 +93,7 @@ def _meta(study: Study, plans: Plans, clock: _Clock) -> dict[str, Any]:
         "input_sha256": dict(study.input_hashes),
         "solver": plan.solver_options(),
         "lever_order": list(plans.lever_order),
-        "gaps": {f"{p.coalition}/{p.rung}": p.gap for p in plans.by_key.values()},
+        "gaps": {f"{p.coalition}/{p.rung}": p.gap for p in plans.by_key.values() if p.status != "not evaluated"},
         "reproducible": all(p.status != "time limit" for p in plans.by_key.values()),
         "seconds": clock.seconds(),
     }
