@@ -8,9 +8,8 @@ own) awards a tender without any vehicles, and loads nothing of the rest.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from teikei.plan.arrays import solver_options
     from teikei.plan.infeasible import explain_infeasible
-    from teikei.plan.ladder import solve
+    from teikei.plan.ladder import solve, solver_options
     from teikei.plan.reprice import reprice
     from teikei.plan.requirement_prices import requirement_prices
     from teikei.plan.rival import integrated_rival
@@ -35,7 +34,7 @@ _HOMES = {
     "reprice": "reprice",
     "requirement_prices": "requirement_prices",
     "solve": "ladder",
-    "solver_options": "arrays",
+    "solver_options": "ladder",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +90,27 @@ class Program:
         return lp
 
 
+STALL_CHECKS = 6
+STALL_SHARE = 1e-5
+
+
+def _stop_when_stalled() -> Callable[[Any, str, Any, Any, Any], None]:
+    """Stops HiGHS at the root once its cuts move the bound no more.
+
+    HiGHS asks at fixed points of its algorithm (after every round of cuts), not by the clock: the stop is the same on
+    every run. It stops when STALL_CHECKS rounds together lift the bound by less than STALL_SHARE of its value.
+    """
+    bounds: list[float] = []
+
+    def check(_kind: Any, _message: str, out: Any, into: Any, _data: Any) -> None:
+        bounds.append(out.mip_dual_bound)
+        past = bounds[-1 - STALL_CHECKS] if len(bounds) > 20 else -INFINITY
+        if past > -INFINITY and bounds[-1] - past < STALL_SHARE * abs(bounds[-1]):
+            into.user_interrupt = True
+
+    return check
+
+
 @dataclass(frozen=True)
 class Solution:
     """What HiGHS found: x is None where there is no plan."""
@@ -109,7 +130,7 @@ def minimise(
     time_limit_s: float = INFINITY,
     node_limit: int | None = None,
     start: npt.NDArray[np.float64] | None = None,
-    relaxed: bool = False,
+    root_only: bool = False,
 ) -> Solution:
     """Solves a program with one thread; stops by gap, nodes or (not reproducible) time."""
     highs: Any = highspy.Highs()
@@ -124,8 +145,10 @@ def minimise(
         highs.setOptionValue("time_limit", float(time_limit_s))
     if node_limit is not None:
         highs.setOptionValue("mip_max_nodes", int(node_limit))
-    if relaxed:
-        highs.setOptionValue("solve_relaxation", True)
+    if root_only:
+        highs.setOptionValue("mip_heuristic_effort", 0.0)
+        highs.setCallback(_stop_when_stalled(), None)
+        highs.startCallback(highspy.cb.HighsCallbackType.kCallbackMipInterrupt)
     highs.passModel(program.to_highs())
     if start is not None:
         solution = highspy.HighsSolution()
@@ -138,18 +161,9 @@ def minimise(
         highspy.HighsModelStatus.kInfeasible: "infeasible",
         highspy.HighsModelStatus.kTimeLimit: "time limit",
         highspy.HighsModelStatus.kSolutionLimit: "node limit",
+        highspy.HighsModelStatus.kInterrupt: "node limit",
     }.get(status, highs.modelStatusToString(status))
     found = info.primal_solution_status == 2
     x = np.asarray(highs.getSolution().col_value) if found else None
-    bound = info.objective_function_value if relaxed else info.mip_dual_bound
+    bound = info.mip_dual_bound
     return Solution(x, info.objective_function_value if found else INFINITY, bound, text, max(0, info.mip_node_count))
-
-
-def solver_options() -> dict[str, str | int | float]:
-    """What run.json says of the solver: its version and the options every program is solved with."""
-    return {
-        "solver": f"HiGHS {highspy.Highs().version()}",
-        "threads": 1,
-        "random_seed": 1,
-        "mip_heuristic_effort": HEURISTIC_EFFORT,
-    }

@@ -147,6 +147,7 @@ def _member_charges(scope: Scope, family: FamilyFact, group: str, options: list[
     """The k part and coordination of every bloc beyond the first (or beyond those that paid), and of further companies.
 
     The first bloc is the one that starts first (ties: order of the companies); so is the first company of a bloc.
+    Blocs that have each paid the family bear no k, but from the second on they bear the coordination of sharing it.
     """
     facts, found = scope.facts, []
     share = family_share(scope, family, group)
@@ -154,12 +155,14 @@ def _member_charges(scope: Scope, family: FamilyFact, group: str, options: list[
     starts = member_starts(scope, options)
     order = sorted(starts, key=lambda bloc: (min(starts[bloc].values()), scope.bloc_names.index(bloc)))
     counted = set(share.paid_blocs) or set(order[:1])
+    leading = next((bloc for bloc in order if bloc in counted), "")
     for bloc in order:
         slots = tuple(sorted({o.slot for o in options if scope.bloc_of_slot(o.slot) == bloc}))
         year = min(starts[bloc].values())
         if bloc not in counted:
             nre = nre_cash(facts, family.nre * share.per_bloc, year, family.life_years)
             found.append(Charge("nre_family", family.class_name, family.name, group, year, nre, slots))
+        if bloc != leading and scope.joint and group == scope.joint:
             cash = coordination_cash(facts, class_fact, year)
             found.append(Charge("coordination", family.class_name, family.name, group, year, cash, slots))
         paid = [c for c in starts[bloc] if c in family.sunk_for]

@@ -70,6 +70,9 @@ def _family(made: Build, name: str, group: str, options: list[Option]) -> None:
             lambda t: spent(factor, t) - (together(t) if several else 0.0)
             + _worth(made, tooling_cash(facts, family.tooling, t, family.life_years)),
         )  # fmt: skip
+    payers = [o for o in options if scope.bloc_of_slot(o.slot) in share.paid_blocs]
+    if group == scope.joint:
+        _beyond_first(made, "payer", name, payers, together)
     for bloc in sorted(blocs, key=scope.bloc_names.index):
         mine = [o for o in options if scope.bloc_of_slot(o.slot) == bloc]
         companies = {scope.company_of[o.slot] for o in mine}
@@ -109,9 +112,9 @@ def _family(made: Build, name: str, group: str, options: list[Option]) -> None:
 
 
 def own_or_joint(made: Build) -> None:
-    """A bloc develops a family by itself or with the partners, not both; with two blocs that start afresh, both alike.
+    """A bloc develops a family by itself or with the partners, not both; two blocs on the same footing, both alike.
 
-    Where the family is paid by a member already, its partners may join it while the payer keeps its own drawing.
+    Where one of two has paid the family already, its partner may join it while the payer keeps its own drawing.
     """
     scope, facts, program = made.scope, made.scope.facts, made.program
     if not scope.joint:
@@ -122,7 +125,8 @@ def own_or_joint(made: Build) -> None:
         if not scope.is_new(option) or not scope.rule(module.class_name).development_shared:
             continue
         family = facts.families[module.family]
-        together = len(scope.bloc_names) == 2 and not family_share(scope, family, scope.joint).paid_blocs
+        paid = family_share(scope, family, scope.joint).paid_blocs
+        together = len(scope.bloc_names) == 2 and len(paid) != 1
         key = (family.name, "" if together else scope.bloc_of_slot(option.slot))
         if key not in mode:
             mode[key] = program.column(("joint family", *key), integer=True)
@@ -160,34 +164,43 @@ def _tops_need_members(made: Build, name: str, group: str) -> None:
 
 def _divergence(made: Build, name: str, options: list[Option]) -> None:
     """Each bloc beyond the first on a joint drawing pays variant NRE again for the share of units that leaves it."""
-    scope, facts, program = made.scope, made.scope.facts, made.program
-    blocs = sorted({scope.bloc_of_slot(o.slot) for o in options}, key=scope.bloc_names.index)
-    if len(blocs) < 2 or not divergence_cash(scope, name, facts.settings.first_year):
-        return
+    scope = made.scope
 
     def cost(year: int) -> float:
         return _worth(made, divergence_cash(scope, name, year))
 
+    if cost(scope.facts.settings.first_year):
+        _beyond_first(made, "divergence", name, options, cost)
+
+
+def _beyond_first(made: Build, kind: str, name: str, options: list[Option], cost: Callable[[int], float]) -> None:
+    """Each bloc beyond the first that uses a joint drawing or family pays cost(its start): sum over blocs - the first.
+
+    Two ladders: one of each bloc with +cost, one of all together with -cost, which starts only where a bloc does.
+    """
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    blocs = sorted({scope.bloc_of_slot(o.slot) for o in options}, key=scope.bloc_names.index)
+    if len(blocs) < 2:
+        return
     starts = {facts.slots[o.slot].first_year for o in options}
-    top = _ladder(made, ("divergence", name, scope.joint, ""), starts, lambda t: -cost(t))
+    top = _ladder(made, (kind, name, scope.joint, ""), starts, lambda t: -cost(t))
     lower = []
     for bloc in blocs:
         mine = [o for o in options if scope.bloc_of_slot(o.slot) == bloc]
-        columns = _ladder(
-            made, ("divergence bloc", name, scope.joint, bloc), {facts.slots[o.slot].first_year for o in mine}, cost
-        )
-        _below(made, columns, top, (name, bloc))
+        years = {facts.slots[o.slot].first_year for o in mine}
+        columns = _ladder(made, (f"{kind} bloc", name, scope.joint, bloc), years, cost)
+        _below(made, columns, top, (kind, name, bloc))
         lower.append(columns)
         for option in mine:
             year = facts.slots[option.slot].first_year
-            program.row(("diverges", option), [(made.use[option], 1.0), (columns[year], -1.0)], upper=0.0)
+            program.row((kind, option), [(made.use[option], 1.0), (columns[year], -1.0)], upper=0.0)
     for year, column in top.items():
         terms = [(column, 1.0)]
         for ladder in lower:
             reached = [t for t in ladder if t <= year]
             if reached:
                 terms.append((ladder[max(reached)], -1.0))
-        program.row(("diverges by a member", name, year), terms, upper=0.0)
+        program.row((f"{kind} by a member", name, year), terms, upper=0.0)
         program.integer[column] = True
 
 

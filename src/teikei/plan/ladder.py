@@ -18,6 +18,7 @@ from teikei.plan.parts import Memory
 from teikei.plan.price import price
 from teikei.plan.read import read_facts
 from teikei.plan.scope import CONTRACT, Scope
+from teikei.plan.search import Found, combine
 from teikei.plan.solve_one import Solved, solve_scope
 from teikei.plan.tables import empty_tables, make_tables
 from teikei.plan.types import Plan, Plans
@@ -26,7 +27,7 @@ from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
 ALONE_GAP = 1e-4  # of the baseline's cost, before a saving is known to judge the gap by
-NODE_LIMIT = 1
+NODE_LIMIT = 6  # of a part; large parts are solved at the root only (parts.LARGE)
 
 
 @dataclass(frozen=True)
@@ -147,34 +148,26 @@ def solve(
     start_gap = ALONE_GAP * _rough_cost(facts)
     memory = Memory()
     game = play(facts, memory, gap=start_gap, time_limit_s=time_limit_s, executor=executor)
-    names = _wanted_coalitions(study, facts, game, coalitions)
+    names = _wanted_coalitions(facts, game, coalitions)
     solved: dict[tuple[str, str], Solved] = {}
-    by_key: dict[tuple[str, str], Plan] = {}
-    total = sum(1 for name in names for _ in wanted)
-    done = 0
+    jobs: list[Job] = []
     for blocs in names:
-        scope = game.scope(blocs, facts.rung_order[0])
         first = _baseline_of(game, blocs)
-        solved[(scope.coalition, scope.rung)] = first
-        by_key[(scope.coalition, scope.rung)] = _plan(first, performance)
-        done += 1
-        if len(blocs) == 1:
-            continue
-        previous: list[Decisions] = [first.decisions]
-        for rung in wanted[1:]:
-            done += 1
-            say(f"plan: {scope.coalition} at {rung}", done / total)
-            key = (scope.coalition, rung)
-            if not evaluated(facts, rung):
-                by_key[key] = not_evaluated(scope.coalition, rung)
-                continue
-            found = _solve_rung(
-                game.scope(blocs, rung), first, previous,
-                gap=gap, time_limit_s=time_limit_s, memory=memory, executor=executor,
-            )  # fmt: skip
-            solved[key] = found
-            previous.append(found.decisions)
-            by_key[key] = _plan(found, performance)
+        solved[(first.scope.coalition, first.scope.rung)] = first
+        if len(blocs) > 1:
+            upper = [rung for rung in wanted[1:] if evaluated(facts, rung)]
+            jobs += [Job(game.scope(blocs, rung), first, gap, time_limit_s, memory) for rung in upper]
+    mapped = executor.map(solve_job, jobs) if executor is not None else map(solve_job, jobs)
+    for at, (job, found) in enumerate(zip(jobs, mapped, strict=True)):
+        say(f"plan: {job.scope.coalition} at {job.scope.rung}", (at + 1.0) / (len(jobs) + 1.0))
+        lower = [other for (name, _), other in solved.items() if name == job.scope.coalition]
+        solved[(job.scope.coalition, job.scope.rung)] = improve(job.scope, found, lower)
+    by_key = {key: _plan(found, performance) for key, found in solved.items()}
+    for blocs in names:
+        coalition = game.scope(blocs, facts.rung_order[0]).coalition
+        for rung in wanted:
+            if len(blocs) > 1 and not evaluated(facts, rung):
+                by_key[(coalition, rung)] = not_evaluated(coalition, rung)
     from teikei.plan.commonality import commonality_table
     from teikei.plan.levers import LEVER_ORDER, savings_table
 
@@ -200,23 +193,34 @@ def _rough_cost(facts: Facts) -> float:
     return total
 
 
-def _solve_rung(
-    scope: Scope,
-    first: Solved,
-    previous: Sequence[Decisions],
-    *,
-    gap: float,
-    time_limit_s: float,
-    memory: Memory,
-    executor: Executor | None,
-) -> Solved:
-    starts = tuple(previous)
-    known = min(price(scope, start).value for start in starts) if starts else first.value
-    saving = max(first.value - known, 2e-3 * first.value)
+@dataclass(frozen=True)
+class Job:
+    """One coalition at one rung, as handed to a worker."""
+
+    scope: Scope
+    first: Solved
+    gap: float
+    time_limit_s: float
+    memory: Memory
+
+
+def solve_job(job: Job) -> Solved:
+    """Solves one rung from the baseline plan; the gap asked for is a share of the saving the search has found."""
+    expected = max(1e-3 * job.first.value, 1.0)
     return solve_scope(
-        scope, gap_absolute=gap * saving, starts=starts, time_limit_s=time_limit_s, node_limit=NODE_LIMIT,
-        memory=memory, executor=executor,
+        job.scope, gap_absolute=job.gap * expected, starts=(job.first.decisions,), time_limit_s=job.time_limit_s,
+        node_limit=NODE_LIMIT, memory=job.memory,
     )  # fmt: skip
+
+
+def improve(scope: Scope, found: Solved, lower: Sequence[Solved]) -> Solved:
+    """A rung's plan, bettered by the plans of the rungs below it: a rung that permits more never costs more."""
+    known = [Found(found.priced, found.decisions)]
+    known += [Found(price(scope, other.decisions), other.decisions) for other in lower]
+    best = combine(scope, known)
+    if best.value >= found.value:
+        return found
+    return replace(found, decisions=best.decisions, priced=best.priced)
 
 
 def _baseline_of(game: Game, blocs: Sequence[str]) -> Solved:
@@ -257,9 +261,7 @@ def _wanted_rungs(facts: Facts, rungs: Sequence[str] | None) -> list[str]:
     return [r for i, r in enumerate(facts.rung_order) if i == 0 or rungs is None or r in rungs]
 
 
-def _wanted_coalitions(
-    study: Study, facts: Facts, game: Game, coalitions: Sequence[str] | None
-) -> list[tuple[str, ...]]:
+def _wanted_coalitions(facts: Facts, game: Game, coalitions: Sequence[str] | None) -> list[tuple[str, ...]]:
     """Unions of blocs, small ones first."""
     every = [tuple(part) for size in range(1, len(game.blocs) + 1) for part in itertools.combinations(game.blocs, size)]
     if coalitions is None:
@@ -275,7 +277,6 @@ def _wanted_coalitions(
             raise StudyError(f"Coalition {name} takes a bloc apart; set the bloc column of companies to study that.")
         found.append(blocs)
     singles = [(bloc,) for bloc in game.blocs]
-    del study
     return list(dict.fromkeys([*singles, *sorted(found, key=len)]))
 
 
@@ -298,3 +299,23 @@ def what_if_facts(facts: Facts) -> Facts:
 
 
 __all__ = ["Game", "pl", "play", "solve"]
+
+
+def solver_options() -> dict[str, object]:
+    """What a run has to keep to be repeated: solver, version and every option and limit that shapes its path."""
+    from importlib import metadata
+
+    from teikei.plan import parts, search
+
+    return {
+        "solver": "HiGHS",
+        "version": metadata.version("highspy"),
+        "threads": 1,
+        "random_seed": 1,
+        "node_limit": NODE_LIMIT,
+        "node_limit_flat": search.FLAT_NODES,
+        "node_limit_awards": search.AWARD_NODES,
+        "rounds": search.ROUNDS,
+        "large_part_integers": parts.LARGE,
+        "baseline_gap_share": ALONE_GAP,
+    }

@@ -20,6 +20,10 @@ from scipy.sparse.csgraph import connected_components
 from teikei.plan.arrays import INFINITY, Program, Solution, minimise
 
 Vector = npt.NDArray[np.float64]
+Work = tuple[Program, float, float, int | None, Vector | None, bool]
+
+
+LARGE = 400  # integer columns
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,14 @@ def fingerprint(program: Program) -> str:
     return digest.hexdigest()
 
 
-def _solve_part(job: tuple[Program, float, float, int | None, Vector | None]) -> Solution:
-    program, gap, time_limit_s, node_limit, start = job
-    return minimise(program, gap_absolute=gap, time_limit_s=time_limit_s, node_limit=node_limit, start=start)
+def _solve_part(job: Work) -> Solution:
+    """Large parts with a known plan are solved at the root only, for their bound: the time goes to finding plans."""
+    program, gap, time_limit_s, node_limit, start, bound_only = job
+    large = bound_only and sum(program.integer) > LARGE and start is not None
+    return minimise(
+        program, gap_absolute=gap, time_limit_s=time_limit_s, node_limit=node_limit, start=start,
+        root_only=large,
+    )  # fmt: skip
 
 
 def solve_parts(
@@ -102,15 +111,18 @@ def solve_parts(
     time_limit_s: float,
     node_limit: int | None,
     start: Vector | None,
+    bound_large: bool = False,
     executor: Executor | None = None,
 ) -> Solution:
     """Solves a program part by part; the gap is divided over the parts by their number of integer columns.
+
+    bound_large: large parts that have a start are solved for their bound only.
 
     A part that was solved before to the gap now asked for, or better, is not solved again.
     """
     parts = split(program)
     total = max(1, sum(part.integers for part in parts))
-    jobs: list[tuple[Program, float, float, int | None, Vector | None]] = []
+    jobs: list[Work] = []
     waiting: list[tuple[int, str]] = []
     found: dict[int, Solution] = {}
     for at, part in enumerate(parts):
@@ -123,7 +135,7 @@ def solve_parts(
         mine = start[part.columns] if start is not None else None
         if known is not None and known.x is not None:
             mine = known.x
-        jobs.append((part.program, allowed, time_limit_s, node_limit, mine))
+        jobs.append((part.program, allowed, time_limit_s, node_limit, mine, bound_large))
         waiting.append((at, name))
     solved = list(executor.map(_solve_part, jobs)) if executor is not None else [_solve_part(job) for job in jobs]
     for (at, name), solution in zip(waiting, solved, strict=True):

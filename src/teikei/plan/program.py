@@ -26,6 +26,11 @@ class TierGuess(Protocol):
         """Share of the spend."""
         ...
 
+    @property
+    def optimism(self) -> float:
+        """Share of the largest possible volume that names what is not named."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:

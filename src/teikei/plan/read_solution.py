@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from teikei.plan.bill import price_lines
 from teikei.plan.decisions import Decisions
+from teikei.plan.develop_cost import family_share
 from teikei.plan.price import need, qualifications
 from teikei.plan.program import THOUSAND, Build
 from teikei.plan.scope import Item
@@ -85,7 +86,10 @@ def _start_ladders(made: Build, decisions: Decisions, x: npt.NDArray[np.float64]
         year = facts.slots[option.slot].first_year
         family, company = facts.modules[option.module].family, scope.company_of[option.slot]
         bloc = scope.bloc_of_slot(option.slot)
+        paid = family_share(scope, facts.families[family], option.group).paid_blocs
+        payer = (("payer", family, option.group, ""), ("payer bloc", family, option.group, bloc))
         for key in (
+            *(payer if bloc in paid else ()),
             ("family", family, option.group, ""), ("bloc", family, option.group, bloc),
             ("company", family, option.group, company), ("variant", option.module, option.group, ""),
             ("divergence", option.module, option.group, ""), ("divergence bloc", option.module, option.group, bloc),

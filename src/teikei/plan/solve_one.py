@@ -59,12 +59,12 @@ def solve_scope(
     began = time.process_time()
     memory = memory or Memory()
     known = [Found(price(scope, start), start) for start in starts]
-    best = search(scope, known, gap_absolute=gap_absolute, executor=executor)
+    best = search(scope, known, gap_absolute=gap_absolute)
     made = build(scope)
     vector = start_vector(made, best.decisions) if best is not None else None
     found = solve_parts(
         made.program, memory, gap_absolute=gap_absolute, time_limit_s=time_limit_s, node_limit=node_limit,
-        start=vector, executor=executor,
+        start=vector, bound_large=True, executor=executor,
     )  # fmt: skip
     bound, status, nodes = found.bound, found.status, found.nodes
     if found.x is not None:
