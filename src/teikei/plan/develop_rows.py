@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from teikei.plan.develop_cost import (
     application_cash,
@@ -105,9 +105,9 @@ def _family(made: Build, name: str, group: str, options: list[Option]) -> None:
                     _below(made, bottom, level, (name, group, company))
             if bottom is None:
                 continue
-            for option in ours:
-                year = facts.slots[option.slot].first_year
-                made.program.row(("develops", option), [(made.use[option], 1.0), (bottom[year], -1.0)], upper=0.0)
+            for place, terms in by_place(made, ours).items():
+                year = facts.slots[place[0]].first_year
+                made.program.row(("develops", *place, name, group), [*terms, (bottom[year], -1.0)], upper=0.0)
     _tops_need_members(made, name, group)
 
 
@@ -120,7 +120,8 @@ def own_or_joint(made: Build) -> None:
     if not scope.joint:
         return
     mode: dict[tuple[str, str], int] = {}
-    for option, column in made.use.items():
+    sides: dict[tuple[tuple[str, str], bool], list[Option]] = {}
+    for option in made.use:
         module = facts.modules[option.module]
         if not scope.is_new(option) or not scope.rule(module.class_name).development_shared:
             continue
@@ -130,10 +131,13 @@ def own_or_joint(made: Build) -> None:
         key = (family.name, "" if together else scope.bloc_of_slot(option.slot))
         if key not in mode:
             mode[key] = program.column(("joint family", *key), integer=True)
-        if option.group == scope.joint:
-            program.row(("joint family", option), [(column, 1.0), (mode[key], -1.0)], upper=0.0)
-        else:
-            program.row(("own family", option), [(column, 1.0), (mode[key], 1.0)], upper=1.0)
+        sides.setdefault((key, option.group == scope.joint), []).append(option)
+    for (key, joint), options in sides.items():
+        for place, terms in by_place(made, options).items():
+            if joint:
+                program.row(("joint family", *place, *key), [*terms, (mode[key], -1.0)], upper=0.0)
+            else:
+                program.row(("own family", *place, *key), [*terms, (mode[key], 1.0)], upper=1.0)
     made.mode.update(mode)
 
 
@@ -191,9 +195,9 @@ def _beyond_first(made: Build, kind: str, name: str, options: list[Option], cost
         columns = _ladder(made, (f"{kind} bloc", name, scope.joint, bloc), years, cost)
         _below(made, columns, top, (kind, name, bloc))
         lower.append(columns)
-        for option in mine:
-            year = facts.slots[option.slot].first_year
-            program.row((kind, option), [(made.use[option], 1.0), (columns[year], -1.0)], upper=0.0)
+        for place, terms in by_place(made, mine).items():
+            year = facts.slots[place[0]].first_year
+            program.row((kind, *place, name), [*terms, (columns[year], -1.0)], upper=0.0)
     for year, column in top.items():
         terms = [(column, 1.0)]
         for ladder in lower:
@@ -205,9 +209,13 @@ def _beyond_first(made: Build, kind: str, name: str, options: list[Option], cost
 
 
 def introductions_and_facelifts(made: Build) -> None:
-    """A family new to a car pays its application; a car in production that changes pays requalification as well."""
+    """A family new to a car pays its application; a car in production that changes pays requalification as well.
+
+    A position changes to at most one drawing of a family, so that its changes together are at most one introduction.
+    """
     scope, facts, program = made.scope, made.scope.facts, made.program
-    for option, column in made.use.items():
+    places: dict[tuple[tuple[str, str, str, int], str, str], list[tuple[int, float]]] = {}
+    for option, column in list(made.use.items()):
         if not scope.is_new(option):
             continue
         slot = facts.slots[option.slot]
@@ -223,11 +231,25 @@ def introductions_and_facelifts(made: Build) -> None:
                 once(facts, amount, slot.first_year - 1),
             )
             made.introduced[key] = program.column(("introduced", *key), cost=worth)
-        terms = [(column, 1.0), (made.introduced[key], -1.0)]
         before = option._replace(slot=scope.previous.get(option.slot, ""))
+        changed = column
         if before in made.use:
-            terms.append((made.use[before], -1.0))
-        program.row(("introduces", option), terms, upper=0.0)
+            changed = made.changed[option] = program.column(("changed", option))
+            terms = [(column, 1.0), (made.use[before], -1.0), (changed, -1.0)]
+            program.row(("changes", option), terms, upper=0.0)
+        places.setdefault((key, option.slot, option.position), []).append((changed, 1.0))
+    for (key, slot_name, position), terms in places.items():
+        program.row(("introduces", slot_name, position, *key), [*terms, (made.introduced[key], -1.0)], upper=0.0)
+
+
+def by_place(made: Build, options: Iterable[Option]) -> dict[tuple[str, str], list[tuple[int, float]]]:
+    """(slot, position) -> columns of these options there: a position carries one of them, so that a row for all of
+    them together is as true as one for each, and tighter.
+    """
+    places: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for option in options:
+        places.setdefault((option.slot, option.position), []).append((made.use[option], 1.0))
+    return places
 
 
 def contracts_left(made: Build) -> None:

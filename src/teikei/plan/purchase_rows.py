@@ -108,6 +108,21 @@ def tier_steps(offer: OfferFact, year: int, most: float) -> list[tuple[int, floa
     return steps
 
 
+Cell = tuple[object, ...]
+
+
+def has_one_price(pool: Pool) -> bool:
+    """Whether a pool's price does not depend on its quantity."""
+    return len(pool.steps) == 1 and pool.steps[0][1] == 0.0
+
+
+def cell_of(made: Build, key: tuple[str, str, int], item: Item) -> Cell:
+    """Items whose quantities share a column: all of a bloc and country at one price, each by itself where there are tiers."""
+    if has_one_price(made.pools[key]):
+        return (made.scope.item_bloc(item), item.country)
+    return tuple(item)
+
+
 def tiers_by_drawing_group(made: Build) -> None:
     """All-units price by tier: from_r y_r <= Q_r <= to_r y_r, sum y_r <= 1, payment p_r Q_r, sum_r Q_r = pieces bought.
 
@@ -119,12 +134,12 @@ def tiers_by_drawing_group(made: Build) -> None:
         offer, pool = facts.offers[name], made.pools[key]
         weight = facts.tier_units(offer.module, THOUSAND)
         source = f"offer:{name}"
-        cells: dict[tuple[str, str], list[Item]] = {}
+        cells: dict[Cell, list[Item]] = {}
         for item in items:
-            cells.setdefault((scope.item_bloc(item), item.country), []).append(item)
-        single = len(pool.steps) == 1 and pool.steps[0][1] == 0.0
+            cells.setdefault(cell_of(made, key, item), []).append(item)
+        single = has_one_price(pool)
         made.tier[key] = {}
-        parts: dict[tuple[str, str], list[int]] = {cell: [] for cell in cells}
+        parts: dict[Cell, list[int]] = {cell: [] for cell in cells}
         choices = []
         for index, low, high in pool.steps:
             total = []
@@ -132,12 +147,13 @@ def tiers_by_drawing_group(made: Build) -> None:
             for cell, mine in cells.items():
                 price = offer.price[year][index]
                 cost = unit_cost(made, mine[0], source, year, price=price, origin=offer.country)
-                upper = pool.most / weight
+                upper = min(pool.most / weight, sum(program.upper[made.bought[(item, source, year)]] for item in mine))
                 column = program.column(("quantity", *key, index, cell), cost=cost, upper=upper)
                 quantities[cell] = column
                 parts[cell].append(column)
                 total.append((column, weight * pool.kept))
-                spend = made.spend.setdefault((offer.supplier, scope.buying_group(offer.class_name, cell[0]), year), [])
+                buyer = scope.buying_group(offer.class_name, scope.item_bloc(mine[0]))
+                spend = made.spend.setdefault((offer.supplier, buyer, year), [])
                 spend.append((column, offer.price[year][index] / THOUSAND))
             choice = -1
             if not single:
@@ -146,6 +162,8 @@ def tiers_by_drawing_group(made: Build) -> None:
                 if low > 0:
                     program.row(("tier from", *key, index), [*total, (choice, -low)], lower=0.0)
                 program.row(("tier to", *key, index), [*total, (choice, -high)], upper=0.0)
+                for column in quantities.values():
+                    program.row(("tier of item", column), [(column, 1.0), (choice, -program.upper[column])], upper=0.0)
             made.tier[key][index] = (choice, quantities)
         for cell, mine in cells.items():
             pieces = [(made.bought[(item, source, year)], 1.0) for item in mine]

@@ -11,6 +11,7 @@ from teikei.plan.bill import price_lines
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import family_share
 from teikei.plan.price import need, qualifications
+from teikei.plan.purchase_rows import cell_of
 from teikei.plan.program import THOUSAND, Build
 from teikei.plan.scope import Item
 
@@ -64,6 +65,9 @@ def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] |
         x[made.plant[key]] = 1.0
     _start_rebates(made, x)
     _start_qualification(made, decisions, x)
+    for option, column in made.changed.items():
+        before = option._replace(slot=made.scope.previous[option.slot])
+        x[column] = max(0.0, x[made.use[option]] - x[made.use[before]])
     _start_rest(made, x)
     return x
 
@@ -130,7 +134,8 @@ def _start_awards(made: Build, decisions: Decisions, x: npt.NDArray[np.float64])
         choice, quantities = steps[tier]
         if choice >= 0:
             x[choice] = 1.0
-        x[quantities[(scope.item_bloc(line.item), line.item.country)]] += line.pieces / THOUSAND
+        pool = (line.source[6:], made.pool(line.item), line.year)
+        x[quantities[cell_of(made, pool, line.item)]] += line.pieces / THOUSAND
     return True
 
 
