@@ -14,7 +14,6 @@ from teikei.plan.money import (
 )
 from teikei.plan.price import cars_by_region, known_suppliers
 from teikei.plan.program import THOUSAND, Build, Place
-from teikei.plan.purchase_rows import most_by_position
 
 
 def plants_opened(made: Build) -> None:
@@ -78,15 +77,13 @@ def qualification_of_sources(made: Build) -> None:
     scope, facts, program = made.scope, made.scope.facts, made.program
     company_of = {facts.slots[s].programme: scope.company_of[s] for s in scope.slots}
     known = known_suppliers(scope)
-    awards: dict[tuple[str, str, str], dict[tuple[str, int], list[int]]] = {}
-    needs: dict[tuple[str, str, str, int], list[tuple[Place, float]]] = {}
-    for item, year in made.members:
-        where = (item.programme, facts.modules[item.module].class_name, item.country, year)
-        needs.setdefault(where, []).extend(made.places(item, year, 1.0 / THOUSAND))
-    for (item, source, year), column in made.bought.items():
+    awards: dict[tuple[str, str, str], dict[tuple[Place, int], list[int]]] = {}
+    for (option, country, source, year), column in made.carried.items():
         if source.startswith("offer:"):
-            key = (item.programme, facts.modules[item.module].class_name, scope.supplier(source, item))
-            awards.setdefault(key, {}).setdefault((item.country, year), []).append(column)
+            class_name = facts.modules[option.module].class_name
+            key = (facts.slots[option.slot].programme, class_name, facts.offers[source[6:]].supplier)
+            place = (option.slot, option.position, country)
+            awards.setdefault(key, {}).setdefault((place, year), []).append(column)
     for key, bought in awards.items():
         programme, class_name, supplier = key
         incumbents = scope.incumbent_suppliers.get((programme, class_name))
@@ -99,10 +96,10 @@ def qualification_of_sources(made: Build) -> None:
         made.qualified[key] = program.column(("qualified", *key), cost=worth_of(made, paid), integer=True)
         if opens:
             _activation(made, company, supplier, opens, made.qualified[key])
-        for (country, year), columns in bought.items():
-            most = most_by_position(needs[(programme, class_name, country, year)])
+        for (place, year), columns in bought.items():
+            most = max(program.upper[column] for column in columns)
             terms = [(column, 1.0) for column in columns] + [(made.qualified[key], -most)]
-            program.row(("qualified first", *key, country, year), terms, upper=0.0)
+            program.row(("qualified first", *key, *place, year), terms, upper=0.0)
     _first_sources(made)
 
 

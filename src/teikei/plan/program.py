@@ -61,16 +61,17 @@ class Build:
     introduced: dict[tuple[str, str, str, int], int] = field(default_factory=dict)
     changed: dict[Option, int] = field(default_factory=dict)
     bought: dict[tuple[Item, str, int], int] = field(default_factory=dict)
+    carried: dict[tuple[Option, str, str, int], int] = field(default_factory=dict)
     pools: dict[tuple[str, str, int], Pool] = field(default_factory=dict)
-    tier: dict[tuple[str, str, int], dict[int, tuple[int, dict[tuple[object, ...], int]]]] = field(default_factory=dict)
-    rebate: dict[tuple[str, str, int], list[tuple[float, int, int]]] = field(default_factory=dict)
+    tier: dict[tuple[str, str, int], dict[int, tuple[int, dict[tuple[Option, str], int]]]] = field(default_factory=dict)
+    rebate: dict[tuple[str, str, int], list[tuple[float, int, dict[Place, int]]]] = field(default_factory=dict)
     qualified: dict[tuple[str, str, str], int] = field(default_factory=dict)
     first_free: dict[tuple[str, str], int] = field(default_factory=dict)
     activated: dict[tuple[str, str], int] = field(default_factory=dict)
     plant: dict[tuple[str, str, float, int], int] = field(default_factory=dict)
     missed: dict[tuple[str, str, str, str, int], int] = field(default_factory=dict)
     members: dict[tuple[Item, int], list[tuple[Option, float]]] = field(default_factory=dict)
-    spend: dict[tuple[str, str, int], list[tuple[int, float]]] = field(default_factory=dict)
+    spend: dict[tuple[str, str, int], dict[Place, list[tuple[int, float]]]] = field(default_factory=dict)
 
     def places(self, item: Item, year: int, weight: float = 1.0) -> list[tuple[Place, float]]:
         """What each position could need of an item in a year: ((slot, position, country), cars x weight)."""

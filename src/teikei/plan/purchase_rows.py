@@ -23,7 +23,11 @@ def purchases_meet_need(made: Build) -> None:
 
 
 def _award(made: Build, item: Item, year: int, sources: tuple[str, ...], carriers: list[tuple[Option, float]]) -> None:
-    """One column per source: thousand pieces of an item in a year; none where a single flat price holds."""
+    """One column per source: thousand pieces of an item in a year; none where a single flat price holds.
+
+    Where several positions carry the item each has columns of its own, so that a source or tier that is half chosen
+    serves at most half of each position (the sum alone would let it serve one position whole).
+    """
     program = made.program
     if len(sources) == 1 and not sources[0].startswith(("offer:", "plant:")):
         cost = flat_cost(made, item, sources[0], year)
@@ -31,13 +35,23 @@ def _award(made: Build, item: Item, year: int, sources: tuple[str, ...], carrier
             program.cost[made.use[option]] += cost * cars / THOUSAND
         return
     most = most_by_position(made.places(item, year)) / THOUSAND
-    terms = [(made.use[option], -cars / THOUSAND) for option, cars in carriers]
+    carried: dict[Option, list[tuple[int, float]]] = {option: [] for option, _ in carriers}
     for source in sources:
         cost = 0.0 if source.startswith("offer:") else flat_cost(made, item, source, year)
         column = program.column(("bought", item, source, year), cost=cost, upper=most)
         made.bought[(item, source, year)] = column
-        terms.append((column, 1.0))
-    program.row(("need", item, year), terms, 0.0, 0.0)
+        for option, cars in carriers:
+            mine = column
+            if len(carriers) > 1:
+                name = ("carried", option, item.country, source, year)
+                mine = program.column(name, upper=cars / THOUSAND)
+            made.carried[(option, item.country, source, year)] = mine
+            carried[option].append((mine, 1.0))
+        if len(carriers) > 1:
+            shares = [(made.carried[(option, item.country, source, year)], -1.0) for option, _ in carriers]
+            program.row(("carried adds up", item, source, year), [(column, 1.0), *shares], 0.0, 0.0)
+    for option, cars in carriers:
+        program.row(("need", item, year), [*carried[option], (made.use[option], -cars / THOUSAND)], 0.0, 0.0)
 
 
 def pools_of(made: Build) -> dict[tuple[str, str, int], list[Item]]:
@@ -108,75 +122,62 @@ def tier_steps(offer: OfferFact, year: int, most: float) -> list[tuple[int, floa
     return steps
 
 
-Cell = tuple[object, ...]
-
-
-def has_one_price(pool: Pool) -> bool:
-    """Whether a pool's price does not depend on its quantity."""
-    return len(pool.steps) == 1 and pool.steps[0][1] == 0.0
-
-
-def cell_of(made: Build, key: tuple[str, str, int], item: Item) -> Cell:
-    """Items whose quantities share a column: all of a bloc and country at one price, each by itself where there are tiers."""
-    if has_one_price(made.pools[key]):
-        return (made.scope.item_bloc(item), item.country)
-    return tuple(item)
-
-
 def tiers_by_drawing_group(made: Build) -> None:
     """All-units price by tier: from_r y_r <= Q_r <= to_r y_r, sum y_r <= 1, payment p_r Q_r, sum_r Q_r = pieces bought.
 
-    Q_r is kept by cell (bloc, country of the car plant), because landed cost and equity differ between cells.
+    Q_r is kept by position that carries the drawing: Q_r <= cars y_r for each, which a half chosen tier feels at once.
     """
-    scope, facts, program = made.scope, made.scope.facts, made.program
     for key, items in pools_of(made).items():
-        name, _, year = key
-        offer, pool = facts.offers[name], made.pools[key]
-        weight = facts.tier_units(offer.module, THOUSAND)
-        source = f"offer:{name}"
-        cells: dict[Cell, list[Item]] = {}
-        for item in items:
-            cells.setdefault(cell_of(made, key, item), []).append(item)
-        single = has_one_price(pool)
-        made.tier[key] = {}
-        parts: dict[Cell, list[int]] = {cell: [] for cell in cells}
-        choices = []
-        for index, low, high in pool.steps:
-            total = []
-            quantities = {}
-            for cell, mine in cells.items():
-                price = offer.price[year][index]
-                cost = unit_cost(made, mine[0], source, year, price=price, origin=offer.country)
-                upper = min(pool.most / weight, sum(program.upper[made.bought[(item, source, year)]] for item in mine))
-                column = program.column(("quantity", *key, index, cell), cost=cost, upper=upper)
-                quantities[cell] = column
-                parts[cell].append(column)
-                total.append((column, weight * pool.kept))
-                buyer = scope.buying_group(offer.class_name, scope.item_bloc(mine[0]))
-                spend = made.spend.setdefault((offer.supplier, buyer, year), [])
-                spend.append((column, offer.price[year][index] / THOUSAND))
-            choice = -1
-            if not single:
-                choice = program.column(("tier", *key, index), integer=True)
-                choices.append((choice, 1.0))
-                if low > 0:
-                    program.row(("tier from", *key, index), [*total, (choice, -low)], lower=0.0)
-                program.row(("tier to", *key, index), [*total, (choice, -high)], upper=0.0)
-                for column in quantities.values():
-                    program.row(("tier of item", column), [(column, 1.0), (choice, -program.upper[column])], upper=0.0)
-            made.tier[key][index] = (choice, quantities)
-        for cell, mine in cells.items():
-            pieces = [(made.bought[(item, source, year)], 1.0) for item in mine]
-            row = [*pieces, *((column, -1.0) for column in parts[cell])]
-            program.row(("tiers add up", *key, cell), row, 0.0, 0.0)
-        if choices:
-            program.row(("one tier", *key), choices, upper=1.0)
+        _tiers(made, key, items)
+
+
+def _tiers(made: Build, key: tuple[str, str, int], items: list[Item]) -> None:
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    name, _, year = key
+    offer, pool, source = facts.offers[name], made.pools[key], f"offer:{name}"
+    weight = facts.tier_units(offer.module, THOUSAND)
+    single = len(pool.steps) == 1 and pool.steps[0][1] == 0.0
+    made.tier[key] = {}
+    cells = [(item, option) for item in items for option, _ in made.members[(item, year)]]
+    parts: dict[tuple[Option, str], list[int]] = {(option, item.country): [] for item, option in cells}
+    choices = []
+    for index, low, high in pool.steps:
+        total, quantities = [], {}
+        for item, option in cells:
+            most = min(pool.most / weight, program.upper[made.carried[(option, item.country, source, year)]])
+            cost = unit_cost(made, item, source, year, price=offer.price[year][index], origin=offer.country)
+            column = program.column(("quantity", *key, index, option, item.country), cost=cost, upper=most)
+            quantities[(option, item.country)] = column
+            parts[(option, item.country)].append(column)
+            total.append((column, weight * pool.kept))
+            buyer = (offer.supplier, scope.buying_group(offer.class_name, scope.item_bloc(item)), year)
+            place = (option.slot, option.position, item.country)
+            spend = made.spend.setdefault(buyer, {}).setdefault(place, [])
+            spend.append((column, offer.price[year][index] / THOUSAND))
+        choice = -1
+        if not single:
+            choice = program.column(("tier", *key, index), integer=True)
+            choices.append((choice, 1.0))
+            if low > 0:
+                program.row(("tier from", *key, index), [*total, (choice, -low)], lower=0.0)
+            program.row(("tier to", *key, index), [*total, (choice, -high)], upper=0.0)
+            for column in quantities.values():
+                program.row(("tier of", column), [(column, 1.0), (choice, -program.upper[column])], upper=0.0)
+        made.tier[key][index] = (choice, quantities)
+    for cell, columns in parts.items():
+        row = [(made.carried[(*cell, source, year)], 1.0), *((column, -1.0) for column in columns)]
+        program.row(("tiers add up", *key, cell), row, 0.0, 0.0)
+    if choices:
+        program.row(("one tier", *key), choices, upper=1.0)
 
 
 def rebates_by_spend_group(made: Build) -> None:
-    """All-units rebate on a year's spend: from_j w_j <= V_j <= to_j w_j, sum V_j = spend, sum w_j <= 1."""
+    """All-units rebate on a year's spend: from_j w_j <= V_j <= to_j w_j, sum V_j = spend, sum w_j <= 1.
+
+    V_j is kept by position of a car, at most what that position can spend times w_j.
+    """
     facts, program = made.scope.facts, made.program
-    for key, terms in made.spend.items():
+    for key, places in made.spend.items():
         supplier, _, year = key
         table = facts.rebates.get(supplier, ())
         most = _most_spend(made, key)
@@ -191,21 +192,34 @@ def rebates_by_spend_group(made: Build) -> None:
             continue
         worth = discount(facts, year)
         if len(merged) == 1:
-            for column, price in terms:
-                program.cost[column] -= merged[0][1] * price * worth
+            for terms in places.values():
+                for column, price in terms:
+                    program.cost[column] -= merged[0][1] * price * worth
             continue
-        made.rebate[key] = []
-        for index, (low, rebate) in enumerate(merged):
-            high = merged[index + 1][0] if index + 1 < len(merged) else most
-            choice = program.column(("rebate", *key, index), integer=True)
-            value = program.column(("spend", *key, index), cost=-rebate * worth, upper=most)
-            if low > 0:
-                program.row(("rebate from", *key, index), [(value, 1.0), (choice, -low)], lower=0.0)
-            program.row(("rebate to", *key, index), [(value, 1.0), (choice, -high)], upper=0.0)
-            made.rebate[key].append((rebate, choice, value))
-        values = [(value, -1.0) for _, _, value in made.rebate[key]]
-        program.row(("spend adds up", *key), [*terms, *values], 0.0, 0.0)
-        program.row(("one rebate", *key), [(choice, 1.0) for _, choice, _ in made.rebate[key]], upper=1.0)
+        _rebate_levels(made, key, merged, most)
+
+
+def _rebate_levels(made: Build, key: tuple[str, str, int], levels: list[tuple[float, float]], most: float) -> None:
+    program, worth = made.program, discount(made.scope.facts, key[2])
+    made.rebate[key] = []
+    shares: dict[Place, list[tuple[int, float]]] = {place: [] for place in made.spend[key]}
+    for index, (low, rebate) in enumerate(levels):
+        high = levels[index + 1][0] if index + 1 < len(levels) else most
+        choice = program.column(("rebate", *key, index), integer=True)
+        values = {}
+        for place, terms in made.spend[key].items():
+            upper = min(most, max(price for _, price in terms) * max(program.upper[column] for column, _ in terms))
+            values[place] = program.column(("spend", *key, index, place), cost=-rebate * worth, upper=upper)
+            program.row(("rebate of", *key, index, place), [(values[place], 1.0), (choice, -upper)], upper=0.0)
+            shares[place].append((values[place], -1.0))
+        total = [(value, 1.0) for value in values.values()]
+        if low > 0:
+            program.row(("rebate from", *key, index), [*total, (choice, -low)], lower=0.0)
+        program.row(("rebate to", *key, index), [*total, (choice, -high)], upper=0.0)
+        made.rebate[key].append((rebate, choice, values))
+    for place, terms in made.spend[key].items():
+        program.row(("spend adds up", *key, place), [*terms, *shares[place]], 0.0, 0.0)
+    program.row(("one rebate", *key), [(choice, 1.0) for _, choice, _ in made.rebate[key]], upper=1.0)
 
 
 def _most_spend(made: Build, key: tuple[str, str, int]) -> float:

@@ -11,7 +11,6 @@ from teikei.plan.bill import price_lines
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import family_share
 from teikei.plan.price import need, qualifications
-from teikei.plan.purchase_rows import cell_of
 from teikei.plan.program import THOUSAND, Build
 from teikei.plan.scope import Item
 
@@ -124,6 +123,11 @@ def _start_awards(made: Build, decisions: Decisions, x: npt.NDArray[np.float64])
                 return False
             continue
         x[found] = line.pieces / THOUSAND
+        carriers = [(o, cars) for o, cars in made.members[(line.item, line.year)] if x[made.use[o]] > 0.5]
+        cars_together = math.fsum(cars for _, cars in carriers)
+        mine = {option: line.pieces / THOUSAND * cars / cars_together for option, cars in carriers}
+        for option, pieces in mine.items():
+            x[made.carried[(option, line.item.country, line.source, line.year)]] = pieces
         if not line.source.startswith("offer:"):
             continue
         prices = facts.offers[line.source[6:]].price[line.year]
@@ -134,22 +138,26 @@ def _start_awards(made: Build, decisions: Decisions, x: npt.NDArray[np.float64])
         choice, quantities = steps[tier]
         if choice >= 0:
             x[choice] = 1.0
-        pool = (line.source[6:], made.pool(line.item), line.year)
-        x[quantities[cell_of(made, pool, line.item)]] += line.pieces / THOUSAND
+        for option, pieces in mine.items():
+            x[quantities[(option, line.item.country)]] = pieces
     return True
 
 
 def _start_rebates(made: Build, x: npt.NDArray[np.float64]) -> None:
     for key, levels in made.rebate.items():
-        total = math.fsum(x[column] * price for column, price in made.spend[key])
-        table = made.scope.facts.rebates[key[0]]
+        spent = {
+            place: math.fsum(x[column] * price for column, price in terms) for place, terms in made.spend[key].items()
+        }
+        table, total = made.scope.facts.rebates[key[0]], math.fsum(spent.values())
         if total <= 0:
             continue
         reached = [rebate for low, rebate in table if total >= low - max(1e-6, 1e-6 * low)]
         mine = reached[-1] if reached else 0.0
-        for rebate, choice, value in levels:
+        for rebate, choice, values in levels:
             if rebate == mine:
-                x[value], x[choice] = total, 1.0
+                x[choice] = 1.0
+                for place, amount in spent.items():
+                    x[values[place]] = amount
                 break
 
 
