@@ -76,15 +76,11 @@ def one_configuration_per_slot(made: Build) -> None:
         if not allowed:
             program.row(("configuration", slot), [], 1.0, 1.0)
             continue
-        shapes = {tuple(row) for row in allowed}
-        groups = (
-            independent_positions(allowed, next(iter(shapes)))
-            if len(shapes) == 1
-            else [tuple(sorted({position for row in allowed for position in row}))]
-        )
+        positions = tuple(dict.fromkeys(position for row in allowed for position in row))
+        whole = [{position: row.get(position, "") for position in positions} for row in allowed]
         _use_columns(made, slot, allowed)
-        for group in groups:
-            if len(group) == 1 and len(shapes) == 1:
+        for group in independent_positions(whole, positions):
+            if len(group) == 1 and all(row[group[0]] for row in whole):
                 columns = [(made.use[o], 1.0) for o in scope.options[(slot, group[0])] if o in made.use]
                 program.row(("configuration", slot, group[0]), columns, 1.0, 1.0)
             else:

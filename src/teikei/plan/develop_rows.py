@@ -13,6 +13,7 @@ from teikei.plan.develop_cost import (
     requalification,
     sunk,
 )
+from teikei.plan.facts import ModuleFact
 from teikei.plan.money import Cash, coordination_cash, nre_cash, once, present_value, tooling_cash
 from teikei.plan.program import Build
 from teikei.plan.scope import Option
@@ -139,6 +140,30 @@ def own_or_joint(made: Build) -> None:
             else:
                 program.row(("own family", *place, *key), [*terms, (mode[key], 1.0)], upper=1.0)
     made.mode.update(mode)
+    _joint_needs_partner(made)
+
+
+def _joint_needs_partner(made: Build) -> None:
+    """A joint family is one that another bloc uses too: alone in it a bloc has no more than its own drawing gives.
+
+    Left out where the partners' past gives a bloc something: a family or variant they have paid, a module only they have.
+    """
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    if len(scope.bloc_names) != 2:
+        return
+    modules: dict[str, list[ModuleFact]] = {}
+    for module in facts.modules.values():
+        modules.setdefault(module.family, []).append(module)
+    for (name, key), column in made.mode.items():
+        for bloc in [key] if key else scope.bloc_names:
+            partner = next(other for other in scope.bloc_names if other != bloc)
+            started = made.ladder.get(("bloc", name, scope.joint, partner))
+            mine, theirs = set(bloc.split("+")), set(partner.split("+"))
+            paid = [facts.families[name].sunk_for, *(module.sunk_for for module in modules[name])]
+            closed = any(module.available_to and not module.available_to & mine for module in modules[name])
+            if started is None or closed or any(names & theirs and not names & mine for names in paid):
+                continue
+            program.row(("joint with", partner, name, key), [(column, 1.0), (started[max(started)], -1.0)], upper=0.0)
 
 
 def _tops_need_members(made: Build, name: str, group: str) -> None:
