@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 INFINITY = float("inf")
-HEURISTIC_EFFORT = 0.01  # plans come from ``search``; the solver is there for the bound
+HEURISTIC_EFFORT = 0.01  # plans come from ``solve_part``; the solver is there for the bound
 
 
 @dataclass
@@ -91,7 +91,7 @@ class Program:
 
 
 STALL_CHECKS = 6
-STALL_SHARE = 1e-5
+STALL_SHARE = 5e-5
 
 
 def _stop_when_stalled() -> Callable[[Any, str, Any, Any, Any], None]:

@@ -13,19 +13,19 @@ from teikei.plan.develop_rows import contracts_left, families_and_variants, intr
 from teikei.plan.limit_rows import local_content_missed, plants_opened, qualification_of_sources, site_capacity
 from teikei.plan.money import once, present_value
 from teikei.plan.price import alliance_charged
-from teikei.plan.program import Build, TierGuess
+from teikei.plan.program import Build
 from teikei.plan.purchase_rows import purchases_meet_need, rebates_by_spend_group, tiers_by_drawing_group
 from teikei.plan.rules import apply_rules
 from teikei.plan.scope import Scope
 
 
-def build(scope: Scope, guess: TierGuess | None = None, *, tight: bool = True) -> Build:
+def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
     """The program of a scope.
 
-    guess: one tier and one rebate for each pool and spend group instead of the true ones (``search``).
     tight: whether capacity bounds what tiers can be reached; off for the search for conflicting limits.
+    lazy: leaves out the links between classes and blocs that seldom bind; ``links`` adds those that a solution breaks.
     """
-    made = Build(scope, guess, tight)
+    made = Build(scope, tight, lazy)
     if alliance_charged(scope):
         made.program.offset += present_value(
             scope.facts, once(scope.facts, scope.facts.settings.alliance_one_off, scope.facts.settings.base_year)
@@ -81,10 +81,18 @@ def one_configuration_per_slot(made: Build) -> None:
         _use_columns(made, slot, allowed)
         for group in independent_positions(whole, positions):
             if len(group) == 1 and all(row[group[0]] for row in whole):
-                columns = [(made.use[o], 1.0) for o in scope.options[(slot, group[0])] if o in made.use]
-                program.row(("configuration", slot, group[0]), columns, 1.0, 1.0)
+                _one_of(made, slot, group[0], 1.0)
+            elif made.lazy:
+                for position in group:
+                    _one_of(made, slot, position, 1.0 if all(row[position] for row in whole) else 0.0)
+                made.couplings[(slot, group)] = allowed
             else:
-                _coupled(made, slot, group, allowed)
+                couple(made, slot, group, allowed)
+
+
+def _one_of(made: Build, slot: str, position: str, least: float) -> None:
+    columns = [(made.use[o], 1.0) for o in made.scope.options[(slot, position)] if o in made.use]
+    made.program.row(("configuration", slot, position), columns, least, 1.0)
 
 
 def _use_columns(made: Build, slot: str, allowed: list[dict[str, str]]) -> None:
@@ -97,7 +105,8 @@ def _use_columns(made: Build, slot: str, allowed: list[dict[str, str]]) -> None:
                 made.use[option] = made.program.column(("use", option), integer=True)
 
 
-def _coupled(made: Build, slot: str, rest: tuple[str, ...], allowed: list[dict[str, str]]) -> None:
+def couple(made: Build, slot: str, rest: tuple[str, ...], allowed: list[dict[str, str]]) -> None:
+    """Positions of a slot that carry one of the combinations seen in ``allowed``: a column for each."""
     seen: dict[tuple[tuple[str, str], ...], int] = {}
     for row in allowed:
         key = tuple((p, row[p]) for p in rest if p in row)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import polars as pl
 
@@ -18,8 +18,8 @@ from teikei.plan.parts import Memory
 from teikei.plan.price import price
 from teikei.plan.read import read_facts
 from teikei.plan.scope import CONTRACT, Scope
-from teikei.plan.search import Found, combine
-from teikei.plan.solve_one import Solved, solve_scope
+from teikei.plan.solve_one import Found, Request, Solved, combine, solve_scope, solve_scopes
+from teikei.plan.solve_part import QUICK, Effort
 from teikei.plan.tables import empty_tables, make_tables
 from teikei.plan.types import Plan, Plans
 from teikei.simulate.types import Performance
@@ -27,7 +27,6 @@ from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
 ALONE_GAP = 1e-4  # of the baseline's cost, before a saving is known to judge the gap by
-NODE_LIMIT = 6  # of a part; large parts are solved at the root only (parts.LARGE)
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def site_use(facts: Facts, decisions: Decisions, scope: Scope) -> dict[tuple[str
     return use
 
 
-def play(facts: Facts, memory: Memory, *, gap: float, time_limit_s: float, executor: Executor | None) -> Game:
+def play(facts: Facts, memory: Memory, *, gap: float, effort: Effort, executor: Executor | None) -> Game:
     """The baseline: all blocs plan at once, nothing pooled, site capacity shared at least total cost.
 
     Each bloc is reserved what it takes there and an equal part of what is left, so that stand-alone plans fit side by
@@ -89,9 +88,7 @@ def play(facts: Facts, memory: Memory, *, gap: float, time_limit_s: float, execu
     """
     everyone = tuple(company for company in facts.companies if any(_owns(facts, company)))
     whole = Scope(facts, "+".join(everyone), facts.rung_order[0], everyone)
-    solved = solve_scope(
-        whole, gap_absolute=gap, time_limit_s=time_limit_s, node_limit=NODE_LIMIT, memory=memory, executor=executor
-    )
+    solved = solve_scope(whole, gap_absolute=gap, effort=effort, memory=memory, executor=executor)
     blocs = whole.bloc_names
     alone = {bloc: split_decisions(solved.decisions, whole, bloc) for bloc in blocs}
     used = {bloc: site_use(facts, alone[bloc], whole) for bloc in blocs}
@@ -131,13 +128,14 @@ def solve(
     progress: Progress | None = None,
     time_limit_s: float = math.inf,
     gap: float = 0.01,
+    effort: Effort = QUICK,
 ) -> Plans:
     """What to share, what to buy together and from whom: the plan of every coalition at every rung.
 
     rungs: names to solve (the first rung is always solved), None = all. coalitions: companies joined by ``+``, None =
     the blocs and all their unions. executor: rungs may be solved through it; results do not depend on it. progress:
-    called with a text and a fraction. time_limit_s: wall seconds for each program (a plan stopped by it says so);
-    gap: wanted gap of each value as a share of the saving.
+    called with a text and a fraction. time_limit_s: wall seconds of each solve (a plan stopped by it says so);
+    gap: wanted gap of each value as a share of the saving; effort: how far plans and bounds are pursued.
 
     Raises NoPlanError where a coalition has no plan (in the study's words), StudyError for unknown names.
     """
@@ -147,21 +145,22 @@ def solve(
     say("plan: every company by itself", 0.0)
     start_gap = ALONE_GAP * _rough_cost(facts)
     memory = Memory()
-    game = play(facts, memory, gap=start_gap, time_limit_s=time_limit_s, executor=executor)
+    effort = replace(effort, time_limit_s=time_limit_s)
+    game = play(facts, memory, gap=start_gap, effort=effort, executor=executor)
     names = _wanted_coalitions(facts, game, coalitions)
     solved: dict[tuple[str, str], Solved] = {}
-    jobs: list[Job] = []
+    requests: list[Request] = []
     for blocs in names:
         first = _baseline_of(game, blocs)
         solved[(first.scope.coalition, first.scope.rung)] = first
         if len(blocs) > 1:
             upper = [rung for rung in wanted[1:] if evaluated(facts, rung)]
-            jobs += [Job(game.scope(blocs, rung), first, gap, time_limit_s, memory) for rung in upper]
-    mapped = executor.map(solve_job, jobs) if executor is not None else map(solve_job, jobs)
-    for at, (job, found) in enumerate(zip(jobs, mapped, strict=True)):
-        say(f"plan: {job.scope.coalition} at {job.scope.rung}", (at + 1.0) / (len(jobs) + 1.0))
-        lower = [other for (name, _), other in solved.items() if name == job.scope.coalition]
-        solved[(job.scope.coalition, job.scope.rung)] = improve(job.scope, found, lower)
+            requests += [_request(game.scope(blocs, rung), first, gap, game.baseline.links) for rung in upper]
+    say(f"plan: {len(requests)} programs of coalitions and rungs", 0.3)
+    for found in solve_scopes(requests, effort=effort, memory=memory, executor=executor):
+        scope = found.scope
+        lower = [other for (name, _), other in solved.items() if name == scope.coalition]
+        solved[(scope.coalition, scope.rung)] = improve(scope, found, lower)
     by_key = {key: _plan(found, performance) for key, found in solved.items()}
     for blocs in names:
         coalition = game.scope(blocs, facts.rung_order[0]).coalition
@@ -193,24 +192,9 @@ def _rough_cost(facts: Facts) -> float:
     return total
 
 
-@dataclass(frozen=True)
-class Job:
-    """One coalition at one rung, as handed to a worker."""
-
-    scope: Scope
-    first: Solved
-    gap: float
-    time_limit_s: float
-    memory: Memory
-
-
-def solve_job(job: Job) -> Solved:
-    """Solves one rung from the baseline plan; the gap asked for is a share of the saving the search has found."""
-    expected = max(1e-3 * job.first.value, 1.0)
-    return solve_scope(
-        job.scope, gap_absolute=job.gap * expected, starts=(job.first.decisions,), time_limit_s=job.time_limit_s,
-        node_limit=NODE_LIMIT, memory=job.memory,
-    )  # fmt: skip
+def _request(scope: Scope, first: Solved, gap: float, links: tuple[Hashable, ...]) -> Request:
+    """One rung, from the baseline plan; the gap asked for is a share of a saving of one part in a thousand, at least."""
+    return Request(scope, gap * max(1e-3 * first.value, 1.0), (first.decisions,), links)
 
 
 def improve(scope: Scope, found: Solved, lower: Sequence[Solved]) -> Solved:
@@ -305,17 +289,11 @@ def solver_options() -> dict[str, object]:
     """What a run has to keep to be repeated: solver, version and every option and limit that shapes its path."""
     from importlib import metadata
 
-    from teikei.plan import parts, search
-
     return {
         "solver": "HiGHS",
         "version": metadata.version("highspy"),
         "threads": 1,
         "random_seed": 1,
-        "node_limit": NODE_LIMIT,
-        "node_limit_flat": search.FLAT_NODES,
-        "node_limit_awards": search.AWARD_NODES,
-        "rounds": search.ROUNDS,
-        "large_part_integers": parts.LARGE,
+        "effort": {name: value for name, value in asdict(QUICK).items() if name != "time_limit_s"},
         "baseline_gap_share": ALONE_GAP,
     }

@@ -14,29 +14,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from teikei.plan.arrays import INFINITY, Program, Solution, minimise
+from teikei.plan.arrays import INFINITY, Program, Solution
+from teikei.plan.covers import Demand
+from teikei.plan.reduce import Part, reduce
+from teikei.plan.solve_part import Effort, solve_part
 
 Vector = npt.NDArray[np.float64]
-Work = tuple[Program, float, float, int | None, Vector | None, bool]
-
-
-LARGE = 400  # integer columns
-
-
-@dataclass(frozen=True)
-class Part:
-    """An independent part: its program and the columns of the whole that it holds."""
-
-    program: Program
-    columns: npt.NDArray[np.int64]
-
-    @property
-    def integers(self) -> int:
-        """Number of integer columns."""
-        return sum(self.program.integer)
 
 
 @dataclass
@@ -44,41 +28,6 @@ class Memory:
     """Solutions of parts by content, kept while one ladder is solved."""
 
     solutions: dict[str, Solution] = field(default_factory=dict)
-
-
-def split(program: Program) -> list[Part]:
-    """Connected parts of a program, in the order of their first column; rows without columns stay with the first."""
-    count, row_count = len(program.cost), len(program.row_lower)
-    rows, columns = np.asarray(program.rows, dtype=np.int64), np.asarray(program.columns, dtype=np.int64)
-    size = count + row_count
-    graph = coo_array((np.ones(len(rows)), (columns, rows + count)), shape=(size, size))
-    _, label = connected_components(graph, directed=False)
-    order: dict[int, int] = {}
-    for column in range(count):
-        order.setdefault(int(label[column]), len(order))
-    parts = [Program() for _ in order]
-    members: list[list[int]] = [[] for _ in order]
-    where = np.zeros(count, dtype=np.int64)
-    for column in range(count):
-        at = order[int(label[column])]
-        where[column] = parts[at].column(
-            program.names[column], program.cost[column], program.lower[column], program.upper[column],
-            program.integer[column],
-        )  # fmt: skip
-        members[at].append(column)
-    row_at = np.zeros(row_count, dtype=np.int64)
-    for row in range(row_count):
-        part = parts[order.get(int(label[count + row]), 0)]
-        row_at[row] = len(part.row_lower)
-        part.row_lower.append(program.row_lower[row])
-        part.row_upper.append(program.row_upper[row])
-        part.row_names.append(program.row_names[row])
-    for row, column, value in zip(program.rows, program.columns, program.values, strict=True):
-        part = parts[order[int(label[column])]]
-        part.rows.append(int(row_at[row]))
-        part.columns.append(int(where[column]))
-        part.values.append(value)
-    return [Part(part, np.asarray(mine, dtype=np.int64)) for part, mine in zip(parts, members, strict=True)]
 
 
 def fingerprint(program: Program) -> str:
@@ -93,69 +42,91 @@ def fingerprint(program: Program) -> str:
     return digest.hexdigest()
 
 
-def _solve_part(job: Work) -> Solution:
-    """Large parts with a known plan are solved at the root only, for their bound: the time goes to finding plans."""
-    program, gap, time_limit_s, node_limit, start, bound_only = job
-    large = bound_only and sum(program.integer) > LARGE and start is not None
-    return minimise(
-        program, gap_absolute=gap, time_limit_s=time_limit_s, node_limit=node_limit, start=start,
-        root_only=large,
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Work:
+    """One part as handed to a worker."""
+
+    program: Program
+    needs: tuple[Demand, ...]
+    gap: float
+    effort: Effort
+    start: Vector | None
+
+
+def _solve(work: Work) -> Solution:
+    return solve_part(work.program, work.needs, gap_absolute=work.gap, effort=work.effort, start=work.start)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A program to be solved: what its tiers need, the gap wanted (million) and a known plan as a vector."""
+
+    program: Program
+    needs: tuple[Demand, ...]
+    gap: float
+    start: Vector | None
 
 
 def solve_parts(
-    program: Program,
-    memory: Memory,
-    *,
-    gap_absolute: float,
-    time_limit_s: float,
-    node_limit: int | None,
-    start: Vector | None,
-    bound_large: bool = False,
-    executor: Executor | None = None,
-) -> Solution:
-    """Solves a program part by part; the gap is divided over the parts by their number of integer columns.
+    tasks: Sequence[Task], memory: Memory, *, effort: Effort, executor: Executor | None = None
+) -> list[Solution]:
+    """Solves programs part by part; each gap is divided over the parts by their number of integer columns.
 
-    bound_large: large parts that have a start are solved for their bound only.
-
-    A part that was solved before to the gap now asked for, or better, is not solved again.
+    A part that several programs share, or that was solved before to the gap now asked for or better, is solved once.
     """
-    parts = split(program)
-    total = max(1, sum(part.integers for part in parts))
-    jobs: list[Work] = []
-    waiting: list[tuple[int, str]] = []
-    found: dict[int, Solution] = {}
-    for at, part in enumerate(parts):
-        allowed = gap_absolute * part.integers / total
-        name = fingerprint(part.program)
-        known = memory.solutions.get(name)
-        if known is not None and (known.x is None or known.objective - known.bound <= allowed + 1e-6):
-            found[at] = known
-            continue
-        mine = start[part.columns] if start is not None else None
-        if known is not None and known.x is not None:
-            mine = known.x
-        jobs.append((part.program, allowed, time_limit_s, node_limit, mine, bound_large))
-        waiting.append((at, name))
-    solved = list(executor.map(_solve_part, jobs)) if executor is not None else [_solve_part(job) for job in jobs]
-    for (at, name), solution in zip(waiting, solved, strict=True):
-        memory.solutions[name] = solution
-        found[at] = solution
-    return _together(program, parts, [found[at] for at in range(len(parts))])
+    reduced = [reduce(task.program, np.asarray(task.program.lower), np.asarray(task.program.upper)) for task in tasks]
+    names: list[list[str]] = []
+    waiting: dict[str, Work] = {}
+    for task, left in zip(tasks, reduced, strict=True):
+        names.append([])
+        total = max(1, sum(part.integers for part in left.parts)) if left is not None else 1
+        for part in left.parts if left is not None else ():
+            name = fingerprint(part.program)
+            names[-1].append(name)
+            allowed = task.gap * part.integers / total
+            known = memory.solutions.get(name)
+            if known is not None and (known.x is None or known.objective - known.bound <= allowed + 1e-6):
+                continue
+            if name in waiting and waiting[name].gap <= allowed:
+                continue
+            mine = task.start[part.columns] if task.start is not None else None
+            if known is not None and known.x is not None:
+                mine = known.x
+            where = {int(column): own for own, column in enumerate(part.columns)}
+            needs = tuple(need.within(where) for need in task.needs if _inside(need, where))
+            waiting[name] = Work(part.program, needs, allowed, effort, mine)
+    order = sorted(waiting, key=lambda name: -sum(waiting[name].program.integer))
+    jobs = [waiting[name] for name in order]
+    solved = list(executor.map(_solve, jobs)) if executor is not None else [_solve(job) for job in jobs]
+    memory.solutions.update(zip(order, solved, strict=True))
+    result = []
+    for task, left, own in zip(tasks, reduced, names, strict=True):
+        if left is None:
+            result.append(Solution(None, INFINITY, INFINITY, "infeasible", 0))
+        else:
+            result.append(together(task.program, left.decided, left.parts, [memory.solutions[name] for name in own]))
+    return result
 
 
-def _together(program: Program, parts: Sequence[Part], solutions: Sequence[Solution]) -> Solution:
-    bad = [solution for solution in solutions if solution.x is None]
+def _inside(need: Demand, where: dict[int, int]) -> bool:
+    columns = (*need.choices, *(column for sets in need.opens for columns in sets for column in columns))
+    return all(column in where for column in columns)
+
+
+def together(program: Program, decided: Vector, parts: Sequence[Part], solutions: Sequence[Solution]) -> Solution:
+    """The solution of a program from those of its parts and the columns that were decided before."""
+    cost = np.asarray(program.cost)
     status = next(
         (s.status for kind in ("infeasible", "time limit", "node limit") for s in solutions if s.status == kind),
         next((s.status for s in solutions if s.status != "optimal"), "optimal"),
     )
-    bound = program.offset + sum(solution.bound for solution in solutions)
+    base = program.offset + float(cost @ decided)
+    bound = base + sum(solution.bound for solution in solutions)
     nodes = sum(solution.nodes for solution in solutions)
-    if bad:
+    if any(solution.x is None for solution in solutions):
         return Solution(None, INFINITY, bound, status, nodes)
-    x = np.zeros(len(program.cost))
+    x = decided.copy()
     for part, solution in zip(parts, solutions, strict=True):
         x[part.columns] = solution.x
-    objective = program.offset + sum(solution.objective for solution in solutions)
+    objective = base + sum(solution.objective for solution in solutions)
     return Solution(x, objective, bound, status, nodes)

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any
 
 from teikei.plan.arrays import Program
 from teikei.plan.scope import Item, Option, Scope
 
 THOUSAND = 1e3
 Place = tuple[str, str, str]
-
-
-class TierGuess(Protocol):
-    """One tier for each (offer, drawing group, year) and one rebate for each (supplier, spend group, year)."""
-
-    @property
-    def tiers(self) -> Mapping[tuple[str, str, int], int]:
-        """Index of the tier."""
-        ...
-
-    @property
-    def rebates(self) -> Mapping[tuple[str, str, int], float]:
-        """Share of the spend."""
-        ...
-
-    @property
-    def optimism(self) -> float:
-        """Share of the largest possible volume that names what is not named."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +26,12 @@ class Build:
     """The program with its columns by meaning.
 
     tight: whether site capacity bounds the tiers and rebates that can be reached (off when limits are to be dropped).
+    lazy: whether the couplings of a car's positions are kept aside until a solution breaks them.
     """
 
     scope: Scope
-    guess: TierGuess | None = None
     tight: bool = True
+    lazy: bool = False
     program: Program = field(default_factory=Program)
     configuration: dict[tuple[str, tuple[str, ...]], dict[tuple[tuple[str, str], ...], int]] = field(
         default_factory=dict
@@ -70,6 +51,8 @@ class Build:
     activated: dict[tuple[str, str], int] = field(default_factory=dict)
     plant: dict[tuple[str, str, float, int], int] = field(default_factory=dict)
     missed: dict[tuple[str, str, str, str, int], int] = field(default_factory=dict)
+    couplings: dict[tuple[str, tuple[str, ...]], list[dict[str, str]]] = field(default_factory=dict)
+    linked: list[Any] = field(default_factory=list)
     members: dict[tuple[Item, int], list[tuple[Option, float]]] = field(default_factory=dict)
     spend: dict[tuple[str, str, int], dict[Place, list[tuple[int, float]]]] = field(default_factory=dict)
 

@@ -71,9 +71,6 @@ def pools_of(made: Build) -> dict[tuple[str, str, int], list[Item]]:
         if made.tight:
             most = min(most, scope.free_capacity(offer.site, year, 0.0))
         steps = tier_steps(offer, year, most * kept)
-        if made.guess is not None:
-            half = max((i for i, low, _ in steps if low <= made.guess.optimism * most * kept), default=0)
-            steps = [(made.guess.tiers.get((name, pool, year), half), 0.0, most)]
         made.pools[(name, pool, year)] = Pool(kept, tuple(steps), most)
     return found
 
@@ -184,10 +181,6 @@ def rebates_by_spend_group(made: Build) -> None:
         levels = [(0.0, 0.0)] if table and table[0][0] > 0 else []
         levels += [row for row in table if row[0] <= most]
         merged = [row for i, row in enumerate(levels) if i == 0 or row[1] != levels[i - 1][1]]
-        if made.guess is not None:
-            half = [row for row in merged if row[0] <= made.guess.optimism * most]
-            rate = made.guess.rebates.get(key, half[-1][1] if half else 0.0)
-            merged = [(0.0, rate)]
         if not any(rebate > 0 for _, rebate in merged):
             continue
         worth = discount(facts, year)

@@ -15,6 +15,7 @@ from teikei.plan.ladder import split_members
 from teikei.plan.read import read_facts
 from teikei.plan.scope import Scope
 from teikei.plan.solve_one import solve_scope
+from teikei.plan.solve_part import QUICK, Effort
 from teikei.plan.types import Plan, Plans
 from teikei.simulate.types import Performance
 from teikei.study.types import Study
@@ -49,7 +50,7 @@ def requirement_prices(
     rung: str | None = None,
     programmes: Sequence[str] | None = None,
     steps: Mapping[str, float] | None = None,
-    node_limit: int = 1,
+    effort: Effort = QUICK,
 ) -> pl.DataFrame:
     """What relaxing each binding requirement by a step saves the coalition and the programme's owner, million.
 
@@ -81,7 +82,7 @@ def requirement_prices(
             continue
         wider = replace(facts, choices=read_facts(study, catalogue, relaxed).choices)
         scope = Scope(wider, plan.coalition, plan.rung, members, plan.decisions.get("reserved"))
-        found = solve_scope(scope, gap_absolute=1e-4 * plan.value, starts=(known,), node_limit=node_limit)
+        found = solve_scope(scope, gap_absolute=1e-4 * plan.value, starts=(known,), effort=effort)
         owner = next(s.lead for s in facts.slots.values() if s.programme == pair["programme"])
         changed = {
             option.module

@@ -1,26 +1,46 @@
-"""Solves one coalition at one rung: search, program, bound, exact price."""
+"""Solves one coalition at one rung: program, links in rounds, parts, bound, exact price."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+import numpy as np
+
 from teikei.errors import NoPlanError
-from teikei.plan.arrays import INFINITY
+from teikei.plan.arrays import Solution
 from teikei.plan.build import build
+from teikei.plan.covers import demands
 from teikei.plan.decisions import Decisions
 from teikei.plan.infeasible import explain_infeasible
-from teikei.plan.parts import Memory, solve_parts
+from teikei.plan.links import add_broken, add_broken_by_relaxation, add_known
+from teikei.plan.parts import Memory, Task, Vector, solve_parts
 from teikei.plan.price import Priced, price
+from teikei.plan.program import Build
 from teikei.plan.read_solution import read_decisions, start_vector
+from teikei.plan.reduce import reduce
 from teikei.plan.scope import Scope
-from teikei.plan.search import Found, search
+from teikei.plan.solve_part import QUICK, Effort
+
+
+@dataclass(frozen=True)
+class Found:
+    """A plan with its exact price."""
+
+    priced: Priced
+    decisions: Decisions
+
+    @property
+    def value(self) -> float:
+        """Present cost, million."""
+        return self.priced.value
 
 
 @dataclass(frozen=True)
 class Solved:
-    """A solved scope."""
+    """A solved scope. links: ties between classes or blocs that it needed, for programs like it to begin with."""
 
     scope: Scope
     decisions: Decisions
@@ -29,6 +49,7 @@ class Solved:
     status: str
     nodes: int
     seconds: float
+    links: tuple[Hashable, ...] = ()
 
     @property
     def value(self) -> float:
@@ -41,41 +62,104 @@ class Solved:
         return max(0.0, self.value - self.bound)
 
 
+@dataclass(frozen=True)
+class Request:
+    """A scope to be solved towards an absolute gap (million): known plans of it, links to begin with."""
+
+    scope: Scope
+    gap: float
+    starts: tuple[Decisions, ...] = ()
+    links: tuple[Hashable, ...] = ()
+
+
 def solve_scope(
     scope: Scope,
     *,
     gap_absolute: float,
-    starts: tuple[Decisions, ...] = (),
-    time_limit_s: float = INFINITY,
-    node_limit: int | None = None,
+    starts: Sequence[Decisions] = (),
+    links: Sequence[Hashable] = (),
+    effort: Effort = QUICK,
     memory: Memory | None = None,
     executor: Executor | None = None,
 ) -> Solved:
-    """Solves a scope towards an absolute gap (million), from the best of the given starts.
+    """Solves one scope; see ``solve_scopes``."""
+    request = Request(scope, gap_absolute, tuple(starts), tuple(links))
+    return solve_scopes([request], effort=effort, memory=memory, executor=executor)[0]
 
-    First ``search`` finds a good plan; then the program is solved part by part from it, which gives the bound and
-    perhaps a better plan. The plan returned is never worse than a start. Raises NoPlanError with what is in conflict.
+
+def solve_scopes(
+    requests: Sequence[Request],
+    *,
+    effort: Effort = QUICK,
+    memory: Memory | None = None,
+    executor: Executor | None = None,
+) -> list[Solved]:
+    """Solves scopes side by side, so that a part which several of them share is solved once.
+
+    A plan returned is never worse than the starts of its scope. Raises NoPlanError with what is in conflict.
     """
     began = time.process_time()
     memory = memory or Memory()
-    known = [Found(price(scope, start), start) for start in starts]
-    best = search(scope, known, gap_absolute=gap_absolute)
-    made = build(scope)
-    vector = start_vector(made, best.decisions) if best is not None else None
-    found = solve_parts(
-        made.program, memory, gap_absolute=gap_absolute, time_limit_s=time_limit_s, node_limit=node_limit,
-        start=vector, bound_large=True, executor=executor,
-    )  # fmt: skip
-    bound, status, nodes = found.bound, found.status, found.nodes
+    prepared = list(executor.map(_prepare, requests)) if executor is not None else [_prepare(r) for r in requests]
+    found: dict[int, Solution] = {}
+    open_ones = list(range(len(requests)))
+    while open_ones:
+        tasks = []
+        for i in open_ones:
+            made, best = prepared[i]
+            vector = start_vector(made, best.decisions) if best is not None else None
+            tasks.append(Task(made.program, tuple(demands(made)), requests[i].gap, vector))
+        solutions = solve_parts(tasks, memory, effort=effort, executor=executor)
+        found.update(zip(open_ones, solutions, strict=True))
+        open_ones = [i for i in open_ones if (x := found[i].x) is not None and add_broken(prepared[i][0], x)]
+    seconds = (time.process_time() - began) / max(1, len(requests))
+    return [_solved(*prepared[i], found[i], seconds) for i in range(len(requests))]
+
+
+def _prepare(request: Request) -> tuple[Build, Found | None]:
+    """The program with the links that its relaxation needs, and the best of the known plans."""
+    known = [Found(price(request.scope, start), start) for start in request.starts]
+    best = combine(request.scope, known) if known else None
+    made = build(request.scope, lazy=True)
+    add_known(made, request.links)
+    add_broken_by_relaxation(made)
+    return made, best
+
+
+def _solved(made: Build, best: Found | None, found: Solution, seconds: float) -> Solved:
+    scope = made.scope
     if found.x is not None:
         decisions = read_decisions(made, found.x)
         better = Found(price(scope, decisions), decisions)
         best = better if best is None or better.value < best.value else best
-    seconds = time.process_time() - began
     if best is None:
-        sentences = explain_infeasible(scope) if status == "infeasible" else [f"The solver stopped: {status}."]
+        sentences = (
+            explain_infeasible(scope) if found.status == "infeasible" else [f"The solver stopped: {found.status}."]
+        )
         raise NoPlanError("\n".join([f"There is no plan for {scope.coalition} at {scope.rung}.", *sentences]))
-    status = "time limit" if status == "time limit" else "gap"
-    if best.value - bound <= 1e-9 * abs(best.value):
+    status = "time limit" if found.status == "time limit" else "gap"
+    if best.value - found.bound <= 1e-9 * abs(best.value):
         status = "optimal"
-    return Solved(scope, best.decisions, best.priced, bound, status, nodes, seconds)
+    links = tuple(made.linked)
+    return Solved(scope, best.decisions, best.priced, found.bound, status, found.nodes, seconds, links)
+
+
+def combine(scope: Scope, known: Sequence[Found]) -> Found:
+    """The best plan that takes every independent part of the program from one of the known plans."""
+    best = min(known, key=lambda found: found.value)
+    if len(known) < 2:
+        return best
+    made = build(scope)
+    vectors: list[Vector] = [v for found in known if (v := start_vector(made, found.decisions)) is not None]
+    left = reduce(made.program, np.asarray(made.program.lower), np.asarray(made.program.upper))
+    if len(vectors) < 2 or left is None:
+        return best
+    cost = np.asarray(made.program.cost)
+    x = min(vectors, key=lambda vector: float(cost @ vector)).copy()
+    for part in left.parts:
+        mine = part.columns
+        chosen = min(vectors, key=lambda vector: float(cost[mine] @ vector[mine]))
+        x[mine] = chosen[mine]
+    decisions = read_decisions(made, x)
+    mixed = Found(price(scope, decisions), decisions)
+    return mixed if mixed.value < best.value else best

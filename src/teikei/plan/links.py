@@ -1,0 +1,117 @@
+"""Links between classes of modules, added only where a solution breaks them.
+
+Without the ties of one car's positions the program falls into small parts, and most ties never bind. Leaving one out
+can only lower the cost: a bound of the looser program is a bound of the whole, and a plan that breaks no tie is a plan
+of the whole.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+import highspy
+import numpy as np
+import numpy.typing as npt
+
+from teikei.plan.arrays import Program
+from teikei.plan.build import couple
+from teikei.plan.program import Build
+
+Vector = npt.NDArray[np.float64]
+ROUNDS = 6
+
+
+def relax(program: Program, lower: Vector | None = None, upper: Vector | None = None) -> Vector | None:
+    """The solution of the program without integrality, within other bounds if given; None where it has none."""
+    highs: Any = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("threads", 1)
+    loose = program.to_highs()
+    loose.integrality_ = []
+    if lower is not None and upper is not None:
+        loose.col_lower_, loose.col_upper_ = lower, upper
+    highs.passModel(loose)
+    highs.run()
+    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    return np.asarray(highs.getSolution().col_value)
+
+
+def add_known(made: Build, known: Iterable[Hashable]) -> None:
+    """Adds the links that another program of the study has needed."""
+    for name in known:
+        for (slot, group), allowed in list(made.couplings.items()):
+            if isinstance(name, tuple) and name[0] == "coupling" and name[1] == slot and set(name[2]) <= set(group):
+                _couple(made, slot, group, set(name[2]), allowed)
+
+
+def _couple(made: Build, slot: str, group: tuple[str, ...], tied: set[str], allowed: list[dict[str, str]]) -> None:
+    together = tuple(position for position in group if position in tied)
+    couple(made, slot, together, [{p: row[p] for p in together if p in row} for row in allowed])
+    made.linked.append(("coupling", slot, together))
+    if len(together) == len(group):
+        del made.couplings[(slot, group)]
+
+
+def add_broken_by_relaxation(made: Build) -> None:
+    """Adds, in rounds, the links that the solution without integrality breaks."""
+    for _ in range(ROUNDS):
+        x = relax(made.program)
+        if x is None or not add_broken(made, x):
+            return
+
+
+def add_broken(made: Build, x: Vector) -> bool:
+    """Adds the links that a solution breaks; whether there was any.
+
+    A coupling is broken where a module has a larger share than all modules together that it may be combined with.
+    """
+    broken = False
+    for (slot, group), allowed in list(made.couplings.items()):
+        share = _shares(made, slot, group, x)
+        tied: set[str] = set()
+        for one, other in itertools.permutations(group, 2):
+            for module, amount in share[one].items():
+                partners = {row.get(other, "") for row in allowed if row.get(one, "") == module}
+                if amount > sum(share[other].get(partner, 0.0) for partner in partners) + 1e-6:
+                    tied |= {one, other}
+        whole = _choice(share)
+        if not tied and whole is not None and not any(_carries(row, whole) for row in allowed):
+            tied = set(group)
+        if tied:
+            broken = True
+            _couple(made, slot, group, tied, allowed)
+    return broken
+
+
+def _shares(made: Build, slot: str, group: tuple[str, ...], x: Vector) -> dict[str, dict[str, float]]:
+    """Position -> module -> share; "" stands for a position left empty."""
+    result: dict[str, dict[str, float]] = {}
+    for position in group:
+        share: dict[str, float] = {}
+        for option in made.scope.options.get((slot, position), ()):
+            column = made.use.get(option)
+            if column is not None and x[column] > 1e-9:
+                share[option.module] = share.get(option.module, 0.0) + float(x[column])
+        empty = 1.0 - sum(share.values())
+        if empty > 1e-6:
+            share[""] = empty
+        result[position] = share
+    return result
+
+
+def _choice(share: dict[str, dict[str, float]]) -> dict[str, str] | None:
+    """The module of every position where each is chosen whole."""
+    found = {}
+    for position, modules in share.items():
+        best = max(modules, key=lambda name: modules[name], default="")
+        if modules.get(best, 0.0) < 1.0 - 1e-6:
+            return None
+        found[position] = best
+    return found
+
+
+def _carries(row: dict[str, str], whole: dict[str, str]) -> bool:
+    return all(row.get(position, "") == module for position, module in whole.items())
