@@ -90,22 +90,18 @@ class Program:
         return lp
 
 
-STALL_CHECKS = 6
-STALL_SHARE = 5e-5
-
-
-def _stop_when_stalled() -> Callable[[Any, str, Any, Any, Any], None]:
-    """Stops HiGHS at the root once its cuts move the bound no more.
+def _stop_after(checks: int) -> Callable[[Any, str, Any, Any, Any], None]:
+    """Stops HiGHS after so many of its own checks for an interrupt.
 
     HiGHS asks at fixed points of its algorithm (after every round of cuts), not by the clock: the stop is the same on
-    every run. It stops when STALL_CHECKS rounds together lift the bound by less than STALL_SHARE of its value.
+    every run.
     """
-    bounds: list[float] = []
+    seen = 0
 
-    def check(_kind: Any, _message: str, out: Any, into: Any, _data: Any) -> None:
-        bounds.append(out.mip_dual_bound)
-        past = bounds[-1 - STALL_CHECKS] if len(bounds) > 20 else -INFINITY
-        if past > -INFINITY and bounds[-1] - past < STALL_SHARE * abs(bounds[-1]):
+    def check(_kind: Any, _message: str, _out: Any, into: Any, _data: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen >= checks:
             into.user_interrupt = True
 
     return check
@@ -130,9 +126,9 @@ def minimise(
     time_limit_s: float = INFINITY,
     node_limit: int | None = None,
     start: npt.NDArray[np.float64] | None = None,
-    root_only: bool = False,
+    checks: int | None = None,
 ) -> Solution:
-    """Solves a program with one thread; stops by gap, nodes or (not reproducible) time."""
+    """Solves a program with one thread; stops by gap, nodes, checks of the solver or (not reproducible) time."""
     highs: Any = highspy.Highs()
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("threads", 1)
@@ -145,9 +141,8 @@ def minimise(
         highs.setOptionValue("time_limit", float(time_limit_s))
     if node_limit is not None:
         highs.setOptionValue("mip_max_nodes", int(node_limit))
-    if root_only:
-        highs.setOptionValue("mip_heuristic_effort", 0.0)
-        highs.setCallback(_stop_when_stalled(), None)
+    if checks is not None:
+        highs.setCallback(_stop_after(checks), None)
         highs.startCallback(highspy.cb.HighsCallbackType.kCallbackMipInterrupt)
     highs.passModel(program.to_highs())
     if start is not None:

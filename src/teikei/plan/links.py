@@ -60,7 +60,24 @@ def add_broken_by_relaxation(made: Build) -> None:
     for _ in range(ROUNDS):
         x = relax(made.program)
         if x is None or not add_broken(made, x):
-            return
+            break
+    _add_between_tied_classes(made)
+
+
+def _add_between_tied_classes(made: Build) -> None:
+    """Classes that are tied anyway are tied in every car: leaving those links out would win nothing."""
+    scope = made.scope
+
+    def class_of(slot: str, position: str) -> str:
+        return scope.facts.modules[scope.options[(slot, position)][0].module].class_name
+
+    tied = {frozenset(class_of(name[1], position) for position in name[2]) for name in made.linked}
+    for (slot, group), allowed in list(made.couplings.items()):
+        for classes in tied:
+            mine = {position for position in group if class_of(slot, position) in classes}
+            if len(mine) > 1 and ("coupling", slot, tuple(p for p in group if p in mine)) not in made.linked:
+                _couple(made, slot, group, mine, allowed)
+                break
 
 
 def add_broken(made: Build, x: Vector) -> bool:

@@ -34,8 +34,8 @@ class Effort:
 
     small: integer columns up to which a part goes to the solver as it is; held_nodes: of each part that is left once
     designs and sources are held; neighbours: rounds of neighbourhoods, neighbour_nodes: of each part in them; leaves: of
-    the tree over joint families; leaf_nodes: of each part of a leaf with up to ``leaf_large`` integer columns (larger
-    ones are solved at the root only, 0 = relaxed only); time_limit_s: wall seconds of each solve (a plan stopped by it
+    the tree over joint families; leaf_nodes: of each part of a leaf (0 = relaxed only), leaf_checks: rounds
+    of cuts after which a leaf is left (None = no limit); time_limit_s: wall seconds of each solve (a plan stopped by it
     is not reproducible).
     """
 
@@ -46,14 +46,14 @@ class Effort:
     neighbour_nodes: int = 2
     leaves: int = 8
     leaf_nodes: int = 1
-    leaf_large: int = 400
+    leaf_checks: int | None = 8
     time_limit_s: float = INFINITY
 
 
 QUICK = Effort()
 THOROUGH = Effort(
     small=500, small_nodes=400, held_nodes=100, neighbours=3, neighbour_nodes=40, leaves=16, leaf_nodes=100,
-    leaf_large=900,
+    leaf_checks=None,
 )  # fmt: skip
 
 
@@ -140,7 +140,7 @@ class _Large:
             self.best, self.value = x, value
 
     def _solve_within(
-        self, lower: Vector, upper: Vector, nodes: int, start: Vector | None, root_only: bool = False
+        self, lower: Vector, upper: Vector, nodes: int, start: Vector | None, checks: int | None = None
     ) -> tuple[float, float]:
         """Solves what is left within bounds, part by part; (value, bound), infinite where nothing fits."""
         left = reduce(self.program, lower, upper)
@@ -150,7 +150,7 @@ class _Large:
         value = bound = float(self.cost @ x)
         total = max(1, sum(part.integers for part in left.parts))
         for part in left.parts:
-            found = self._minimise(part, self.gap * part.integers / total, nodes, start, root_only)
+            found = self._minimise(part, self.gap * part.integers / total, nodes, start, checks)
             bound += found.bound
             value += found.objective
             if found.x is not None:
@@ -159,13 +159,13 @@ class _Large:
             self._take(x)
         return value, bound
 
-    def _minimise(self, part: Part, gap: float, nodes: int, start: Vector | None, root_only: bool) -> Solution:
+    def _minimise(self, part: Part, gap: float, nodes: int, start: Vector | None, checks: int | None) -> Solution:
         mine = start[part.columns] if start is not None else None
         if mine is not None and not fits(part.program, mine):
             mine = None
         found = minimise(
             part.program, gap_absolute=gap, node_limit=nodes, start=mine, time_limit_s=self.effort.time_limit_s,
-            root_only=root_only and part.integers > self.effort.leaf_large,
+            checks=checks if part.integers > self.effort.small else None,
         )  # fmt: skip
         self.nodes += found.nodes
         if found.status == "time limit":
@@ -176,7 +176,7 @@ class _Large:
         """Solves with some columns held at a vector's values."""
         lower, upper = self.lower.copy(), self.upper.copy()
         lower[which] = upper[which] = np.round(x[which])
-        self._solve_within(lower, upper, nodes, x if self.best is x else self.best)
+        self._solve_within(lower, upper, nodes, self.best)
 
     def _neighbours(self, relaxed: Vector) -> None:
         """Holds what the relaxation and the best plan agree on, first everything, then designs and sources only."""
@@ -234,7 +234,9 @@ class _Large:
                         made += 1
                         heapq.heappush(heap, _Leaf(float(self.cost @ found), made, found, low, high, False))
                 continue
-            _, proven = self._solve_within(leaf.lower, leaf.upper, self.effort.leaf_nodes, self.best, root_only=True)
+            _, proven = self._solve_within(
+                leaf.lower, leaf.upper, self.effort.leaf_nodes, self.best, self.effort.leaf_checks
+            )
             heapq.heappush(heap, leaf._replace(bound=max(leaf.bound, proven), solved=True))
         return self.value
 
