@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -15,7 +16,7 @@ from teikei.market.cases import Case
 from teikei.market.home import NOT_CONSIDERED, PARAMETER_CURRENCY, HomeMarket
 from teikei.market.reference import ev_history
 from teikei.market.respond import Response, base_scene, price_and_sell
-from teikei.market.scene import Scene
+from teikei.market.scene import Scene, only
 from teikei.market.types import Array
 from teikei.study.types import Study
 
@@ -111,6 +112,20 @@ def policy_step(calibrated: Calibrated) -> pl.DataFrame:
     change = after.ev_share / before.ev_share - 1
     rows.append(("EV share", "", "", later[0], None, None, None, float(change[0]), *_band(change)))
     return pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
+
+
+def without(
+    calibrated: Calibrated, chosen: Callable[[HomeMarket], npt.NDArray[np.bool_]]
+) -> tuple[Response, npt.NDArray[np.intp]]:
+    """The calibration year's market, and which of its products are meant by ``chosen``."""
+    return price_and_sell(calibrated), np.flatnonzero(chosen(calibrated.home))
+
+
+def share_without(calibrated: Calibrated, gone: npt.NDArray[np.intp]) -> Array:
+    """EV share (D,) of the calibration year if the products ``gone`` were not on sale, all prices set anew."""
+    scene = base_scene(calibrated)
+    left = np.setdiff1d(np.arange(len(scene.home.product)), gone)
+    return price_and_sell(only(scene, left)).ev_share
 
 
 def stock_table(cases: list[tuple[Case, list[Response]]], country: str) -> pl.DataFrame:

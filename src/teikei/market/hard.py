@@ -2,7 +2,8 @@
 
 Prices: the market is made gentle (utilities and slopes scaled down, nests dissolved), solved, and led back to itself
 in steps that shrink where they fail; between steps Newton's method on ln zeta(m) - ln m. Mean utilities: Newton's
-method on ln shares, with the contraction as safeguard. Neither guesses: what is not met stays a result with its residual.
+method on ln shares, with the contraction as safeguard. Neither guesses: what is not met stays a result with its
+residual.
 """
 
 from __future__ import annotations

@@ -48,9 +48,10 @@ class Parameter:
         return float(self.unbounded(self.high) - self.unbounded(self.low)) / (2 * _P90)
 
 
-def _rows(name: str) -> list[dict[str, str]]:
+@cache
+def _rows(name: str) -> tuple[dict[str, str], ...]:
     text = resources.files("teikei").joinpath("data", "market", name).read_text("utf-8")
-    return list(csv.DictReader(text.splitlines()))
+    return tuple(csv.DictReader(text.splitlines()))
 
 
 @cache
@@ -79,9 +80,9 @@ def vat_rate(country: str) -> float:
     return rates[country]
 
 
-def ev_history(region: str | None = None) -> pl.DataFrame:
-    """Sales share of plug-in cars: region, year, ev_share, ev_units (IEA Global EV Outlook 2025), one region or all."""
-    table = pl.DataFrame(
+@cache
+def _history() -> pl.DataFrame:
+    return pl.DataFrame(
         [
             {
                 "region": row["region"],
@@ -93,7 +94,11 @@ def ev_history(region: str | None = None) -> pl.DataFrame:
         ],
         schema={"region": pl.String, "year": pl.Int64, "ev_share": pl.Float64, "ev_units": pl.Float64},
     )
-    return table if region is None else table.filter(pl.col("region") == region)
+
+
+def ev_history(region: str | None = None) -> pl.DataFrame:
+    """Sales share of plug-in cars: region, year, ev_share, ev_units (IEA Global EV Outlook 2025), one region or all."""
+    return _history() if region is None else _history().filter(pl.col("region") == region)
 
 
 def public_chargers(region: str) -> dict[int, float]:
@@ -105,10 +110,37 @@ def public_chargers(region: str) -> dict[int, float]:
     return found
 
 
-def ev_policy(region: str) -> list[tuple[int, float, float]]:
-    """Changes of policy and supply: (year, subsidy cap in JPY, share of the market opened to electric cars)."""
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """What holds from ``year`` on, as known at the end of ``announced``.
+
+    subsidy in USD for the longest range; opened: share of the market in which electric cars are on sale that had none
+    before (kei cars in Japan).
+    """
+
+    year: int
+    announced: int
+    subsidy_usd: float
+    opened: float
+
+
+_PER_USD = {"JPY": 150.0, "CNY": 6.8}  # rounded, constant: real changes of a subsidy matter, not exchange rates
+
+
+def ev_policy(region: str) -> list[PolicyRow]:
+    """Changes of policy and supply of a region, in the order of the file."""
     return [
-        (int(row["year"]), float(row["subsidy_cap_jpy"]), float(row["opened_segment_share"]))
+        PolicyRow(
+            int(row["year"]),
+            int(row["announced"]),
+            float(row["subsidy"]) / _PER_USD[row["currency"]],
+            float(row["opened_segment_share"]),
+        )
         for row in _rows("ev_policy.csv")
         if row["region"] == region
     ]
+
+
+def observed(experiment: str) -> list[dict[str, str]]:
+    """What was observed in a natural experiment: item, value, unit, source."""
+    return [row for row in _rows("natural_experiments.csv") if row["experiment"] == experiment]

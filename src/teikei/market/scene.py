@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from teikei.market.adoption import Drift, damped_years, drift
+from teikei.market.adoption import Drift, beyond_the_market, damped_years, drift, shocks
 from teikei.market.calibrate import DEMAND, Calibrated, Demand, price_scale, types_of
 from teikei.market.demand import derive
 from teikei.market.home import MILLION, RANGE_KM, HomeMarket
@@ -235,10 +235,11 @@ def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None
     drawn = dynamic_draws(count)
     generator = np.random.default_rng((*_SEED, 1))
     past = drift(home.country, home.year)
-    shock = past.shock * generator.standard_normal((end - home.year + 1, count))
-    own = np.asarray(past.mean + past.spread * generator.standard_normal(count), dtype=np.float64)
-    shock[0], shock[:, 0], own[0] = 0.0, 0.0, past.mean
+    shock = shocks(generator, past.shock, (end - home.year + 1, count))
+    own = np.asarray(past.spread * generator.standard_normal(count), dtype=np.float64)
+    shock[0], shock[:, 0], own[0] = 0.0, 0.0, 0.0
     walk = shock.cumsum(axis=0)
+    walk[1:] += beyond_the_market(home.country, home.year, end - home.year)[:, None]
     walk[1:] += own * damped_years(end - home.year)[:, None]
     messages += _assumed(study, home, past)
     newcomer = generator.standard_normal((count, products))
@@ -365,6 +366,13 @@ def _move(
         per_km = home.battery_kwh[j] / home.range_km[j]
         cost += drawn["pack_price"] / MILLION * per_km * (target - home.range_km[j])
     return True
+
+
+def only(scene: Scene, keep: IntArray) -> Scene:
+    """The scene with some of its products, by their places."""
+    demand = scene.demand
+    fewer = replace(demand, taste=demand.taste[:, keep], mean=demand.mean[:, keep], cost=demand.cost[:, keep])
+    return replace(scene, home=_only(scene.home, keep), demand=fewer, scale=scene.scale[:, keep])
 
 
 def _only(home: HomeMarket, keep: IntArray) -> HomeMarket:
