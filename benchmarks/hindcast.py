@@ -221,7 +221,7 @@ def subsidy_step(calibrated):
     print(
         "  One month against months before it, in which buyers waited (December), models were new (N-ONE e in "
         "September, bZ4X in October) or came in (Leaf, e Vitara in January): a sign, not a test. Share and Tesla moved "
-        "computed "
+        "as computed "
         "or more, plug-in hybrids did not."
     )
 

@@ -120,17 +120,25 @@ def trends(region: str, year: int, known_to: int) -> float:
 
 def unexplained(region: str, origin: int, weight: float = TREND_WEIGHT) -> Array:
     """Yearly changes of logit share up to ``origin`` that steps and weighted trends leave open; later is not seen."""
-    history = dict(ev_history(region).select("year", "ev_share").iter_rows())
-    share = {year: value for year, value in history.items() if value > _LEAST_SHARE}
-    return np.array(
-        [
-            _logit(share[year])
-            - _logit(share[year - 1])
-            - steps(region, year, origin)
-            - weight * trends(region, year, origin)
-            for year in range(_FIRST_YEAR, origin + 1)
-            if year in share and year - 1 in share
-        ]
+    return np.array(_left_open(region, origin, weight, _shares(region)))
+
+
+_History = tuple[tuple[int, float], ...]
+
+
+def _shares(region: str) -> _History:
+    """(year, share) of a region with a history worth a logit."""
+    rows = ev_history(region).select("year", "ev_share").iter_rows()
+    return tuple((year, share) for year, share in rows if share > _LEAST_SHARE)
+
+
+@cache
+def _left_open(region: str, origin: int, weight: float, history: _History) -> tuple[float, ...]:
+    logit = {year: float(_logit(share)) for year, share in history if year <= origin}
+    return tuple(
+        logit[year] - logit[year - 1] - steps(region, year, origin) - weight * trends(region, year, origin)
+        for year in range(_FIRST_YEAR, origin + 1)
+        if year in logit and year - 1 in logit
     )
 
 
@@ -147,15 +155,20 @@ def own_drift(left: Array, spread: float = DRIFT_SPREAD, *, trimmed: bool = True
 
 def pooled_shock(origin: int) -> float:
     """Root mean square of the one-year errors, on logit, that forecasts of eight markets made up to ``origin``."""
+    return _pooled(origin, tuple(_shares(region) for region in MARKETS))
+
+
+@cache
+def _pooled(origin: int, histories: tuple[_History, ...]) -> float:
     missed = []
-    for region in MARKETS:
-        history = dict(ev_history(region).select("year", "ev_share").iter_rows())
+    for region, history in zip(MARKETS, histories, strict=True):
+        logit = {year: float(_logit(share)) for year, share in history}
         for past in range(_FIRST_YEAR + 2, origin):
-            left = unexplained(region, past)
-            if len(left) < 2 or past not in history or past + 1 not in history:
+            left = np.array(_left_open(region, past, TREND_WEIGHT, history))
+            if len(left) < 2 or past not in logit or past + 1 not in logit:
                 continue
             ahead = steps(region, past + 1, past) + TREND_WEIGHT * trends(region, past + 1, past) + own_drift(left)[0]
-            missed.append(float(_logit(history[past + 1]) - _logit(history[past])) - ahead)
+            missed.append(logit[past + 1] - logit[past] - ahead)
     return float(np.sqrt(np.mean(np.square(missed)))) if missed else _SHOCK_UNKNOWN
 
 

@@ -74,10 +74,15 @@ class HomeMarket:
         """1 where the row is a single model (J,)."""
         return np.asarray(~np.isnan(self.range_km), dtype=np.float64)
 
-    def ownership(self, merged: tuple[str, ...] = ()) -> Array:
-        """1 where two products have the same maker (J, J); makers in ``merged`` set prices together."""
-        owner = np.array(["+".join(merged) if maker in merged else maker for maker in self.maker])
-        return np.asarray(owner[:, None] == owner, dtype=np.float64)
+    def ownership(self, merged: tuple[str, ...] = (), conduct: float = 1.0) -> Array:
+        """1 where two products have the same maker (J, J), ``conduct`` where two makers of ``merged`` have them.
+
+        conduct is the weight kappa that one gives to the other's profit: 1 is a merger, 0 separate prices.
+        """
+        maker = np.array(self.maker)
+        same = np.asarray(maker[:, None] == maker, dtype=np.float64)
+        among = np.isin(maker, merged)
+        return np.asarray(np.maximum(same, conduct * (among[:, None] & among)), dtype=np.float64)
 
     def wedge(self, year: int) -> Array:
         """Tax minus subsidy (J,) that the buyer of ``year`` pays on top of the list price."""

@@ -9,12 +9,13 @@ the plan.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from teikei.market.adoption import Drift, beyond_the_market, damped_years, drift, shocks
+from teikei.market.adoption import TREND_WEIGHT, Drift, beyond_the_market, damped_years, drift, shocks
 from teikei.market.calibrate import DEMAND, Calibrated, Demand, price_scale, types_of
 from teikei.market.demand import derive
 from teikei.market.home import MILLION, RANGE_KM, HomeMarket
@@ -52,7 +53,7 @@ class Scene:
     scale: Array
     charging_elasticity: Array = field(default_factory=lambda: np.zeros(0))
 
-    @property
+    @cached_property
     def utility(self) -> Array:
         """Utility (D, J, I) before the list price, subsidy and tax of the year included."""
         wedge = self.scale * self.home.wedge(self.year)
@@ -283,7 +284,9 @@ def _assumed(study: Study, home: HomeMarket, past: Drift) -> list[str]:
         )
     found.append(
         f"appeal of plug-ins starts with a drift of {100 * past.mean:+.0f} % a year that prices, packs, chargers, "
-        f"consideration and models do not explain, fading, and yearly shocks of {100 * past.shock:.0f} %: {origin}"
+        f"consideration and models do not explain, fading, and yearly shocks of {100 * past.shock:.0f} %: {origin}; "
+        f"packs, chargers and consideration count with {100 * TREND_WEIGHT:.0f} % of what parameters from elsewhere "
+        "say, as forecasts of eight markets ask for"
     )
     return [message for message in found if message]
 

@@ -79,6 +79,7 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
         "market_levers": outcome.levers,
         "market_policy_step": outcome.policy_step,
         "market_stock": outcome.stock,
+        **{name: table for name, table in outcome.more.items() if table.width},
         "programmes": study["programmes"].select("programme", "company", "title", "segment", "in_scope", "status"),
         "rungs": study["rungs"].select(
             "rung", "position", "class", "procurement", "development_shared", "joint_plants"
