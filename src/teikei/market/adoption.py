@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -194,9 +195,16 @@ def beyond_the_market(region: str, origin: int, horizon: int) -> Array:
     return np.asarray(past.mean * damped_years(horizon) - (1 - TREND_WEIGHT) * unseen.cumsum(), dtype=np.float64)
 
 
-def shocks(generator: np.random.Generator, scale: float, shape: tuple[int, ...]) -> Array:
-    """Yearly shocks of standard deviation ``scale``."""
-    return np.asarray(scale * generator.standard_normal(shape), dtype=np.float64)
+def spread_normal(generator: np.random.Generator, draws: int, columns: int) -> Array:
+    """Standard normal draws (draws, columns), the first row 0: every column holds each part of the range once.
+
+    Latin hypercube (McKay, Beckman and Conover 1979): bands of few draws are smooth over the years.
+    """
+    found = np.zeros((draws, columns))
+    if draws > 1:
+        scores = np.array([NormalDist().inv_cdf((k + 0.5) / (draws - 1)) for k in range(draws - 1)])
+        found[1:] = np.stack([generator.permutation(scores) for _ in range(columns)], axis=1)
+    return found
 
 
 def damped_years(horizon: int) -> Array:
@@ -229,8 +237,8 @@ def forecast(region: str, origin: int, horizon: int, *, inputs_known_to: int | N
     years = range(origin + 1, origin + horizon + 1)
     change = np.array([steps(region, year, known_to) + TREND_WEIGHT * trends(region, year, known_to) for year in years])
     generator = np.random.default_rng((2026, 9, origin))
-    own = past.mean + past.spread * generator.standard_normal((draws, 1))
-    shock = shocks(generator, past.shock, (draws, horizon))
-    own[0], shock[0] = past.mean, 0.0
+    noise = spread_normal(generator, draws, horizon + 1)
+    own = past.mean + past.spread * noise[:, :1]
+    shock = past.shock * noise[:, 1:]
     path = _logit(history[origin]) + (change + shock).cumsum(axis=1) + own * damped_years(horizon)
     return np.asarray(1 / (1 + np.exp(-path)), dtype=np.float64)

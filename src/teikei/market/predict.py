@@ -21,7 +21,7 @@ from teikei.market.cases import (
 )
 from teikei.market.fit import calibrate
 from teikei.market.questions import band
-from teikei.market.reference import ev_history
+from teikei.market.reference import ev_history, regions
 from teikei.market.regions import export_tables
 from teikei.market.respond import Response, price_and_sell
 from teikei.market.scene import Scene, scenes
@@ -97,9 +97,9 @@ def predict(
         moments=calibrated.moments,
         elasticities=explain.elasticities(calibrated),
         convergence=pl.DataFrame(convergence, infer_schema_length=None).drop("note"),
-        history=ev_history(calibrated.home.country),
+        history=_histories(calibrated.home.country),
         messages=(*calibrated.messages, *messages, *explain.words(summary, line[report].year), *sentences),
-        walk=explain.walk(study, at_report),
+        walk=explain.walk(study, [*at_report, (what_if, cheaper)]),
         diversion=explain.diversion([*at_report, (what_if, cheaper)]),
         levers=levers,
         policy_step=explain.policy_step(calibrated),
@@ -167,6 +167,12 @@ def _convergence(case: Case, responses: list[Response]) -> dict[str, object]:
         "converged": all(bool(one.equilibrium.converged.all()) for one in responses),
         "note": "",
     }
+
+
+def _histories(country: str) -> pl.DataFrame:
+    """EV shares of the past: of the home market and of the regions beside it."""
+    away = [region.history for region in regions() if country not in region.covers]
+    return pl.concat([ev_history(name) for name in dict.fromkeys([country, *away])])
 
 
 def _no_better_price(base: Response) -> dict[str, object]:

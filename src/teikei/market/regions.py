@@ -208,8 +208,7 @@ def export_tables(
         for year in range(first, last + 1):
             built = _built(study, region, home, year, path[:, max(year - origin, 0)])
             if built is None:
-                if year == study.settings.report_year:
-                    rows.append(_empty(region, year, path[:, max(year - origin, 0)]))
+                rows.append(_empty(region, year, path[:, max(year - origin, 0)]))
                 continue
             market = _Market(built, slopes, vat_rate(region.region))
             base = market.answer(np.zeros(len(built.price)))

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from teikei.market.adoption import TREND_WEIGHT, Drift, beyond_the_market, damped_years, drift, shocks
+from teikei.market.adoption import TREND_WEIGHT, Drift, beyond_the_market, damped_years, drift, spread_normal
 from teikei.market.calibrate import DEMAND, Calibrated, Demand, price_scale, types_of
 from teikei.market.demand import derive
 from teikei.market.home import MILLION, RANGE_KM, HomeMarket
@@ -236,12 +236,11 @@ def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None
     drawn = dynamic_draws(count)
     generator = np.random.default_rng((*_SEED, 1))
     past = drift(home.country, home.year)
-    shock = shocks(generator, past.shock, (end - home.year + 1, count))
-    own = np.asarray(past.spread * generator.standard_normal(count), dtype=np.float64)
-    shock[0], shock[:, 0], own[0] = 0.0, 0.0, 0.0
-    walk = shock.cumsum(axis=0)
+    noise = spread_normal(generator, count, end - home.year + 1).T
+    walk = np.zeros((end - home.year + 1, count))
+    walk[1:] = past.shock * noise[1:].cumsum(axis=0)
     walk[1:] += beyond_the_market(home.country, home.year, end - home.year)[:, None]
-    walk[1:] += own * damped_years(end - home.year)[:, None]
+    walk[1:] += past.spread * noise[0] * damped_years(end - home.year)[:, None]
     messages += _assumed(study, home, past)
     newcomer = generator.standard_normal((count, products))
     newcomer[0] = 0.0
