@@ -202,7 +202,7 @@ def levers(study: Study, scene: Scene, base: Response, cheaper: Response) -> tup
         ("twice as many electric models on sale, alike", solve(_shifted(scene, twins))),
         ("every buyer considers a plug-in", solve(considering)),
     ]
-    if any(value.any() for value in home.subsidy.values()):
+    if home.subsidy_of(scene.year).any():
         none = {year: np.zeros(len(home.product)) for year in home.subsidy}
         tried.insert(4, ("no subsidy for plug-ins", solve(replace(scene, home=replace(home, subsidy=none)))))
     rows = []

@@ -86,11 +86,15 @@ class HomeMarket:
 
     def wedge(self, year: int) -> Array:
         """Tax minus subsidy (J,) that the buyer of ``year`` pays on top of the list price."""
-        known = [at for at in sorted(self.tax) if at <= year] or sorted(self.tax)[:1]
-        if not known:
-            return np.zeros(len(self.product))
-        tax, subsidy = self.tax[known[-1]], self.subsidy[known[-1]]
-        return np.asarray(tax - subsidy, dtype=np.float64)
+        return np.asarray(self._policy_of(year, self.tax) - self.subsidy_of(year), dtype=np.float64)
+
+    def subsidy_of(self, year: int) -> Array:
+        """Subsidy (J,) of ``year``: the last one known by then."""
+        return self._policy_of(year, self.subsidy)
+
+    def _policy_of(self, year: int, table: dict[int, Array]) -> Array:
+        known = [at for at in sorted(table) if at <= year] or sorted(table)[:1]
+        return table[known[-1]] if known else np.zeros(len(self.product))
 
 
 def home_market(study: Study, country: str | None = None) -> HomeMarket:

@@ -115,7 +115,8 @@ def parity(study: Study, cases: Sequence[tuple[Case, list[Response]]]) -> pl.Dat
                     continue
                 paid = _mean(one.price, one.units * electric)
                 rival = _mean(one.price, one.units * other)
-                subsidy = -_mean(np.broadcast_to(home.wedge(one.scene.year), one.price.shape), one.units * electric)
+                given = np.broadcast_to(home.subsidy_of(one.scene.year), one.price.shape)
+                subsidy = _mean(given, one.units * electric)
                 running = parameters()[f"running_saving_{segment}"].central / 1e6
                 gaps = {
                     "gap": paid - rival,
@@ -246,13 +247,12 @@ def incidence(scene: Scene, base: Response) -> pl.DataFrame:
     to_makers: the rest, kept in the list price; cars with and without; outlay per additional plug-in (study currency).
     """
     home = scene.home
-    nothing = {year: np.zeros(len(home.product)) for year in home.subsidy}
-    if not any(value.any() for value in home.subsidy.values()):
+    given = home.subsidy_of(scene.year)
+    if not given.any():
         return pl.DataFrame(schema={"company": pl.String})
+    nothing = {year: np.zeros(len(home.product)) for year in home.subsidy}
     without = price_and_sell(replace(scene, home=replace(home, subsidy=nothing)), start=base.equilibrium.price)
-    subsidy = np.broadcast_to(home.wedge(scene.year) * -1, base.price.shape)
-    tax_only = replace(home, subsidy=nothing).wedge(scene.year)
-    subsidy = subsidy + tax_only  # the subsidy alone
+    subsidy = np.broadcast_to(given, base.price.shape)
     fall = without.price - (base.price - subsidy)
     rows = []
     makers = list(dict.fromkeys(home.maker))
