@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from teikei.market import calibrate, predict, price_and_sell, questions
+from teikei.errors import StudyError
+from teikei.market import calibrate, predict, price_and_sell, questions, respond
 from teikei.market.respond import base_scene
 from tests.market.small_japan import COMPANIES, GRAND, plans, study
 
@@ -174,3 +175,28 @@ def test_bands_by_hand_are_those_of_numpy():
 
 def test_the_grand_coalition_is_what_the_cases_are_named_after(outcome):
     assert set(outcome.summary.filter(pl.col("rung") != "alone")["coalition"]) == {GRAND}
+
+
+def test_equilibria_that_did_not_converge_are_named_and_never_silent(monkeypatch):
+    hasty = respond.equilibrium
+    monkeypatch.setattr(respond, "equilibrium", lambda *given, **more: hasty(*given, **more, max_iterations=1))
+    found = predict(study(), plans(60_000.0), draws=2)
+    failed = found.convergence.filter(~pl.col("converged"))
+    assert failed.height > 0
+    assert (failed["residual"] > 1e-12).any()
+    (told,) = [message for message in found.messages if message.startswith("not converged, do not quote")]
+    assert "battery" in told
+
+
+def test_prices_that_no_demand_of_the_moments_supports_are_refused_with_the_product():
+    """Buyers who hardly mind the price would make a maker ask far more than the table says."""
+    inelastic = [{"moment": "own_price_elasticity", "country": "JP", "target": -0.2, "low": -0.21, "high": -0.19}]
+    with pytest.raises(StudyError, match=r"would need a marginal cost of -"):
+        calibrate(study(moments=inelastic), draws=2)
+
+
+def test_what_a_rung_changes_per_car_is_said_in_money_and_price(outcome):
+    (told,) = [message for message in outcome.messages if "a car to make" in message]
+    assert "at rung battery" in told
+    assert "-60,000 JPY" in told
+    assert "development, tooling and plants does not reach prices" in told

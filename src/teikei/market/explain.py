@@ -12,7 +12,7 @@ import polars as pl
 
 from teikei.market.adoption import stock
 from teikei.market.calibrate import Calibrated
-from teikei.market.cases import Case
+from teikei.market.cases import ALONE, Case
 from teikei.market.home import NOT_CONSIDERED, PARAMETER_CURRENCY, HomeMarket
 from teikei.market.questions import CUT, CUT_WORDS, band, cut_of
 from teikei.market.reference import ev_history
@@ -251,4 +251,23 @@ def words(summary: pl.DataFrame, year: int) -> list[str]:
         f"from {100 * first['ev_share']:.2f} % to {100 * row['ev_share']:.2f} %: cheaper shared parts explain {little} "
         "of adoption; the companies' own sales move by "
         f"{100 * (row['alliance_ev_units'] / max(first['alliance_ev_units'], 1e-9) - 1):+.1f} %"
+    ]
+
+
+def reaches_buyers(study: Study, cases: list[tuple[Case, Response]]) -> list[str]:
+    """How much of what the highest rung saves is variable cost of the companies' electric cars here, in a sentence."""
+    joint = [(case, one) for case, one in cases if not case.merged and case.rung != ALONE]
+    if not joint:
+        return []
+    (case, one), base = joint[-1], cases[0][1]
+    home = base.scene.home
+    weight = base.units[0] * home.battery_electric * np.array([maker in study.companies for maker in home.maker])
+    if not weight.sum() > 0:
+        return []
+    cost = float((one.cost - base.cost)[0] @ weight / weight.sum()) * home.million
+    price = 100 * float((one.price / base.price - 1)[0] @ weight / weight.sum())
+    return [
+        f"at rung {case.rung} the companies' electric cars sold in {home.country} in {base.scene.year} cost "
+        f"{cost:+,.0f} {home.currency} a car to make and their prices move by {price:+.2f} %: what is saved in "
+        "development, tooling and plants does not reach prices"
     ]

@@ -85,6 +85,7 @@ def predict(
     levers, sentences = explain.levers(study, scene, base, cheaper)
     joint = [case for case in cases if not case.merged][-1]
     parity = questions.parity(study, paired)
+    sentences += explain.reaches_buyers(study, at_report)
     sentences += questions.parity_words(parity, joint.rung)
     tell("asking the other regions", 0.9)
     away, exports, told = export_tables(study, calibrated.home, cases, draws=draws)
