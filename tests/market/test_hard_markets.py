@@ -96,7 +96,7 @@ def test_whether_prices_are_best_replies_is_told(kind, seed, best):
 def test_whatever_the_market_the_flag_tells_the_truth():
     """Demands that are near steps need not have an equilibrium in prices: then converged is false."""
     honest = 0
-    for seed in range(12):
+    for seed in range(4):
         rng = np.random.default_rng((9, seed))
         count, types = 12, 40
         slope = 10 ** rng.uniform(1, 4) * np.exp(0.3 * rng.standard_normal(types))
@@ -110,7 +110,7 @@ def test_whatever_the_market_the_flag_tells_the_truth():
         honest += 1
         assert bool(found.converged) == bool(found.residual <= 1e-12)
         assert conditions(found, cost, ownership) == pytest.approx(float(found.residual), rel=1e-3, abs=2e-12)
-    assert honest >= 6
+    assert honest >= 2
 
 
 def test_shares_that_are_not_met_are_refused_with_the_gap_that_is_left(monkeypatch):
