@@ -67,7 +67,7 @@ def halves(vehicles: VehicleFile, measured: dict[str, np.ndarray]) -> None:
         seen = np.random.default_rng(seed).random(len(makers)) < 0.5
         found = fit(vehicles.cars.take(seen), makers[seen].tolist(), {n: v[seen] for n, v in measured.items()})
         rest = ~seen & np.isin(makers, makers[seen])
-        sets = [found.of(maker) for maker in makers[rest]]
+        sets = found.sets(vehicles.cars.take(rest), makers[rest].tolist())
         for name in CYCLES:
             wall = wall_wh_per_km(vehicles.cars.take(rest), cycle(name), sets)
             errors[name].append(float(np.abs(wall / measured[name][rest] - 1).mean()))
@@ -91,7 +91,7 @@ def labels() -> None:
     known = np.array([float(row["battery_kwh_in_name"] or "nan") for row in rows])
     use = np.isfinite(known)
     calibration = shipped_calibration()
-    sets = [calibration.of(maker) for maker in vehicles.makers]
+    sets = calibration.sets(vehicles.cars, vehicles.makers)
     battery = [battery_wh_per_km(vehicles.cars, cycle(name), sets) for name in CYCLES]
     combined = 0.55 * battery[0] + 0.45 * battery[1]
     ranges = np.array([float(row["label_range_km"]) for row in rows])

@@ -17,6 +17,7 @@ from teikei.modules.types import Array
 from teikei.simulate.calibrate import Calibration, LeftOut, fit, leave_out
 from teikei.simulate.cycles import DEFAULT_LABEL_FACTOR, PROCEDURES, REGULATION, cycle
 from teikei.simulate.generic import LossParameters, run_cycle, wall_efficiency
+from teikei.simulate.lines import FEATURES, LINE_NAMES, Lines
 from teikei.simulate.vehicle_file import VehicleFile, read_vehicles
 
 COLUMNS: Final = (
@@ -66,10 +67,19 @@ def _calibration(content: Any, name: str) -> Calibration:
     makers = content.get("makers", {})
     if not isinstance(makers, dict):
         raise StudyError([Problem(f"{name}:makers", "expected an object of makers")])
+
+    def lines(block: Any, place: str) -> Lines:
+        try:
+            return Lines.from_json(block.get("lines", []))
+        except (KeyError, TypeError, ValueError) as error:
+            text = f"expected objects with the numbers {', '.join((*FEATURES, *LINE_NAMES))}"
+            raise StudyError([Problem(f"{name}:{place}.lines", text)]) from error
+
     return Calibration(
         parameters(content.get("population"), "population"),
         {str(maker).strip().lower(): parameters(block, f"makers.{maker}") for maker, block in makers.items()},
         {str(maker).strip().lower(): int(block.get("vehicles", 0)) for maker, block in makers.items()},
+        {str(maker).strip().lower(): lines(block, f"makers.{maker}") for maker, block in makers.items()},
     )
 
 
@@ -125,7 +135,7 @@ def _simulate_part(
     efficiency = np.full(count, np.nan)
     if good:
         cars = vehicles.cars.take(np.array(good, dtype=np.intp))
-        sets = [calibration.of(vehicles.makers[index], without_maker=without_maker) for index in good]
+        sets = calibration.sets(cars, [vehicles.makers[index] for index in good], without_maker=without_maker)
         efficiency[good] = wall_efficiency(cars, sets)
         for name in names:
             totals = run_cycle(cars, cycle(name), sets)
