@@ -117,7 +117,10 @@ def test_two_axles_never_lose_more_than_one_of_them_alone():
         v = both.speed_mps[5:30]
         for force in (300.0, 900.0):
             loss = [np.interp(force, both.force_n, both.loss_w[5 + i]) for i in range(len(v))]
-            drag = [np.interp(s * other.gear_ratio / 0.32, other.loss.speed_radps, other.loss.loss_w[:, 40]) for s in v]
+            drag = [
+                np.interp(s * other.gear_ratio / 0.32, other.loss.speed_radps, other.loss.at(other.voltage_v)[:, 40])
+                for s in v
+            ]
             column = (force / idle.force_limit_n + 1) / 2 * (len(idle.force_n) - 1)
             alone = [np.interp(s, idle.speed_mps, idle.loss_w[:, int(column)]) for s in v]
             assert (np.array(loss) <= np.array(alone) + np.array(drag) + 0.06 * force * v + 20).all()

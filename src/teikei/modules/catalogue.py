@@ -9,7 +9,8 @@ import polars as pl
 
 from teikei.errors import Problem, StudyError
 from teikei.modules import costs, masses, specification
-from teikei.modules.e_axles import build_e_axle
+from teikei.modules.e_axles import build_e_axle, peak_torque_nm
+from teikei.modules.losses import SIZE_RANGE_W, machine_power_w
 from teikei.modules.packs import build_pack
 from teikei.modules.slots import E_AXLE, PACK, candidates_frame, slots_frame
 from teikei.modules.types import Catalogue, EAxle, Pack
@@ -36,13 +37,14 @@ def catalogue(study: Study) -> Catalogue:
     packs: dict[str, Pack] = {}
     rows: list[dict[str, Any]] = []
     problems: list[Problem] = []
+    sizes = _family_sizes(study)
     for index, row in enumerate(study["modules"].iter_rows(named=True)):
         place = places[index] if index < len(places) else f"modules ({row['module']})"
         faults = impossibilities(row)
         if faults:
             problems += [Problem(f"{place}:{column}", message) for column, message in faults]
             continue
-        filled, e_axle, pack = _design(study, row)
+        filled, e_axle, pack = _design(study, row, sizes.get((row["family"], row["motor_type"] or "pm"), 0.0))
         if e_axle is not None:
             e_axles[row["module"]] = e_axle
         if pack is not None:
@@ -119,15 +121,29 @@ def impossibilities(row: dict[str, Any]) -> list[tuple[str, str]]:
     return faults
 
 
-def _design(study: Study, row: dict[str, Any]) -> tuple[dict[str, Any], EAxle | None, Pack | None]:
+def _family_sizes(study: Study) -> dict[tuple[str, str], float]:
+    """(Family, motor type) -> machine size of the largest member, W: it has the family's full length."""
+    found: dict[tuple[str, str], float] = {}
+    for row in study["modules"].iter_rows(named=True):
+        if row["class"] == E_AXLE and row["peak_power_kw"]:
+            key = (row["family"], row["motor_type"] or "pm")
+            size = machine_power_w(peak_torque_nm(row), row["peak_power_kw"] * 1000.0)
+            found[key] = max(found.get(key, 0.0), size)
+    return found
+
+
+def _design(
+    study: Study, row: dict[str, Any], family_size_w: float
+) -> tuple[dict[str, Any], EAxle | None, Pack | None]:
     mass = _mass(row, study)
     notes = [] if row["mass_kg"] is not None or mass is None else [f"mass: {mass.law}"]
     mass_kg = row["mass_kg"] if row["mass_kg"] is not None else (mass.value if mass else 0.0)
     e_axle: EAxle | None = None
     pack: Pack | None = None
+    outside = ""
     filled = dict(row)
     if row["class"] == E_AXLE:
-        e_axle, more = build_e_axle(row, mass_kg)
+        e_axle, more = build_e_axle(row, mass_kg, family_size_w=family_size_w)
         notes += more
         filled |= {
             "peak_torque_nm": e_axle.peak_torque_nm,
@@ -138,6 +154,7 @@ def _design(study: Study, row: dict[str, Any]) -> tuple[dict[str, Any], EAxle | 
             "voltage_nominal_v": e_axle.voltage_v,
             "voltage_min_v": e_axle.voltage_min_v,
         }
+        outside = _size_warning(row["peak_power_kw"], e_axle)
     elif row["class"] == PACK:
         pack, more = build_pack(row, mass_kg)
         notes += more
@@ -151,6 +168,7 @@ def _design(study: Study, row: dict[str, Any]) -> tuple[dict[str, Any], EAxle | 
     named, low, high, curve, warning = _prices(study, row, filled)
     if row["mass_kg"] is None and mass is not None and mass.warning:
         warning = "; ".join(text for text in (mass.warning, warning) if text)
+    warning = "; ".join(text for text in (outside, warning) if text)
     filled |= {
         "mass_kg": mass_kg,
         "mass_law": "" if row["mass_kg"] is not None or mass is None else mass.law,
@@ -164,6 +182,14 @@ def _design(study: Study, row: dict[str, Any]) -> tuple[dict[str, Any], EAxle | 
         "warning": warning,
     }
     return filled, e_axle, pack
+
+
+def _size_warning(peak_power_kw: float, e_axle: EAxle) -> str:
+    size_kw = machine_power_w(e_axle.peak_torque_nm, peak_power_kw * 1000.0) / 1000.0
+    low, high = (bound / 1000.0 for bound in SIZE_RANGE_W)
+    if low <= size_kw <= high:
+        return ""
+    return f"machine size {size_kw:.0f} kW is outside the loss law's range {low:.0f} to {high:.0f} kW"
 
 
 def _mass(row: dict[str, Any], study: Study) -> masses.LawResult | None:

@@ -14,14 +14,23 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LossTable:
-    """Loss of motor and inverter together, W, over motor speed and torque at one DC voltage.
+    """Loss of motor and inverter together, W, over DC voltage, motor speed and torque.
 
-    speed_radps (S,), torque_nm (T,) ascending and symmetric about 0, loss_w (S, T) >= 0.
+    voltage_v (U,) ascending, speed_radps (S,) from 0, torque_nm (T,) ascending and symmetric about 0, both uniform;
+    loss_w (U, S, T) >= 0.
     """
 
+    voltage_v: Array
     speed_radps: Array
     torque_nm: Array
     loss_w: Array
+
+    def at(self, voltage_v: float) -> Array:
+        """Loss (S, T), W, at one voltage: linear between the voltages of the table, the ends held beyond them."""
+        place = float(np.interp(voltage_v, self.voltage_v, np.arange(len(self.voltage_v))))
+        low = min(int(place), len(self.voltage_v) - 2)
+        part = place - low
+        return np.asarray((1.0 - part) * self.loss_w[low] + part * self.loss_w[low + 1], dtype=float)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class WheelTable:
     """Powertrain loss, W, on a uniform grid of speed (0 … top, m/s) and wheel force (−limit … +limit, N).
 
     loss_w (SPEED_POINTS, FORCE_POINTS); drive_force_n and brake_force_n (SPEED_POINTS,): the most the motors can give
-    and take (>= 0 both) at nominal voltage.
+    and take (>= 0 both). All at the one voltage that the table was made for.
     """
 
     top_speed_mps: float
@@ -52,10 +52,12 @@ class WheelTable:
         return np.asarray(self.loss_w[row, column] * (1 - part) + self.loss_w[row, column + 1] * part, dtype=float)
 
 
-def axle_loss_w(e_axle: EAxle, speed_mps: Array, force_n: Array, tyre_radius_m: float) -> Array:
+def axle_loss_w(
+    e_axle: EAxle, speed_mps: Array, force_n: Array, tyre_radius_m: float, *, voltage_v: float | None = None
+) -> Array:
     """Loss of one e-axle with its gear, W, at vehicle speed and force of that axle (broadcast); inf beyond its limits.
 
-    The gear loses (1 − efficiency) of the power that enters it in either direction.
+    The gear loses (1 − efficiency) of the power that enters it in either direction. voltage_v: nominal where None.
     """
     speed, force = np.broadcast_arrays(np.asarray(speed_mps, float), np.asarray(force_n, float))
     motor_speed = speed * e_axle.gear_ratio / tyre_radius_m
@@ -63,19 +65,19 @@ def axle_loss_w(e_axle: EAxle, speed_mps: Array, force_n: Array, tyre_radius_m: 
     efficiency = e_axle.gear_efficiency
     torque = np.where(force >= 0, wheel_torque / efficiency, wheel_torque * efficiency)
     gear_loss = np.abs(torque - wheel_torque) * motor_speed
-    limit = torque_limit_nm(e_axle, motor_speed)
-    loss = gear_loss + _interpolate(e_axle, motor_speed, torque)
+    limit = torque_limit_nm(e_axle, motor_speed, voltage_v=voltage_v)
+    loss = gear_loss + _interpolate(e_axle, motor_speed, torque, voltage_v)
     return np.where(np.abs(torque) <= limit * (1 + 1e-9), loss, np.inf)
 
 
-def _interpolate(e_axle: EAxle, speed: Array, torque: Array) -> Array:
+def _interpolate(e_axle: EAxle, speed: Array, torque: Array, voltage_v: float | None) -> Array:
     table = e_axle.loss
     row = np.clip(speed / table.speed_radps[-1] * (len(table.speed_radps) - 1), 0, len(table.speed_radps) - 1.000001)
     half = table.torque_nm[-1]
     column = np.clip((torque + half) / (2 * half) * (len(table.torque_nm) - 1), 0, len(table.torque_nm) - 1.000001)
     i, j = row.astype(int), column.astype(int)
     a, b = row - i, column - j
-    z = table.loss_w
+    z = table.at(e_axle.voltage_v if voltage_v is None else voltage_v)
     return np.asarray(
         (1 - a) * ((1 - b) * z[i, j] + b * z[i, j + 1]) + a * ((1 - b) * z[i + 1, j] + b * z[i + 1, j + 1]), dtype=float
     )
@@ -90,11 +92,14 @@ def axle_force_limit_n(
     return torque * e_axle.gear_ratio * e_axle.gear_efficiency / tyre_radius_m
 
 
-def wheel_table(axles: list[tuple[str, EAxle]], tyre_radius_m: float) -> WheelTable:
-    """The table of one car; ``axles`` lists (position, e-axle), one or two. Two axles share the force at least loss."""
+def wheel_table(axles: list[tuple[str, EAxle]], tyre_radius_m: float, *, voltage_v: float | None = None) -> WheelTable:
+    """The table of one car; ``axles`` lists (position, e-axle), one or two. Two axles share the force at least loss.
+
+    voltage_v: of the pack, at which the losses and limits hold; each axle's nominal voltage where None.
+    """
     top_speed = min(e.max_speed_radps * tyre_radius_m / e.gear_ratio for _, e in axles)
     speed = np.linspace(0.0, top_speed, SPEED_POINTS)
-    limits = [axle_force_limit_n(e, speed, tyre_radius_m) for _, e in axles]
+    limits = [axle_force_limit_n(e, speed, tyre_radius_m, voltage_v=voltage_v) for _, e in axles]
     # a braking wheel force of F reaches the motor as F x efficiency: the motor can take more than it can give
     brakes = [limit / e.gear_efficiency**2 for limit, (_, e) in zip(limits, axles, strict=True)]
     force_limit = float(max(sum(limits).max(), sum(brakes).max()))  # type: ignore[union-attr]
@@ -102,7 +107,7 @@ def wheel_table(axles: list[tuple[str, EAxle]], tyre_radius_m: float) -> WheelTa
     grid_speed, grid_force = speed[:, None], force[None, :]
     if len(axles) == 1:
         within = np.clip(grid_force, -brakes[0][:, None], limits[0][:, None])
-        loss = axle_loss_w(axles[0][1], grid_speed, within, tyre_radius_m)
+        loss = axle_loss_w(axles[0][1], grid_speed, within, tyre_radius_m, voltage_v=voltage_v)
         return WheelTable(top_speed, force_limit, loss, limits[0], brakes[0])
     (_, front), (_, rear) = axles
     drive, brake = limits[0] + limits[1], brakes[0] + brakes[1]
@@ -117,8 +122,7 @@ def wheel_table(axles: list[tuple[str, EAxle]], tyre_radius_m: float) -> WheelTa
     best = np.full(within.shape, np.inf)
     for share in np.linspace(0.0, 1.0, SPLIT_POINTS):
         front_force = lowest + share * (highest - lowest)
-        total = axle_loss_w(front, grid_speed, front_force, tyre_radius_m) + axle_loss_w(
-            rear, grid_speed, within - front_force, tyre_radius_m
-        )
+        total = axle_loss_w(front, grid_speed, front_force, tyre_radius_m, voltage_v=voltage_v)
+        total = total + axle_loss_w(rear, grid_speed, within - front_force, tyre_radius_m, voltage_v=voltage_v)
         best = np.minimum(best, total)
     return WheelTable(top_speed, force_limit, best, drive, brake)
