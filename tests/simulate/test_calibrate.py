@@ -208,7 +208,7 @@ def test_a_car_that_cannot_follow_is_ok_with_missed_seconds(tmp_path):
 
 @pytest.mark.parametrize(
     ("cycles", "words"),
-    [("wltc", "names two procedures"), ("nedc", "unknown cycle"), ("", "no cycle given")],
+    [("wltc", "names two procedures"), ("cltc_p", "unknown cycle"), ("", "no cycle given")],
 )
 def test_cycles_that_cannot_be_are_refused(tmp_path, cycles, words):
     with pytest.raises(StudyError, match=words):

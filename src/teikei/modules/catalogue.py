@@ -11,7 +11,7 @@ from teikei.errors import Problem, StudyError
 from teikei.modules import costs, masses, specification
 from teikei.modules.e_axles import build_e_axle, peak_torque_nm
 from teikei.modules.losses import SIZE_RANGE_W, machine_power_w
-from teikei.modules.packs import build_pack
+from teikei.modules.packs import build_pack, series_cells
 from teikei.modules.slots import E_AXLE, PACK, candidates_frame, slots_frame
 from teikei.modules.types import Catalogue, EAxle, Pack
 from teikei.study.types import Study
@@ -54,13 +54,14 @@ def catalogue(study: Study) -> Catalogue:
         raise StudyError(problems)
     slots = slots_frame(study)
     candidates, warnings = candidates_frame(study, slots)
-    _add_design_fields(rows, e_axles, packs)
+    _add_design_fields(rows, e_axles, packs, study)
     schema: dict[str, Any] = {**study["modules"].schema, **_ADDED_COLUMNS, **specification.COLUMNS}
     table = pl.DataFrame(rows, schema=schema, orient="row")
     out_of_range = [f"{row['module']}: {row['warning']}" for row in rows if row["warning"]]
     return Catalogue(e_axles, packs, table, slots, candidates, (*warnings, *out_of_range))
 
 
+MAXIMUM_VOLTAGE_RATIO: Final = 1.2  # of nominal, where the study gives no maximum (assumption, 1.12 to 1.25)
 _ADDED_COLUMNS: Final[dict[str, type[pl.DataType]]] = {
     "curve_price": pl.Float64,
     "curve_price_low": pl.Float64,
@@ -74,18 +75,28 @@ _ADDED_COLUMNS: Final[dict[str, type[pl.DataType]]] = {
 }
 
 
-def _add_design_fields(rows: list[dict[str, Any]], e_axles: dict[str, EAxle], packs: dict[str, Pack]) -> None:
+def _add_design_fields(
+    rows: list[dict[str, Any]], e_axles: dict[str, EAxle], packs: dict[str, Pack], study: Study
+) -> None:
     """Fill the columns of MODEL §5 in place; other classes stay empty."""
     families: dict[str, list[tuple[EAxle, str]]] = {}
     for row in rows:
         if row["module"] in e_axles:
             families.setdefault(row["family"], []).append((e_axles[row["module"]], row["motor_type"] or "pm"))
+    spending = {row["family"]: row for row in study["families"].iter_rows(named=True)}
     for row in rows:
         fields: dict[str, Any] = {}
         if row["module"] in e_axles:
             fields = specification.e_axle_fields(e_axles[row["module"]], row, families[row["family"]])
         elif row["module"] in packs:
             fields = specification.pack_fields(packs[row["module"]], row)
+        paid = spending.get(row["family"], {})
+        fields |= {
+            "family_nre": paid.get("nre"),
+            "family_tooling": paid.get("tooling"),
+            "application_nre": paid.get("application_nre"),
+            "application_tooling": paid.get("application_tooling"),
+        }
         row.update({name: fields.get(name) for name in specification.COLUMNS})
 
 
@@ -153,7 +164,12 @@ def _design(
             "max_speed_rpm": e_axle.max_speed_radps * 30 / 3.141592653589793,
             "voltage_nominal_v": e_axle.voltage_v,
             "voltage_min_v": e_axle.voltage_min_v,
+            "voltage_max_v": row["voltage_max_v"] or MAXIMUM_VOLTAGE_RATIO * e_axle.voltage_v,
+            "motor_type": row["motor_type"] or "pm",
+            "inverter_switch": row["inverter_switch"] or "si",
         }
+        if row["voltage_max_v"] is None:
+            notes.append(f"voltage_max_v: {MAXIMUM_VOLTAGE_RATIO:g} x nominal (assumption)")
         outside = _size_warning(row["peak_power_kw"], e_axle)
     elif row["class"] == PACK:
         pack, more = build_pack(row, mass_kg)
@@ -164,6 +180,8 @@ def _design(
             "voltage_max_v": pack.voltage_max_v,
             "dc_charge_power_kw": float(pack.dc_charge_power_w.max()) / 1000,
             "chemistry": pack.chemistry,
+            "series_cells": series_cells(row),
+            "parallel_cells": row["parallel_cells"] or 1,
         }
     named, low, high, curve, warning = _prices(study, row, filled)
     if row["mass_kg"] is None and mass is not None and mass.warning:

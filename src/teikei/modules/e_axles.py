@@ -73,6 +73,8 @@ def build_e_axle(row: Mapping[str, Any], mass_kg: float, *, family_size_w: float
             voltage_min_v=voltage_min_v,
             mass_kg=mass_kg,
             rotor_inertia_kgm2=ROTOR_INERTIA_KGM2_PER_NM * torque_nm,
+            machine_power_w=size_w,
+            coefficients=coefficients,
             loss=loss_table(
                 coefficients,
                 peak_torque_nm=torque_nm,

@@ -23,28 +23,11 @@ tested). Within a family only the length changes: all members have the factor of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from teikei.modules.types import Array, LossTable
-
-
-@dataclass(frozen=True)
-class LossCoefficients:
-    """Per-unit loss coefficients of one kind of drive (the module's equation); ``source`` says where they are from."""
-
-    constant: float
-    speed: float
-    speed_squared: float
-    torque: float
-    torque_speed: float
-    torque_squared: float
-    torque_squared_speed: float
-    flux_weakening: float
-    source: str
-
+from teikei.modules.types import Array, LossCoefficients, LossTable
 
 TERMS: Final = (
     "constant",

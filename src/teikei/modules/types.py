@@ -13,6 +13,21 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class LossCoefficients:
+    """Per-unit loss coefficients of one kind of drive (equation in ``losses``); ``source`` says where they are from."""
+
+    constant: float
+    speed: float
+    speed_squared: float
+    torque: float
+    torque_speed: float
+    torque_squared: float
+    torque_squared_speed: float
+    flux_weakening: float
+    source: str
+
+
+@dataclass(frozen=True)
 class LossTable:
     """Loss of motor and inverter together, W, over DC voltage, motor speed and torque.
 
@@ -39,6 +54,7 @@ class EAxle:
 
     peak_power_w and continuous_power_w hold at ``voltage_v``; the torque limit at speed w is
     min(peak_torque_nm, peak_power_w / w). gear_efficiency applies per power flow; zero-torque drag is in the table.
+    coefficients, with machine_power_w and peak_torque_nm, are the equation that the table samples.
     """
 
     module: str
@@ -54,6 +70,8 @@ class EAxle:
     voltage_min_v: float
     mass_kg: float
     rotor_inertia_kgm2: float
+    machine_power_w: float
+    coefficients: LossCoefficients
     loss: LossTable
 
 
