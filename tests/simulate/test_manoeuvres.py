@@ -69,7 +69,7 @@ def test_more_power_is_faster_until_grip_ends_it():
 
 def test_top_speed_balances_force_and_road_load():
     c = car(modules=("E90",))
-    top = manoeuvres.top_speed_mps(c, loading="driver", state_of_charge=0.5, continuous=True)
+    top = manoeuvres.top_speed_mps(c, loading="driver", state_of_charge=0.5, sustained=True)
     f0, f1, f2 = c.road_load(c.loaded_mass_kg("driver"))
     wheel = 45e3 * c.axles[0][1].gear_efficiency
     # solve (f0 + f2 v2) v = P at the wheel

@@ -145,6 +145,14 @@ def test_all_wheel_drive_is_quicker_and_heavier(result):
     assert two["reached"].max() < one["reached"]
 
 
+def test_temperatures_beyond_the_measured_cells_are_told():
+    rows = [requirement("P", "cold_range_fraction", 0.5, "ratio", "wltc_japan", temperature_c=-7.0)]
+    _, done = run(requirements=rows)
+    assert any("1 requirements at -7 °C" in text and "10 to 40" in text for text in done.warnings)
+    _, warm = run(requirements=[requirement("P", "range", 400.0, "km", "wltc_japan")])
+    assert not any("extrapolation" in text for text in warm.warnings)
+
+
 def test_a_study_without_chargers_is_told_the_efficiency_taken():
     rows = [row for row in small_study()["modules"].rows(named=True) if row["class"] != "charger"]
     classes = [row for row in small_study()["classes"].rows(named=True) if row["class"] != "charger"]

@@ -67,6 +67,7 @@ _ADDED_COLUMNS: Final[dict[str, type[pl.DataType]]] = {
     "curve_price_low": pl.Float64,
     "curve_price_high": pl.Float64,
     "curve": pl.String,
+    "curve_source": pl.String,
     "mass_law": pl.String,
     "mass_kg_low": pl.Float64,
     "mass_kg_high": pl.Float64,
@@ -183,7 +184,7 @@ def _design(
             "series_cells": series_cells(row),
             "parallel_cells": row["parallel_cells"] or 1,
         }
-    named, low, high, curve, warning = _prices(study, row, filled)
+    named, low, high, curve, source, warning = _prices(study, row, filled)
     if row["mass_kg"] is None and mass is not None and mass.warning:
         warning = "; ".join(text for text in (mass.warning, warning) if text)
     warning = "; ".join(text for text in (outside, warning) if text)
@@ -196,6 +197,7 @@ def _design(
         "curve_price_low": low,
         "curve_price_high": high,
         "curve": curve,
+        "curve_source": source,
         "notes": "; ".join(notes),
         "warning": warning,
     }
@@ -229,21 +231,22 @@ def _mass(row: dict[str, Any], study: Study) -> masses.LawResult | None:
 
 def _prices(
     study: Study, row: dict[str, Any], filled: dict[str, Any]
-) -> tuple[float | None, float | None, float | None, str, str]:
-    """Price by the study's curve, lowest and highest over all named curves, in study currency; the curve; warnings.
+) -> tuple[float | None, float | None, float | None, str, str, str]:
+    """Price by the study's curve, lowest and highest over all named curves, in study currency; curve, source; warnings.
 
     A class that the study's own curve does not cover is priced by the first curve that does; its name says which.
     """
     rates = {study.settings.currency: 1.0, **dict(study["currencies"].select("currency", "rate").iter_rows())}
     pricer = _pricer(row, filled, study.settings.price_year)
     if pricer is None:
-        return None, None, None, "", ""
+        return None, None, None, "", "", ""
     found = {curve: price for curve in costs.CURVES if (price := pricer(curve)) is not None}
     priced = {curve: price.amount * rates[price.currency] for curve, price in found.items() if price.currency in rates}
     if not priced:
-        return None, None, None, "", "no cost curve: the currencies table has no rate for USD or EUR" if found else ""
+        missing = "no cost curve: the currencies table has no rate for USD or EUR" if found else ""
+        return None, None, None, "", "", missing
     own = study.settings.cost_curve if study.settings.cost_curve in priced else next(iter(priced))
-    return priced[own], min(priced.values()), max(priced.values()), own, found[own].warning
+    return priced[own], min(priced.values()), max(priced.values()), own, found[own].note, found[own].warning
 
 
 def _pricer(

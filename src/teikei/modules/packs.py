@@ -18,6 +18,7 @@ from teikei.modules.types import Array, Pack
 from teikei.units import J_PER_KWH
 
 LEAF_CELL_CAPACITY_AH: Final = 31.4
+MEASURED_CELL_C: Final = (10.0, 40.0)
 SOC_GRID: Final = np.linspace(0.0, 1.0, 21)
 CELL_NOMINAL_V: Final = {"nmc": 3.75, "lfp": 3.22, "other": 3.75}
 CELL_LIMITS_V: Final = {"nmc": (2.8, 4.2), "lfp": (2.5, 3.65), "other": (2.8, 4.2)}

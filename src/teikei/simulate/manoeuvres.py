@@ -39,9 +39,14 @@ def acceleration_s(car: Car, start_mps: float, end_mps: float, *, loading: str, 
     return float(time) if time >= 0 else float("inf")
 
 
-def top_speed_mps(car: Car, *, loading: str, state_of_charge: float, continuous: bool) -> float:
-    """Highest speed at which the driving force still equals the road load, m/s (0 if at none)."""
-    speed, force = car.force_curve_n(state_of_charge=state_of_charge, continuous=continuous)
+def top_speed_mps(car: Car, *, loading: str, state_of_charge: float, sustained: bool) -> float:
+    """Highest speed at which the driving force still equals the road load, m/s (0 if at none).
+
+    sustained: on the continuous rating at minimum pack voltage; else peak power at the state of charge.
+    """
+    speed, force = car.force_curve_n(
+        state_of_charge=state_of_charge, continuous=sustained, at_minimum_voltage=sustained
+    )
     f0, f1, f2 = car.road_load(car.loaded_mass_kg(loading))
     return _last_positive(speed, force - (f0 + (f1 + f2 * speed) * speed))
 

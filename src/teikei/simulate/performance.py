@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from teikei.modules.packs import MEASURED_CELL_C
 from teikei.modules.slots import AXLES, PACK, existing_modules
 from teikei.modules.types import Array, Catalogue
 from teikei.simulate.cycles import PROCEDURES
@@ -82,7 +83,7 @@ def performance(study: Study, catalogue: Catalogue, *, progress: Progress | None
         if progress is not None:
             progress(f"simulated {len(wanted)} configurations of {key[0]} {key[1]}", (number + 1) / len(versions))
     candidates = _in_order(candidate_frames, _CANDIDATE_SCHEMA)
-    warnings = (*_left_aside(catalogue), *_no_choice_warnings(candidates))
+    warnings = (*_left_aside(catalogue), *_beyond_the_cells(study), *_no_choice_warnings(candidates))
     return Performance(candidates, _in_order(result_frames, _RESULT_SCHEMA), warnings)
 
 
@@ -100,6 +101,22 @@ def _left_aside(catalogue: Catalogue) -> list[str]:
             f"{DEFAULT_CHARGER_EFFICIENCY:g} from the wall to the cells, the mean of 158 EPA tests"
         )
     return found
+
+
+def _beyond_the_cells(study: Study) -> list[str]:
+    """Requirements at temperatures where the cells' resistance is not measured."""
+    low, high = MEASURED_CELL_C
+    rows = study["requirements"].filter(
+        pl.col("requirement").is_in(["cold_range_fraction", "cold_power_fraction"])
+        & ~pl.col("temperature_c").is_between(low, high)
+    )
+    if rows.is_empty():
+        return []
+    temperatures = ", ".join(f"{value:g}" for value in sorted(set(rows["temperature_c"].drop_nulls())))
+    return [
+        f"{len(rows)} requirements at {temperatures} °C: the cells were measured from {low:g} to {high:g} °C, their "
+        "resistance beyond is an extrapolation (Arrhenius)"
+    ]
 
 
 def _slots(catalogue: Catalogue) -> list[_Slot]:
