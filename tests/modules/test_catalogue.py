@@ -71,6 +71,9 @@ def test_every_rating_mass_and_price_is_filled_with_its_law(result):
         ({"peak_torque_nm": 60.0, "max_speed_rpm": 12000.0}, "envelope does not cover"),
         ({"voltage_min_v": 400.0, "voltage_nominal_v": 350.0}, "voltages must rise"),
         ({"peak_power_kw": None}, "needs its peak power"),
+        ({"charger_efficiency": 1.02}, "efficiency 1.02 is above one"),
+        ({"continuous_torque_nm": 500.0, "peak_torque_nm": 400.0}, "continuous rating cannot exceed the peak"),
+        ({"voltage_max_v": 300.0, "voltage_nominal_v": 350.0}, "voltages must rise"),
     ],
 )
 def test_impossible_modules_are_refused_with_place_and_reason(change, words):

@@ -145,6 +145,20 @@ def test_all_wheel_drive_is_quicker_and_heavier(result):
     assert two["reached"].max() < one["reached"]
 
 
+def test_one_hopeless_candidate_is_a_row_with_its_reason_and_stops_nothing(result):
+    rows = small_study()["modules"].rows(named=True)
+    rows[1] = {**rows[1], "peak_power_kw": 0.5}
+    _, done = run(modules=rows)
+    both = done.candidates.filter(pl.col("slot") == "P/G1/std/1")
+    good, bad = both.rows(named=True)
+    assert bad["reason"].startswith("does not move on wltc_japan")
+    assert not bad["feasible"]
+    assert bad["range_km"] == 0
+    assert bad["battery_wh_per_km"] is None
+    before = result[1].candidates.filter(pl.col("slot") == "P/G1/std/1").row(0, named=True)
+    assert good == before
+
+
 def test_temperatures_beyond_the_measured_cells_are_told():
     rows = [requirement("P", "cold_range_fraction", 0.5, "ratio", "wltc_japan", temperature_c=-7.0)]
     _, done = run(requirements=rows)

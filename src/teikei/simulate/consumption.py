@@ -40,14 +40,17 @@ def procedure_consumption(cars: Sequence[Car], procedure: str, *, temperature_c:
     """Consumption and new-car range of cars on a named procedure.
 
     Below 20 °C air is denser, tyres roll harder, the cells' resistance is higher and the cabin is heated.
-    residual: largest energy imbalance over the throughput.
+    residual: largest energy imbalance over the throughput. A car too weak to move: infinite consumption, no range.
     """
     battery = np.zeros(len(cars))
     missed = np.zeros(len(cars))
     residual = np.zeros(len(cars))
     for name, weight in PROCEDURES[procedure]:
         totals = cycle_run(cars, name, procedure, temperature_c)
-        battery += weight * totals[:, 7] / J_PER_WH / (totals[:, 0] / 1000.0)
+        moves = totals[:, 0] > 0
+        per_km = np.full(len(cars), np.inf)
+        per_km[moves] = totals[moves, 7] / J_PER_WH / (totals[moves, 0] / 1000.0)
+        battery += weight * per_km
         missed += totals[:, 8]
         residual = np.maximum(residual, energy_residual(totals))
     usable_wh = np.array([car.pack.usable_energy_j for car in cars]) / J_PER_WH

@@ -93,8 +93,14 @@ class Evaluator:
             status.append(text)
         efficiency = np.array([self._charger(version, m, "charger_efficiency") for m in configurations])
         efficiency = np.where(np.isnan(efficiency), DEFAULT_CHARGER_EFFICIENCY, efficiency)
-        core_faults = {id(car): self._faults(car) for car in cars}
-        battery = home[0][place]
+        core_faults = [self._faults(car) for car in cars]
+        core_faults = [
+            text
+            if np.isfinite(used)
+            else "; ".join(part for part in (text, f"does not move on {version.home}") if part)
+            for text, used in zip(core_faults, home[0], strict=True)
+        ]
+        battery = np.where(np.isfinite(home[0]), home[0], np.nan)[place]
         return Evaluation(
             configurations=tuple(configurations),
             mass_kg=np.array([car.kerb_mass_kg for car in cars])[place],
@@ -102,7 +108,7 @@ class Evaluator:
             battery_wh_per_km=battery,
             range_km=home[1][place],
             missed_trace_s=home[2][place],
-            faults=tuple(core_faults[id(cars[index])] for index in place),
+            faults=tuple(core_faults[index] for index in place),
             reached=reached,
             status=tuple(status),
         )
@@ -190,7 +196,7 @@ class Evaluator:
                 return nothing, f"not evaluated: procedure '{procedure}' is not shipped"
             values = self._by_cycle(cars, procedure)[1]
             if requirement == "cold_range_fraction":
-                values = self._by_cycle(cars, procedure, row["temperature_c"])[1] / values
+                values = self._by_cycle(cars, procedure, row["temperature_c"])[1] / np.where(values > 0, values, np.inf)
             return values[place] * factor, ""
         if requirement in DIMENSIONS:
             size = version.programme[DIMENSIONS[requirement]]
