@@ -8,10 +8,11 @@ import pytest
 
 from teikei.errors import StudyError
 from teikei.simulate.calibrate import PRIOR, fit
-from teikei.simulate.cycles import cycle
+from teikei.simulate.cycles import cycle, make_cycle
 from teikei.simulate.files import COLUMNS, calibrate_vehicles, shipped_calibration, simulate_vehicles
 from teikei.simulate.generic import KnownCars, LossParameters, wall_wh_per_km
 from teikei.simulate.lines import Lines, features, likeness
+from teikei.simulate.vehicle_file import read_vehicles
 
 CYCLES = ("udds", "hwfet")
 
@@ -273,3 +274,44 @@ def test_a_weak_car_misses_the_trace_that_its_power_cannot_follow(tmp_path):
     assert missed[0] == 0
     assert missed[2] > 0
     assert missed[1] == missed[3] == 0
+
+
+def test_a_cycle_of_one_s_own_is_a_file(tmp_path):
+    road = tmp_path / "my-road.csv"
+    road.write_text("time_s,speed_kmh\n0,0\n10,36\n15,36\n25,0\n")
+    rows = simulate_vehicles(file(tmp_path, LEAF), f"udds,{road}")
+    assert [row["cycle"] for row in rows] == ["udds", "my-road"]
+    trace = make_cycle("x", [0, 10, 15, 25], [0, 10, 10, 0])
+    cars_read = read_vehicles(tmp_path / "cars.csv").cars
+    calibration = shipped_calibration()
+    by_hand = wall_wh_per_km(cars_read, trace, calibration.sets(cars_read, ["nissan"]))[0]
+    assert rows[1]["wall_wh_per_km"] == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("time_s,speed_mps\n0,0\n1,2\n1,3\n", r"my-road\.csv:4:time_s: time goes from 1 to 1 s"),
+        ("time_s,speed_mps\n0,0\n5,2\n3,3\n", r"my-road\.csv:4:time_s: time goes from 5 to 3 s"),
+        ("time_s,speed_mps\n0,0\n60,2\n", r"my-road\.csv:3:time_s: gap of 60 s"),
+        ("time_s,speed_mps\n0,0\n1,-2\n", r"my-road\.csv:3:speed_mps: speed -2 m/s"),
+        ("time_s,speed_mps\n0,0\n1,fast\n", r"my-road\.csv:3:speed_mps: 'fast' is not a number"),
+        ("time_s,speed_mps\n0,0\n1\n", r"my-road\.csv:3:speed_mps: '' is not a number"),
+        ("second,speed_mps\n0,0\n1,2\n", r"my-road\.csv:1:time_s: column 'time_s' is missing; found second, speed_mps"),
+        ("", r"my-road\.csv:1:time_s: column 'time_s' is missing; found nothing"),
+    ],
+)
+def test_broken_cycle_files_are_refused_with_file_line_and_column(tmp_path, text, words):
+    road = tmp_path / "my-road.csv"
+    road.write_text(text)
+    with pytest.raises(StudyError, match=words):
+        simulate_vehicles(file(tmp_path, LEAF), str(road))
+
+
+def test_a_cycle_file_that_is_not_there_or_takes_a_shipped_name_is_refused(tmp_path):
+    with pytest.raises(StudyError, match=r"gone\.csv: cannot be read"):
+        simulate_vehicles(file(tmp_path, LEAF), str(tmp_path / "gone.csv"))
+    road = tmp_path / "udds.csv"
+    road.write_text("time_s,speed_mps\n0,0\n1,2\n")
+    with pytest.raises(StudyError, match="two cycles are named 'udds'"):
+        simulate_vehicles(file(tmp_path, LEAF), str(road))

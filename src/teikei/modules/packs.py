@@ -33,6 +33,7 @@ USABLE_SHARE: Final = 0.92  # TUM AuVeCoDe net/gross capacity, where the study g
 _CHARGE_SHAPE_SOC: Final = (0.0, 0.1, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 # assumption: plateau, then taper to the cell limit; 10-80 % at 0.79 of the peak (Leaf 0.60, Ariya 0.84 by their makers)
 _CHARGE_SHAPE: Final = (0.85, 1.0, 1.0, 0.85, 0.72, 0.60, 0.48, 0.28, 0.10)
+COLD_CHARGE_FACTOR: Final = {"nmc": 0.35, "lfp": 0.20, "other": 0.35}  # of the 10 s charge power at -10 °C; assumption
 COLD_CHEMISTRY_FACTOR: Final = {"nmc": 0.85, "lfp": 0.70, "other": 0.85}  # of the pulse rate at -10 °C; assumption
 
 
@@ -127,10 +128,16 @@ def build_pack(row: dict[str, Any], mass_kg: float) -> tuple[Pack, list[str]]:
             peak_charge_power_w=REGEN_RATE_PER_H[chemistry] * gross_kwh * 1000.0,
             dc_charge_power_w=np.interp(SOC_GRID, _CHARGE_SHAPE_SOC, _CHARGE_SHAPE) * float(dc_peak_kw) * 1000.0,
             cold_power_factor=COLD_CHEMISTRY_FACTOR[chemistry],
+            cold_charge_factor=COLD_CHARGE_FACTOR[chemistry],
             cold_resistance_factor=float(cold_ohm_ah[middle] / ohm_ah[middle]),
         ),
         notes,
     )
+
+
+def cold_share(temperature_c: float) -> float:
+    """Exponent of the factors that hold at -10 °C: 0 from 25 °C up, 1 at -10 °C, at most 1.5 (log-linear between)."""
+    return min(max((25.0 - temperature_c) / 35.0, 0.0), 1.5)
 
 
 def discharge_power_limit_w(

@@ -80,7 +80,8 @@ class Pack:
     """One battery pack design. Energies are battery side.
 
     open_circuit_voltage_v and resistance_ohm are functions of state of charge (soc, ascending); charge curve:
-    accepted DC power, W, over state of charge.
+    accepted DC power, W, over state of charge. cold_…: factors at -10 °C on the 10 s discharge and charge power and on
+    the resistance; ``packs.cold_share`` is their exponent at other temperatures.
     """
 
     module: str
@@ -98,6 +99,7 @@ class Pack:
     peak_charge_power_w: float
     dc_charge_power_w: Array
     cold_power_factor: float
+    cold_charge_factor: float
     cold_resistance_factor: float
 
 

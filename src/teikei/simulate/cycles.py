@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -89,6 +90,43 @@ def _read(name: str) -> tuple[Array, Array]:
     text = resources.files("teikei").joinpath("data", "cycles", f"{name}.csv").read_text("utf-8")
     rows = [(float(row["time_s"]), float(row["speed_mps"])) for row in csv.DictReader(text.splitlines())]
     return np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+
+
+def read_cycle(path: Path) -> Cycle:
+    """A cycle of the user's: a CSV file with the columns time_s and speed_mps or speed_kmh, named by the file.
+
+    StudyError with the place for a file that cannot be read, a missing column, a cell that is no number, and all that
+    ``make_cycle`` refuses.
+    """
+    try:
+        reader = csv.DictReader(path.read_text("utf-8-sig").splitlines())
+        rows = list(reader)
+    except OSError as error:
+        raise StudyError([Problem(path.name, f"cannot be read: {error.strerror or error}")]) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise StudyError([Problem(path.name, "is not CSV text in UTF-8")]) from error
+    names = [name.strip() for name in reader.fieldnames or ()]
+    speed = next((name for name in ("speed_mps", "speed_kmh") if name in names), None)
+    missing = [
+        Problem(f"{path.name}:1:{name}", f"column '{name}' is missing; found {', '.join(names) or 'nothing'}")
+        for name, there in (("time_s", "time_s" in names), ("speed_mps", speed is not None))
+        if not there
+    ]
+    if missing or speed is None:
+        raise StudyError(missing)
+    columns: dict[str, list[float]] = {"time_s": [], speed: []}
+    problems = []
+    for line, row in enumerate(rows, start=2):
+        cells = {(key or "").strip(): value for key, value in row.items()}
+        for name, values in columns.items():
+            try:
+                values.append(float(cells.get(name) or ""))
+            except (TypeError, ValueError):
+                problems.append(Problem(f"{path.name}:{line}:{name}", f"'{cells.get(name) or ''}' is not a number"))
+    if problems:
+        raise StudyError(problems)
+    factor = 1.0 / 3.6 if speed == "speed_kmh" else 1.0
+    return make_cycle(path.stem, columns["time_s"], factor * np.array(columns[speed]), place=path.name)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from teikei.modules.packs import discharge_power_limit_w
+from teikei.modules.packs import cold_share, discharge_power_limit_w
 from teikei.modules.types import Array
 from teikei.simulate.car import HEIGHT_OVER_WHEELBASE, TORQUE_RISE_S, TYRE_GRIP, Car
 from teikei.units import GRAVITY_MPS2
@@ -101,7 +101,7 @@ def cold_power_fraction(car: Car, *, state_of_charge: float, temperature_c: floa
 
     Resistance and rate factors of the pack hold at −10 °C and go to 1 at 25 °C, log-linear in temperature.
     """
-    share = min(max((25.0 - temperature_c) / 35.0, 0.0), 1.5)
+    share = cold_share(temperature_c)
     power = discharge_power_limit_w(
         car.pack,
         state_of_charge,
