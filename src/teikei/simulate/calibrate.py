@@ -43,6 +43,7 @@ VEHICLE_ERROR_SPREAD: Final = 0.018  # what all tests of a vehicle share (road l
 DEGREES_OF_FREEDOM: Final = 3.0
 ROUNDS: Final = 8
 PASSES: Final = 2  # Gauss-Newton: linear about the prior, then about the fit
+LARGEST_FOLDS: Final = 40
 _LINE_PLACES: Final = tuple(NAMES.index(name) for name in LINE_NAMES)
 
 
@@ -143,7 +144,8 @@ class _Maker:
         for place, spread in zip(_LINE_PLACES, LINE_SPREAD, strict=True):
             self.own = self.own + spread**2 * alike * np.outer(self.slopes[:, place], self.slopes[:, place])
         same = self.car[:, None] == self.car[None, :]
-        self.noise: Any = np.diag(linear.spread[column] ** 2) + VEHICLE_ERROR_SPREAD**2 * same
+        self.single: Any = linear.spread[column] ** 2
+        self.noise: Any = np.diag(self.single) + VEHICLE_ERROR_SPREAD**2 * same
         self.tests = np.bincount(self.car, minlength=len(rows))
         self.table = linear.table[rows]
 
@@ -155,13 +157,18 @@ class _Maker:
         return both[:, 0], both[:, 1:], noise
 
     def weights(self, residual: Any) -> Any:
-        """Student-t weight of each vehicle from what is left of its tests."""
-        weight = np.ones(len(self.rows))
-        for car in range(len(self.rows)):
-            at = np.nonzero(self.car == car)[0]
-            squares = residual[at] @ np.linalg.solve(self.noise[np.ix_(at, at)], residual[at]) if len(at) else 0.0
-            weight[car] = (DEGREES_OF_FREEDOM + self.tests[car]) / (DEGREES_OF_FREEDOM + squares)
-        return weight
+        """Student-t weight of each vehicle from what is left of its tests.
+
+        residual' noise^-1 residual of one vehicle, noise = diag(d) + v 1 1', by Sherman and Morrison.
+        """
+
+        def per_vehicle(values: Any) -> Any:
+            return np.bincount(self.car, weights=values, minlength=len(self.rows))
+
+        shared = VEHICLE_ERROR_SPREAD**2
+        pull, width = per_vehicle(residual / self.single), per_vehicle(1.0 / self.single)
+        squares = per_vehicle(residual**2 / self.single) - shared * pull**2 / (1.0 + shared * width)
+        return (DEGREES_OF_FREEDOM + self.tests) / (DEGREES_OF_FREEDOM + squares)
 
 
 @dataclass(frozen=True)
@@ -169,6 +176,7 @@ class _Solution:
     population: Any  # (K,) deviation from the prior
     makers: Mapping[str, Any]  # (K,) deviation from the population
     lines: Mapping[str, Lines]
+    says: tuple[Any, Any]  # sums over makers of the weighted slopes' squares (K, K) and of their pull (K,)
 
     def parameters(self, name: str, table: Array) -> LossParameters:
         """Of one car (features (1, 4)) of a maker."""
@@ -177,22 +185,33 @@ class _Solution:
         return _bounded(np.array([getattr(PRIOR, key) for key in NAMES]) + change)
 
 
-def _solve(linear: _Linear, makers: Sequence[str], use: Any, prior_spread: Sequence[float] = PRIOR_SPREAD) -> _Solution:
-    """Population, makers and lines that fit best; makers are eliminated block by block (Woodbury)."""
+def _solve(
+    linear: _Linear,
+    makers: Sequence[str],
+    use: Any,
+    prior_spread: Sequence[float] = PRIOR_SPREAD,
+    rest: tuple[Any, Any] | None = None,
+) -> _Solution:
+    """Population, makers and lines that fit best; makers are eliminated block by block (Woodbury).
+
+    rest: what the makers outside ``use`` say of the population (``_Solution.says``), instead of fitting them again.
+    """
     names = np.array(makers)
     use = np.asarray(use) & linear.usable
     blocks = {name: _Maker(linear, np.nonzero((names == name) & use)[0]) for name in dict.fromkeys(names[use].tolist())}
     weights: dict[str, Any] = {name: np.ones(len(block.rows)) for name, block in blocks.items()}
     prior = np.diag(np.array(prior_spread) ** -2.0)
+    known = (np.zeros_like(prior), np.zeros(len(NAMES))) if rest is None else rest
     population: Any = np.zeros(len(NAMES))
+    hessian, gradient = known
     dual: dict[str, Any] = {}
     for _ in range(ROUNDS):
         solved = {name: block.solve(weights[name]) for name, block in blocks.items()}
-        hessian, gradient = prior.copy(), np.zeros(len(NAMES))
+        hessian, gradient = known[0].copy(), known[1].copy()
         for name, (excess, slopes, _) in solved.items():
             hessian += blocks[name].slopes.T @ slopes
             gradient += blocks[name].slopes.T @ excess
-        population = np.linalg.solve(hessian, gradient)
+        population = np.linalg.solve(hessian + prior, gradient)
         dual = {name: excess - slopes @ population for name, (excess, slopes, _) in solved.items()}
         weights = {name: block.weights(solved[name][2] @ dual[name]) for name, block in blocks.items()}
     deviations, lines = {}, {}
@@ -202,7 +221,7 @@ def _solve(linear: _Linear, makers: Sequence[str], use: Any, prior_spread: Seque
         for column, (place, spread) in enumerate(zip(_LINE_PLACES, LINE_SPREAD, strict=True)):
             np.add.at(kernel[:, column], block.car, spread**2 * block.slopes[:, place] * dual[name])
         lines[name] = Lines.of(block.table, kernel)
-    return _Solution(population, deviations, lines)
+    return _Solution(population, deviations, lines, (hessian, gradient))
 
 
 def _bounded(values: Any) -> LossParameters:
@@ -257,22 +276,28 @@ def leave_out(
 ) -> LeftOut:
     """Predictions of every vehicle left out alone, and with its whole maker, by the simulation itself.
 
-    The point of linearisation is that of all vehicles; the fit, its weights and lines have not seen the one left out.
+    The point of linearisation is that of all vehicles; the fit, its weights and lines have not seen the one left out. A
+    maker with more than ``LARGEST_FOLDS`` vehicles leaves out several at a time.
     """
     names = [name.strip().lower() for name in makers]
     linear = _about_the_fit(cars, names, measured)
     prior = np.array([getattr(PRIOR, name) for name in NAMES])
-    one: list[LossParameters] = []
+    one: dict[int, LossParameters] = {}
     whole: dict[str, LossParameters] = {}
     for name in dict.fromkeys(names):
-        found = _solve(linear, names, np.array(names) != name, prior_spread)
-        whole[name] = _bounded(prior + found.population)
-    for index, name in enumerate(names):
-        found = _solve(linear, names, np.arange(len(names)) != index, prior_spread)
-        one.append(found.parameters(name, linear.table[index : index + 1]))
+        own = np.array(names) == name
+        others = _solve(linear, names, ~own, prior_spread)
+        whole[name] = _bounded(prior + others.population)
+        places = np.nonzero(own)[0]
+        for fold in range(min(len(places), LARGEST_FOLDS)):
+            out = places[fold::LARGEST_FOLDS]
+            seen = own.copy()
+            seen[out] = False
+            found = _solve(linear, names, seen, prior_spread, others.says)
+            one |= {int(index): found.parameters(name, linear.table[index : index + 1]) for index in out}
     by_maker = [whole[name] for name in names]
     return LeftOut(
         tuple(measured),
-        np.stack([wall_wh_per_km(cars, cycle(name), one) for name in measured], axis=1),
+        np.stack([wall_wh_per_km(cars, cycle(name), [one[i] for i in range(len(names))]) for name in measured], axis=1),
         np.stack([wall_wh_per_km(cars, cycle(name), by_maker) for name in measured], axis=1),
     )
