@@ -69,7 +69,7 @@ def allocate(study: Study, plans: Plans) -> Allocation:
     return Allocation(
         shares=pl.DataFrame(shares, schema=SHARES_SCHEMA, orient="row"),
         core=pl.DataFrame(core, schema=CORE_SCHEMA, orient="row"),
-        baselines=baselines(study, games),
+        baselines=baselines(study, values, games),
         notes=tuple(dict.fromkeys([*notes, *lever_notes])),
         blocs=pl.DataFrame(of_blocs, schema=SHARES_SCHEMA, orient="row"),
         by_lever=levers,

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from teikei.plan.types import Plan, Plans
-from teikei.split.contracts import FORMS, Contracts, Deal, Flows, flows_of, kit_prices
+from teikei.split.contracts import Contracts, Deal, Flows, flows_of, kit_flows, kit_prices
 from teikei.split.games_of_plans import PlanValues
 from teikei.split.types import Vector
 from teikei.split.yearly import (
@@ -54,6 +54,7 @@ class _World:
 
     joint: YearlyCost
     alone: YearlyCost
+    kit: YearlyCost
     cars: Vector
     basis: str
 
@@ -71,7 +72,8 @@ def stress(
     """Who gains and who is hurt when things go otherwise than planned, under each form of contract.
 
     Cases: each company delivers 60 % of its cars; volumes low and high (where the study has them); bought parts cost
-    20 % more; each company leaves after ``leave_after`` (default: the middle of the years).
+    20 % more; each company leaves after ``leave_after`` (default: after a quarter, half and three quarters of the
+    years).
     Columns: rung, case, form, company, planned_gain and gain (cost alone in the same case less what it bears, million,
     discounted), change, hurt (gain fell), exit_payment (what it would have to owe on leaving for staying to be at
     least as good from then on; 0 where staying is better anyway), compensation (what its leaving costs the others),
@@ -81,15 +83,32 @@ def stress(
     else it pays again for its own.
     """
     rows: list[dict[str, Any]] = []
+    once = None if reprice is None else _Once(reprice)
     for deal in deals.deals:
-        for case, world in _worlds(study, plans, deal, reprice):
+        for case, world in _worlds(study, plans, deal, once):
             rows += _case_rows(deal, case, world, take_or_pay)
-        year = leave_after if leave_after is not None else deal.years[len(deal.years) // 2]
-        rows += _leaving_rows(deal, year, keeps_design)
+        last = len(deal.years) - 1
+        usual = dict.fromkeys(deal.years[last * part // 4] for part in (1, 2, 3))
+        for year in usual if leave_after is None else (leave_after,):
+            rows += _leaving_rows(deal, year, keeps_design)
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _worlds(study: Study, plans: Plans, deal: Deal, reprice: Reprice | None) -> list[tuple[str, _World]]:
+class _Once:
+    """Prices each plan once at each case's volumes: the companies' own plans are the same at every rung."""
+
+    def __init__(self, reprice: Reprice):
+        self._reprice = reprice
+        self._known: dict[tuple[str, str, str], Plan] = {}
+
+    def __call__(self, plan: Plan, case: str, volumes: pl.DataFrame) -> Plan:
+        key = (plan.coalition, plan.rung, case)
+        if key not in self._known:
+            self._known[key] = self._reprice(plan, volumes)
+        return self._known[key]
+
+
+def _worlds(study: Study, plans: Plans, deal: Deal, reprice: _Once | None) -> list[tuple[str, _World]]:
     made = []
     for company in deal.companies:
         factor = np.where(np.array(deal.companies) == company, SHORTFALL, 1.0)
@@ -97,45 +116,50 @@ def _worlds(study: Study, plans: Plans, deal: Deal, reprice: Reprice | None) -> 
             units=pl.when(pl.col("company") == company).then(pl.col("units") * SHORTFALL).otherwise(pl.col("units"))
         )
         cars = deal.cars * factor[:, None]
-        made.append(
-            (
-                f"{company} delivers {SHORTFALL:.0%}",
-                _at_volumes(study, plans, deal, cars=cars, volumes=volumes, reprice=reprice),
-            )
-        )
+        case = f"{company} delivers {SHORTFALL:.0%}"
+        made.append((case, _at_volumes(study, plans, deal, case, cars=cars, volumes=volumes, reprice=reprice)))
     active = study.settings.volume_scenario
     for scenario in ("low", "high"):
         rows = study["volumes"].filter(pl.col("scenario") == scenario)
         if scenario != active and rows.height:
             cars = cars_by_company(study, deal.companies, deal.years, scenario)
             volumes = rows.with_columns(scenario=pl.lit(active))
-            made.append(
-                (f"volumes {scenario}", _at_volumes(study, plans, deal, cars=cars, volumes=volumes, reprice=reprice))
-            )
-    dearer = [_scaled(cost, _BOUGHT, PRICE_RISE) for cost in (deal.joint, deal.alone)]
+            case = f"volumes {scenario}"
+            made.append((case, _at_volumes(study, plans, deal, case, cars=cars, volumes=volumes, reprice=reprice)))
+    joint, alone, kit = (_scaled(cost, _BOUGHT, PRICE_RISE) for cost in (deal.joint, deal.alone, deal.kit))
     case = f"parts cost {PRICE_RISE - 1:.0%} more"
-    made.append((case, _World(dearer[0], dearer[1], deal.cars, "exact, awards frozen")))
+    made.append((case, _World(joint, alone, kit, deal.cars, "exact, awards frozen")))
     return made
 
 
 def _at_volumes(
-    study: Study, plans: Plans, deal: Deal, *, cars: Vector, volumes: pl.DataFrame, reprice: Reprice | None
+    study: Study,
+    plans: Plans,
+    deal: Deal,
+    case: str,
+    *,
+    cars: Vector,
+    volumes: pl.DataFrame,
+    reprice: _Once | None,
 ) -> _World:
     if reprice is None:
         factor = np.divide(cars, deal.cars, out=np.ones_like(cars), where=deal.cars > 0)
         return _World(
             _scaled(deal.joint, BILL_ITEMS, factor),
             _scaled(deal.alone, BILL_ITEMS, factor),
+            _scaled(deal.kit, BILL_ITEMS, factor),
             cars,
             "bought items in proportion to cars, one-off items unchanged, lost tiers not seen",
         )
     values = PlanValues(study, plans)
     grand = plans.by_key[study.coalition_name(frozenset(deal.companies)), deal.rung]
     own = [plan for bloc in values.blocs if (plan := values.plan(frozenset(bloc), values.lowest)) is not None]
-    joint = yearly_cost(study, [reprice(grand, volumes)])
-    alone = yearly_cost(study, [reprice(plan, volumes) for plan in own])
-    joint, alone = together(joint, alone, deal.companies)
-    return _World(_on_years(joint, deal), _on_years(alone, deal), cars, "re-priced, designs and awards frozen")
+    together_priced = reprice(grand, case, volumes)
+    alone = yearly_cost(study, [reprice(plan, case, volumes) for plan in own])
+    joint, alone = together(yearly_cost(study, [together_priced]), alone, deal.companies)
+    kit, _ = together(yearly_cost(study, [together_priced], deal.kit_classes), alone, deal.companies)
+    on_years = [_on_years(cost, deal) for cost in (joint, alone, kit)]
+    return _World(on_years[0], on_years[1], on_years[2], cars, "re-priced, designs and awards frozen")
 
 
 def _on_years(cost: YearlyCost, deal: Deal) -> YearlyCost:
@@ -160,25 +184,22 @@ def _flows_in(deal: Deal, form: str, world: _World, take_or_pay: float) -> Flows
         deal,
         joint=world.joint,
         alone=world.alone,
+        kit=world.kit,
         agreed=world.alone.total() - deal.saving_part[:, None] * saving,
         cars=world.cars,
     )
     if form != "price per kit":
         return flows_of(actual, form)
-    lead = deal.companies.index(deal.lead)
     paid_cars = np.maximum(world.cars, take_or_pay * deal.cars)
     paid = np.nan_to_num(kit_prices(deal))[:, None] * paid_cars * deal.discount / 1e6  # the price agreed at signing
-    outcome = world.joint.total(OWN_ITEMS) + paid
-    outcome[lead] = world.joint.total().sum(axis=0) - np.delete(outcome, lead, axis=0).sum(axis=0)
-    paid[lead] = -paid.sum(axis=0)
-    return Flows(paid, outcome)
+    return kit_flows(actual, paid, None)
 
 
 def _case_rows(deal: Deal, case: str, world: _World, take_or_pay: float) -> list[dict[str, Any]]:
     alone_planned = deal.alone.total().sum(axis=1)
     alone = world.alone.total().sum(axis=1)
     rows = []
-    for form in FORMS:
+    for form in deal.forms:
         planned = alone_planned - flows_of(deal, form).outcome.sum(axis=1)
         gain = alone - _flows_in(deal, form, world, take_or_pay).outcome.sum(axis=1)
         for index, company in enumerate(deal.companies):
@@ -208,7 +229,7 @@ def _leaving_rows(deal: Deal, year: int, keeps_design: bool) -> list[dict[str, A
     still_due = deal.joint.total(but=follow_cars)[:, after].sum(axis=1)
     weight = deal.alone.total().sum(axis=1)
     rows = []
-    for form in FORMS:
+    for form in deal.forms:
         flows = flows_of(deal, form)
         planned = (deal.alone.total() - flows.outcome).sum(axis=1)
         staying_cost = flows.outcome[:, after].sum(axis=1)
