@@ -209,8 +209,9 @@ def test_take_or_pay_moves_the_shortfall_from_the_lead_to_the_partner(study: Stu
     assert free["Honda"]["gain"] + free["Nissan"]["gain"] == pytest.approx(
         bound["Honda"]["gain"] + bound["Nissan"]["gain"]
     )
-    price = terms_of(study, "price per kit")["Honda"]["price_per_car"]
-    moved = price * 0.4 * UNITS["Honda"] / 1e6 * annuity(study)
+    fee = terms_of(study, "price per kit")["Honda"]["fee_per_car"]
+    assert fee > 0
+    moved = fee * 0.4 * UNITS["Honda"] / 1e6 * annuity(study)  # parts that nobody needs are not bought
     assert free["Honda"]["gain"] - bound["Honda"]["gain"] == pytest.approx(moved)
 
 
@@ -362,3 +363,29 @@ def test_each_company_leaves_at_three_moments_unless_one_is_given(study: Study) 
     table = stress(study, made_plans, contracts(study, made_plans, allocate(study, made_plans)))
     years = {case.rsplit(" ", 1)[1] for case in table["case"] if "leaves after" in case}
     assert years == {"2027", "2028", "2029"}
+
+
+def test_when_one_of_three_leaves_the_others_go_on_with_their_own_joint_plan() -> None:
+    companies = [{"company": name} for name in ("Nissan", "Honda", "Mitsubishi")]
+    study = study_with_cars().with_tables(companies=three_companies(companies=companies)["companies"])
+    nothing = dict.fromkeys(UNITS, 0.0)
+    alone = {"Nissan": 1000.0, "Honda": 500.0, "Mitsubishi": 100.0}
+    made_plans = plans(
+        *(made(study, name, "alone", alone, nothing) for name in UNITS),
+        *(
+            made(study, pair, "powertrain", {name: 0.95 * cost for name, cost in alone.items()}, nothing)
+            for pair in ("Nissan+Honda", "Nissan+Mitsubishi", "Honda+Mitsubishi")
+        ),
+        made(study, GRAND, "powertrain", {name: 0.9 * cost for name, cost in alone.items()}, nothing),
+    )
+    deals = contracts(study, made_plans, allocate(study, made_plans))
+    table = stress(study, made_plans, deals, leave_after=2028)
+    rows = {
+        row["company"]: row
+        for row in table.to_dicts()
+        if (row["case"], row["form"]) == ("Mitsubishi leaves after 2028", "own contract on joint terms")
+    }
+    late = sum(study.settings.discount_factor(year) for year in (2029, 2030))
+    assert rows["Mitsubishi"]["change"] == pytest.approx(-10.0 * late)  # back to its own plan
+    assert rows["Nissan"]["change"] == pytest.approx(-50.0 * late)  # from 900 to 950 a year, not to 1,000
+    assert rows["Mitsubishi"]["compensation"] == pytest.approx((50.0 + 25.0) * late)

@@ -45,6 +45,7 @@ TERMS_SCHEMA: Final = {
     "transfer": pl.Float64,
     "outcome": pl.Float64,
     "price_per_car": pl.Float64,
+    "fee_per_car": pl.Float64,
     "lead": pl.String,
     "kit": pl.String,
 }
@@ -86,8 +87,9 @@ class Contracts:
     transfers: CONTRACT table ``transfers`` (rung, form, year, from_company, to_company, value_nominal: million of the
     year, in whole units of the currency); terms: rung, form, company, alone, attributed (the joint plan's cost it
     causes), agreed (by the rule), transfer (what it pays to the others less what it receives), outcome (what it bears
-    in the end), all million discounted, price_per_car (price per kit, study currency, real), lead and kit (the classes
-    in it). deals: what the flows were made from.
+    in the end), all million discounted, price_per_car and fee_per_car (mean price per kit and the constant part of it
+    that is not the kit's bill, study currency, real), lead and kit (the classes in it). deals: what the flows were
+    made from.
     """
 
     transfers: pl.DataFrame
@@ -113,8 +115,9 @@ def contracts(
       the others repay what the joint plan puts down to them, in the year it is spent.
     - price per kit: the lead pays for the kit (all modules of the classes that are developed together, with their
       development and tooling), the others for the rest of their cars and their own applications; each other company
-      pays a constant real price per car that brings it to its agreed share over the horizon (the lead finances until
-      then, at the common rate). Left out where no class is developed together.
+      pays a price per car by a list: what its kits are planned to cost in the year, plus a constant fee that brings it
+      to its agreed share over the horizon (the lead finances until then, at the common rate). Left out where no class
+      is developed together.
 
     rule: the rule whose shares are agreed; lead: default the owner of the kit (``kit_owner``), else the company that
     causes most shared development; inflation: a year, from the price year, for value_nominal (the study has none: 0
@@ -255,8 +258,8 @@ def flows_of(deal: Deal, form: str) -> Flows:
         return Flows(repaid, attributed)
     if form != "price per kit":
         raise ValueError(f"unknown form of contract {form!r}")
-    price = kit_prices(deal)
-    return kit_flows(deal, np.nan_to_num(price)[:, None] * deal.cars * deal.discount / 1e6, price)
+    kit = kit_prices(deal)
+    return kit_flows(deal, kit.by_year * deal.cars * deal.discount / 1e6, kit.mean)
 
 
 def kit_flows(deal: Deal, paid: Vector, price: Vector | None) -> Flows:
@@ -270,23 +273,45 @@ def kit_flows(deal: Deal, paid: Vector, price: Vector | None) -> Flows:
     return Flows(payments, outcome, price)
 
 
-def kit_prices(deal: Deal) -> Vector:
-    """Constant real price per car (companies,), study currency, NaN for the lead.
+@dataclass(frozen=True)
+class KitPrices:
+    """by_year (companies, years): price list per car, study currency, real; 0 for the lead.
 
-    price = (agreed share - what it pays itself) / discounted cars: over the horizon the company bears its agreed
-    share. What it pays itself: its own applications and changes, and every class outside the kit.
+    mean (companies,): discounted mean of the list, NaN for the lead; fee (companies,): the part of every price that is
+    not the planned bill of the kit (development, tooling, and what the agreed share adds or takes off).
+    """
+
+    by_year: Vector
+    mean: Vector
+    fee: Vector
+
+
+def kit_prices(deal: Deal) -> KitPrices:
+    """The price list of the kit as signed: in each year what the kit of the buyer's cars is planned to cost, plus a
+    constant fee.
+
+    The fee brings the company to its agreed share over the horizon: fee = (agreed share - what it pays itself - planned
+    bill) / discounted cars. What it pays itself: its own applications and changes, and every class outside the kit.
     Raises NoPlanError where a company with an agreed share has no cars.
     """
     own = (deal.joint.total() - deal.kit.total(but=OWN_ITEMS)).sum(axis=1)
-    cars = (deal.cars * deal.discount).sum(axis=1)
-    price = np.full(len(deal.companies), np.nan)
+    real_cars = deal.cars * deal.discount
+    cars = real_cars.sum(axis=1)
+    bill = deal.kit.total(BILL_ITEMS) * 1e6
+    by_year = np.divide(bill, real_cars, out=np.zeros_like(bill), where=real_cars > 0)
+    mean, fee = np.full(len(deal.companies), np.nan), np.zeros(len(deal.companies))
+    lead = deal.companies.index(deal.lead)
     for index, company in enumerate(deal.companies):
-        if company == deal.lead:
+        if index == lead:
             continue
         if cars[index] <= 0:
             raise NoPlanError(f"{company} builds no cars in these years: a price per kit cannot be made for it.")
-        price[index] = (deal.agreed[index].sum() - own[index]) * 1e6 / cars[index]
-    return price
+        due = (deal.agreed[index].sum() - own[index]) * 1e6
+        fee[index] = (due - float((by_year[index] * real_cars[index]).sum())) / cars[index]
+        mean[index] = due / cars[index]
+    by_year += fee[:, None] * (deal.cars > 0)
+    by_year[lead] = 0.0
+    return KitPrices(by_year, mean, fee)
 
 
 def _bilateral(deal: Deal, nominal: Vector, form: str) -> list[dict[str, Any]]:
@@ -339,6 +364,7 @@ def _terms(deal: Deal, form: str, flows: Flows) -> list[dict[str, Any]]:
             "transfer": float(flows.payments[index].sum()),
             "outcome": float(flows.outcome[index].sum()),
             "price_per_car": None if price is None or np.isnan(price[index]) else float(price[index]),
+            "fee_per_car": None if price is None or np.isnan(price[index]) else float(kit_prices(deal).fee[index]),
             "lead": None if form == FORMS[0] else deal.lead,
             "kit": ", ".join(deal.kit_classes) if form == FORMS[2] else None,
         }

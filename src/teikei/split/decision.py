@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from teikei.plan.types import Plans
-from teikei.split.contracts import Contracts, Deal, flows_of
+from teikei.split.contracts import FORMS, Contracts, Deal, flows_of, kit_flows
 from teikei.split.games_of_plans import PlanValues
 from teikei.split.types import Allocation, Vector
-from teikei.split.yearly import BILL_ITEMS
+from teikei.split.yearly import BILL_ITEMS, YearlyCost
 from teikei.study.types import Study
 
 LIFE_YEARS: Final = 8
@@ -88,9 +89,9 @@ def business_case(study: Study, plans: Plans, deals: Contracts) -> pl.DataFrame:
         equity = (deal.alone.total(frozenset(("equity",))) - deal.joint.total(frozenset(("equity",)))) / deal.discount
         years = np.array(deal.years)
         idle = [_idle_plant(study, plans, deal, joint=joint) for joint in (False, True)]
-        spread = _written_off(deal, life)
         for form in deal.forms:
             joint = flows_of(deal, form).outcome / deal.discount
+            spread = _written_off(deal, form, life)
             for index, company in enumerate(deal.companies):
                 rate = own_rate.get(company)
                 rate = study.settings.discount_rate if rate is None else rate
@@ -118,21 +119,37 @@ def business_case(study: Study, plans: Plans, deals: Contracts) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=BUSINESS_SCHEMA, orient="row")
 
 
-def _written_off(deal: Deal, life: int) -> Vector:
+def _written_off(deal: Deal, form: str, life: int) -> Vector:
     """What to add to the saving of a year to get the change of profit: one-off spending is written off over its life.
 
-    Only what the plans put down to each company is written off; payments between companies count when they are made.
-    The credit for what outlives the horizon, booked in the last year, falls away with it.
+    Both what a company spends itself and the one-off part of what it pays to the others. The credit for what outlives
+    the horizon, booked in the last year, falls away with it.
     """
-    change = np.zeros(deal.cars.shape)
-    for cost, sign in ((deal.alone, 1.0), (deal.joint, -1.0)):
-        one_off = cost.total(but=BILL_ITEMS) / deal.discount
-        written = np.zeros(one_off.shape)
-        for column in range(one_off.shape[1]):
-            spent = np.maximum(one_off[:, column], 0.0)
-            written[:, column : column + life] += spent[:, None] / life
-        change += sign * (written - one_off)
-    return change
+    bare = replace(deal, joint=_one_off(deal.joint), alone=_one_off(deal.alone), kit=_one_off(deal.kit))
+    spent = replace(bare, joint=_spent(bare.joint), alone=_spent(bare.alone), kit=_spent(bare.kit))
+    booked = _one_off_saving(bare, form) / deal.discount
+    real = _one_off_saving(spent, form) / deal.discount
+    written = np.zeros(real.shape)
+    for column in range(real.shape[1]):
+        written[:, column : column + life] += real[:, column : column + 1] / life
+    return written - booked
+
+
+def _one_off_saving(deal: Deal, form: str) -> Vector:
+    """What a company saves of one-off items in a form of contract; a price per kit is a running cost."""
+    saving = (deal.alone.total() - deal.joint.total()).sum(axis=0)
+    agreed = deal.alone.total() - deal.saving_part[:, None] * saving
+    paid = np.zeros(deal.cars.shape)
+    flows = kit_flows(deal, paid, None) if form == FORMS[2] else flows_of(replace(deal, agreed=agreed), form)
+    return deal.alone.total() - flows.outcome
+
+
+def _one_off(cost: YearlyCost) -> YearlyCost:
+    return replace(cost, items={name: amount for name, amount in cost.items.items() if name not in BILL_ITEMS})
+
+
+def _spent(cost: YearlyCost) -> YearlyCost:
+    return replace(cost, items={name: np.maximum(amount, 0.0) for name, amount in cost.items.items()})
 
 
 def _idle_plant(study: Study, plans: Plans, deal: Deal, *, joint: bool) -> Vector:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from teikei.plan.types import Plan, Plans
@@ -44,8 +45,9 @@ _BOUGHT: Final = frozenset(("purchase", "rebate", "duty_freight", "warranty", "s
 SHORTFALL: Final = 0.6
 PRICE_RISE: Final = 1.2
 TAKE_OR_PAY: Final = 0.8
-"""Part of the planned cars that a company pays for under a price per kit, delivered or not (an assumption,
-settable)."""
+"""Part of the planned cars for which a company owes the fee of the kit, taken or not (an assumption, settable).
+
+Only the fee: for a kit that is not taken the lead need not buy its parts."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,15 @@ def stress(
     """Who gains and who is hurt when things go otherwise than planned, under each form of contract.
 
     Cases: each company delivers 60 % of its cars; volumes low and high (where the study has them); bought parts cost
-    20 % more; each company leaves after ``leave_after`` (default: after a quarter, half and three quarters of the
+    20 % more; each bloc leaves after ``leave_after`` (default: after a quarter, half and three quarters of the
     years).
     Columns: rung, case, form, company, planned_gain and gain (cost alone in the same case less what it bears, million,
     discounted), change, hurt (gain fell), exit_payment (what it would have to owe on leaving for staying to be at
     least as good from then on; 0 where staying is better anyway), compensation (what its leaving costs the others),
     basis. reprice: prices the frozen plans at other volumes, tiers included; without it bought items move with the
     company's cars and one-off items stay, so lost tiers are not seen (basis says which). take_or_pay: part of the
-    planned cars paid for under a price per kit. keeps_design: whether who leaves may go on using the shared design;
-    else it pays again for its own.
+    planned cars for which the fee of the kit is owed, taken or not; the price list stays as signed. keeps_design:
+    whether who leaves may go on using the shared design; else it pays again for its own.
     """
     rows: list[dict[str, Any]] = []
     once = None if reprice is None else _Once(reprice)
@@ -90,7 +92,7 @@ def stress(
         last = len(deal.years) - 1
         usual = dict.fromkeys(deal.years[last * part // 4] for part in (1, 2, 3))
         for year in usual if leave_after is None else (leave_after,):
-            rows += _leaving_rows(deal, year, keeps_design)
+            rows += _leaving_rows(study, plans, deal, year, keeps_design)
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
@@ -190,8 +192,10 @@ def _flows_in(deal: Deal, form: str, world: _World, take_or_pay: float) -> Flows
     )
     if form != "price per kit":
         return flows_of(actual, form)
-    paid_cars = np.maximum(world.cars, take_or_pay * deal.cars)
-    paid = np.nan_to_num(kit_prices(deal))[:, None] * paid_cars * deal.discount / 1e6  # the price agreed at signing
+    kit = kit_prices(deal)  # the list as signed
+    missing = np.maximum(0.0, take_or_pay * deal.cars - world.cars)
+    fee = np.maximum(0.0, kit.fee)[:, None]
+    paid = (kit.by_year * world.cars + fee * missing) * deal.discount / 1e6
     return kit_flows(actual, paid, None)
 
 
@@ -221,48 +225,76 @@ def _case_rows(deal: Deal, case: str, world: _World, take_or_pay: float) -> list
     return rows
 
 
-def _leaving_rows(deal: Deal, year: int, keeps_design: bool) -> list[dict[str, Any]]:
-    """After the exit all buy on the terms of their own plans; shared one-off items still due fall to those who stay."""
+def _leaving_rows(study: Study, plans: Plans, deal: Deal, year: int, keeps_design: bool) -> list[dict[str, Any]]:
+    """A bloc leaves: it buys on the terms of its own plan; those who stay on those of their own joint plan.
+
+    Where fewer than two blocs stay, theirs is the plan alone. Shared one-off items still due fall to those who stay;
+    the credit for what outlives the horizon stays with the leaver while it may keep the design.
+    """
     after = np.array(deal.years) > year
-    follow_cars = BILL_ITEMS | OWN_ITEMS
-    own_terms = deal.alone.total(follow_cars)[:, after].sum(axis=1)
-    still_due = deal.joint.total(but=follow_cars)[:, after].sum(axis=1)
+    values = PlanValues(study, plans)
     weight = deal.alone.total().sum(axis=1)
+    due, credit = _still_due(deal, after)
+    flows = {form: flows_of(deal, form) for form in deal.forms}
     rows = []
-    for form in deal.forms:
-        flows = flows_of(deal, form)
-        planned = (deal.alone.total() - flows.outcome).sum(axis=1)
-        staying_cost = flows.outcome[:, after].sum(axis=1)
-        for leaver, company in enumerate(deal.companies):
-            stays = np.arange(len(deal.companies)) != leaver
-            cost = own_terms + np.where(stays, still_due + still_due[leaver] * weight / weight[stays].sum(), 0.0)
-            if not keeps_design:
-                cost[leaver] += _own_development(deal, leaver, year)
-            change = staying_cost - cost
-            for index, other in enumerate(deal.companies):
-                rows.append(
-                    {
-                        "rung": deal.rung,
-                        "case": f"{company} leaves after {year}",
-                        "form": form,
-                        "company": other,
-                        "planned_gain": float(planned[index]),
-                        "gain": float(planned[index] + change[index]),
-                        "change": float(change[index]),
-                        "hurt": bool(change[index] < -1e-6 * weight[index]),
-                        "exit_payment": float(max(0.0, change[index])) if index == leaver else None,
-                        "compensation": float(np.maximum(0.0, -change[stays]).sum()) if index == leaver else None,
-                        "basis": "after the exit all buy on their own plans' terms; the leaver "
-                        + ("may keep the shared design" if keeps_design else "develops its own design again"),
-                    }
-                )
+    for bloc in values.blocs:
+        leaves = np.array([company in bloc for company in deal.companies])
+        rest = frozenset(deal.companies) - set(bloc)
+        plan = values.plan(rest, deal.rung)
+        terms = _bill_after(study, deal, plan if len([b for b in values.blocs if set(b) <= rest]) > 1 else None, after)
+        cost = terms + np.where(leaves, 0.0, due + due[leaves].sum() * weight / weight[~leaves].sum())
+        cost += np.where(leaves & (not keeps_design), 0.0, credit)
+        if not keeps_design:
+            cost += np.where(leaves, _own_development(deal, year), 0.0)
+        for form in deal.forms:
+            planned = (deal.alone.total() - flows[form].outcome).sum(axis=1)
+            change = flows[form].outcome[:, after].sum(axis=1) - cost
+            lost = float(np.maximum(0.0, -change[~leaves]).sum())
+            part = weight / weight[leaves].sum()
+            rows += [
+                {
+                    "rung": deal.rung,
+                    "case": f"{study.coalition_name(frozenset(bloc))} leaves after {year}",
+                    "form": form,
+                    "company": company,
+                    "planned_gain": float(planned[index]),
+                    "gain": float(planned[index] + change[index]),
+                    "change": float(change[index]),
+                    "hurt": bool(change[index] < -1e-6 * weight[index]),
+                    "exit_payment": float(max(0.0, change[index])) if leaves[index] else None,
+                    "compensation": float(lost * part[index]) if leaves[index] else None,
+                    "basis": "after the exit the leaver buys on its own plan's terms, those who stay on theirs; the "
+                    + ("leaver may keep the shared design" if keeps_design else "leaver develops its design again"),
+                }
+                for index, company in enumerate(deal.companies)
+            ]
     return rows
 
 
-def _own_development(deal: Deal, leaver: int, year: int) -> float:
-    """The one-off items of the leaver's own plan: those of earlier years are spent in the year after leaving."""
-    one_off = deal.alone.total(but=BILL_ITEMS | OWN_ITEMS)[leaver]
+def _still_due(deal: Deal, after: npt.NDArray[np.bool_]) -> tuple[Vector, Vector]:
+    """Shared one-off spending after the exit, and the credit for what outlives the horizon, by company."""
+    shared = [amount for name, amount in deal.joint.items.items() if name not in BILL_ITEMS | OWN_ITEMS]
+    zero = np.zeros(len(deal.companies))
+    due = sum((np.maximum(amount, 0.0)[:, after].sum(axis=1) for amount in shared), zero)
+    return due, sum((np.minimum(amount, 0.0)[:, after].sum(axis=1) for amount in shared), zero)
+
+
+def _bill_after(study: Study, deal: Deal, rest: Plan | None, after: npt.NDArray[np.bool_]) -> Vector:
+    """What each company buys and applies after the exit: on its own plan's terms, or on the plan of those who stay."""
+    bill: Vector = deal.alone.total(BILL_ITEMS | OWN_ITEMS)[:, after].sum(axis=1)
+    if rest is None:
+        return bill
+    stays, _ = together(yearly_cost(study, [rest]), deal.alone, deal.companies)
+    joint = _on_years(stays, deal).total(BILL_ITEMS | OWN_ITEMS)[:, after].sum(axis=1)
+    members = rest.coalition.split("+")
+    return np.where([company in members for company in deal.companies], joint, bill)
+
+
+def _own_development(deal: Deal, year: int) -> Vector:
+    """The one-off items of the companies' own plans: those of earlier years are spent in the year after leaving."""
+    one_off = deal.alone.total(but=BILL_ITEMS | OWN_ITEMS)
     before = np.array(deal.years) <= year
-    real = float((one_off / deal.discount)[before].sum())
+    real = (one_off / deal.discount)[:, before].sum(axis=1)
     at = min(int(np.searchsorted(deal.years, year + 1)), len(deal.years) - 1)
-    return real * float(deal.discount[at]) + float(one_off[~before].sum())
+    spent: Vector = real * float(deal.discount[at]) + one_off[:, ~before].sum(axis=1)
+    return spent
