@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from teikei.plan.types import Plan, Plans
-from teikei.split.contracts import Contracts, Deal, Flows, flows_of, kit_flows, kit_prices
+from teikei.split.contracts import FORMS, Contracts, Deal, Flows, flows_of, kit_flows, kit_prices
 from teikei.split.games_of_plans import PlanValues
 from teikei.split.types import Vector
 from teikei.split.yearly import (
@@ -234,7 +234,6 @@ def _leaving_rows(study: Study, plans: Plans, deal: Deal, year: int, keeps_desig
     after = np.array(deal.years) > year
     values = PlanValues(study, plans)
     weight = deal.alone.total().sum(axis=1)
-    due, credit = _still_due(deal, after)
     flows = {form: flows_of(deal, form) for form in deal.forms}
     rows = []
     for bloc in values.blocs:
@@ -242,11 +241,12 @@ def _leaving_rows(study: Study, plans: Plans, deal: Deal, year: int, keeps_desig
         rest = frozenset(deal.companies) - set(bloc)
         plan = values.plan(rest, deal.rung)
         terms = _bill_after(study, deal, plan if len([b for b in values.blocs if set(b) <= rest]) > 1 else None, after)
-        cost = terms + np.where(leaves, 0.0, due + due[leaves].sum() * weight / weight[~leaves].sum())
-        cost += np.where(leaves & (not keeps_design), 0.0, credit)
-        if not keeps_design:
-            cost += np.where(leaves, _own_development(deal, year), 0.0)
         for form in deal.forms:
+            due, credit = _still_due(deal, form, after)
+            cost = terms + np.where(leaves, 0.0, due + due[leaves].sum() * weight / weight[~leaves].sum())
+            cost += np.where(leaves & (not keeps_design), 0.0, credit)
+            if not keeps_design:
+                cost += np.where(leaves, _own_development(deal, year), 0.0)
             planned = (deal.alone.total() - flows[form].outcome).sum(axis=1)
             change = flows[form].outcome[:, after].sum(axis=1) - cost
             lost = float(np.maximum(0.0, -change[~leaves]).sum())
@@ -271,12 +271,24 @@ def _leaving_rows(study: Study, plans: Plans, deal: Deal, year: int, keeps_desig
     return rows
 
 
-def _still_due(deal: Deal, after: npt.NDArray[np.bool_]) -> tuple[Vector, Vector]:
-    """Shared one-off spending after the exit, and the credit for what outlives the horizon, by company."""
-    shared = [amount for name, amount in deal.joint.items.items() if name not in BILL_ITEMS | OWN_ITEMS]
-    zero = np.zeros(len(deal.companies))
-    due = sum((np.maximum(amount, 0.0)[:, after].sum(axis=1) for amount in shared), zero)
-    return due, sum((np.minimum(amount, 0.0)[:, after].sum(axis=1) for amount in shared), zero)
+def _still_due(deal: Deal, form: str, after: npt.NDArray[np.bool_]) -> tuple[Vector, Vector]:
+    """Shared one-off spending after the exit, and the credit for what outlives the horizon, by company.
+
+    As the joint plan puts it down to each; under a price per kit that of the kit is the lead's.
+    """
+    due, credit = _one_off_after(deal.joint, after)
+    if form != FORMS[2]:
+        return due, credit
+    leads = np.array([company == deal.lead for company in deal.companies])
+    kit_due, kit_credit = _one_off_after(deal.kit, after)
+    return due - kit_due + leads * kit_due.sum(), credit - kit_credit + leads * kit_credit.sum()
+
+
+def _one_off_after(cost: YearlyCost, after: npt.NDArray[np.bool_]) -> tuple[Vector, Vector]:
+    shared = [amount[:, after] for name, amount in cost.items.items() if name not in BILL_ITEMS | OWN_ITEMS]
+    zero = np.zeros(len(cost.companies))
+    due = zero + sum(np.maximum(amount, 0.0).sum(axis=1) for amount in shared)
+    return due, zero + sum(np.minimum(amount, 0.0).sum(axis=1) for amount in shared)
 
 
 def _bill_after(study: Study, deal: Deal, rest: Plan | None, after: npt.NDArray[np.bool_]) -> Vector:
