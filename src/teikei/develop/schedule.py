@@ -213,6 +213,8 @@ def _plans_to_schedule(study: Study, plans: Plans, rung: str | None) -> list[Pla
 def _append(rows: _Tables, study: Study, plan: Plan, calendar: Calendar, *, network: Network, found: Timetable) -> None:
     key = {"coalition": plan.coalition, "rung": plan.rung}
     for step in network.steps:
+        if step.quarters <= 0:
+            continue  # a date, not work: it stands in the milestones
         start = found.start[step.job]
         last = max(step.end - 1, step.first)
         rows.table.append(

@@ -142,7 +142,7 @@ def contracts(
             flows += [{"rung": rung, "form": form, **one} for one in _bilateral(deal, found.payments * nominal, form)]
             terms += _terms(deal, form, found)
     notes.append(
-        "value_nominal is money of the year"
+        "payments by year are money of the year"
         + (f" at {inflation:.1%} inflation" if inflation else " without inflation (the study states none)")
         + "; each year's payments are whole units of the currency that add up"
     )

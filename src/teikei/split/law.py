@@ -261,7 +261,7 @@ def _common_cost_rows(facts: _RungFacts, threshold: dict[str, str]) -> list[dict
         if worth > 0:
             ratio = paid / worth
             band = next(text for limit, text in BANDS if ratio < limit)
-            subject = f"{name}: {pooled}, of ex-works car value (the share of variable cost is higher)"
+            subject = f"{name}: joint purchases over ex-works value (of variable cost it is more)"
             rows.append(_row(threshold, "all", year, ratio, subject=subject, band=band))
     return rows
 
