@@ -39,13 +39,18 @@ def _terms(context: Context) -> list[Block]:
     if (gain[worst] or 0.0) < 0:
         title = f"Under “{words(worst[1])}” {worst[0]} would pay {money.full(-gain[worst], decimals)} more than alone"
     table = _terms_grid(context, rows, decimals)
+    figure = charts.horizontal_bars(companies, series, f"gain, {money.label}", decimals=decimals)
+    drawn = [value for one in series for value in one.values if value is not None]
+    if min(drawn, default=0.0) < 0:  # room for figures written left of the bars
+        room = 0.12 * (max(0.0, *drawn) - min(drawn))
+        figure["layout"]["xaxis"]["range"] = [min(drawn) - room, max(0.0, *drawn) + room]
     return [
         Chart(
             "contract-forms",
             title,
             f"What each company gains against its cost alone at “{words(context.best_rung)}”, present value, under "
             "each form of contract.",
-            charts.horizontal_bars(companies, series, f"gain, {money.label}", decimals=decimals),
+            figure,
             table,
             height_px=110 + 34 * len(companies) * len(forms),
         )

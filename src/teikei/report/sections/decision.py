@@ -229,7 +229,8 @@ def _calendar(context: Context) -> list[Block]:
         ],
         note="By the length of the tasks alone, with as many engineers as they ask for.",
     )
-    lead = f"Decision calendar: {rows.height} developments, the last date of {missed} has passed already"
+    several = "" if rows.height == 1 else "s"
+    lead = f"Decision calendar: {rows.height} development{several}, the last date of {missed} has passed already"
     return [Details(lead, (table,))]
 
 

@@ -50,7 +50,7 @@ def section(context: Context) -> Section:
 
 def late_alone(context: Context) -> str:
     """A sentence for the ladder where the companies' own plans cannot be developed in time; empty where they can."""
-    rows = context.alone("schedule_milestones").filter(pl.col("late_quarters") > 0)
+    rows = _each_alone(context, "schedule_milestones").filter(pl.col("late_quarters") > 0)
     if rows.is_empty():
         return ""
     cars = [f"{row['programme']} {row['generation'] or ''} ({row['late_quarters']:.0f})" for row in rows.to_dicts()]
@@ -58,6 +58,17 @@ def late_alone(context: Context) -> str:
         f"The baseline cannot be reached in time: alone, {listed(cars)} would start late (quarters in brackets), and "
         "the cost alone holds no cost of that. The schedule below says why."
     )
+
+
+def _each_alone(context: Context, name: str) -> pl.DataFrame:
+    """Rows of a table for each bloc by itself."""
+    rows = context.tables.get(name).filter(pl.col("rung") == ALONE)
+    one_bloc = [
+        coalition
+        for coalition in rows["coalition"].drop_nulls().unique().to_list()
+        if len({context.bloc_of.get(company, company) for company in coalition.split("+")}) == 1
+    ]
+    return rows.filter(pl.col("coalition").is_in(one_bloc))
 
 
 def moment(text: str | None, *, end: bool = False) -> float | None:
@@ -150,7 +161,7 @@ def _due_marks(context: Context, shown: list[str]) -> list[charts.Figure]:
 
 def _against_alone(context: Context) -> list[Block]:
     joint = context.joint("schedule_summary")
-    alone = context.alone("schedule_summary")
+    alone = _each_alone(context, "schedule_summary")
     if joint.is_empty() or alone.is_empty():
         return []
     money = context.money
@@ -190,7 +201,7 @@ def _against_alone(context: Context) -> list[Block]:
 
 
 def _fixes(context: Context) -> list[Block]:
-    rows = pl.concat([context.joint("schedule_fixes"), context.alone("schedule_fixes")])
+    rows = pl.concat([context.joint("schedule_fixes"), _each_alone(context, "schedule_fixes")])
     if rows.is_empty():
         return []
     money = context.money
