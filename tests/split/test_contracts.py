@@ -13,7 +13,7 @@ from teikei.split import allocate
 from teikei.split.contracts import FORMS, contracts, flows_of
 from teikei.split.stress import stress
 from teikei.study.types import Study
-from tests.split.made_plans import BLOC, GRAND, plan, plans, three_companies
+from tests.split.made_plans import BLOC, GRAND, plan, plans, three_companies, usual_plans
 
 YEARS = (2027, 2028, 2029, 2030)
 UNITS = {"Nissan": 100_000.0, "Honda": 50_000.0, "Mitsubishi": 10_000.0}
@@ -389,3 +389,24 @@ def test_when_one_of_three_leaves_the_others_go_on_with_their_own_joint_plan() -
     assert rows["Mitsubishi"]["change"] == pytest.approx(-10.0 * late)  # back to its own plan
     assert rows["Nissan"]["change"] == pytest.approx(-50.0 * late)  # from 900 to 950 a year, not to 1,000
     assert rows["Mitsubishi"]["compensation"] == pytest.approx((50.0 + 25.0) * late)
+
+
+def test_the_split_by_year_adds_up_to_the_split_and_follows_the_years_saving(study: Study) -> None:
+    made_plans = usual(study)
+    allocation = allocate(study, made_plans)
+    table = allocation.by_year.filter(pl.col("rule") == "shapley")
+    assert set(allocation.by_year["rule"]) == {"shapley", "equal_saving", "equal_nonseparable"}
+    total = dict(table.group_by("company").agg(pl.col("value").sum()).iter_rows())
+    blocs = allocation.blocs.filter(pl.col("rule") == "shapley", pl.col("kind") == "saving")
+    assert total == pytest.approx(dict(blocs.select("company", "value").iter_rows()))
+    later = table.filter(pl.col("company") == "Honda", pl.col("year") == 2029)["value"].item()
+    assert later == pytest.approx((40.0 + 10.0 + 30.0) / 2 * study.settings.discount_factor(2029))
+    assert any("add up over levers, years and rungs" in note for note in allocation.notes)
+
+
+def test_a_plan_without_years_is_said_and_not_split_by_year() -> None:
+    study = three_companies()
+    base = usual_plans()
+    allocation = allocate(study, base)
+    assert allocation.by_year.is_empty()
+    assert any("the saving is not shared by year" in note for note in allocation.notes)

@@ -17,6 +17,7 @@ from typing import Final
 
 from teikei.develop.program import GAP, STOPPED, Options, Program, allowed_modes
 from teikei.develop.search import Search
+from teikei.develop.shares import check_shares
 from teikei.develop.types import Milestone, Project, Timetable
 from teikei.errors import NoPlanError, StudyError
 
@@ -129,6 +130,7 @@ def solve(project: Project, options: Options | None = None) -> Timetable:
     """
     options = options or Options()
     modes = allowed_modes(project, options)
+    check_shares(project, options, modes)
     least = lateness_by_precedence(project)
     unavoidable = [least[one.name] for one in project.milestones]
     start = None

@@ -68,6 +68,7 @@ least_core_epsilon:million rule in_core:boolean leaves leaves_by:million certain
 baselines | how a share moves with the company's claim about its stand-alone cost | rung company rule shift:number \
 claim:million reported:number derived:number assumption:number bought_reported:fraction bought_derived:fraction \
 bought_assumption:fraction
+shares_by_year | who gets what of the saving of each year | rung rule company year:year value:million
 shares_by_lever | who gets what of each lever | rung method rule company lever value:million
 contract_terms | what each company pays and bears under each form of contract | rung form company alone:million \
 attributed:million agreed:million transfer:million outcome:million price_per_car:number fee_per_car:number lead kit

@@ -34,7 +34,7 @@ def section(context: Context) -> Section:
     else:
         blocks.append(_rules(context, rows))
         blocks.append(_all_shares(context))
-    blocks += [_core(context), _baselines(context), *_by_lever(context)]
+    blocks += [_core(context), _baselines(context), *_by_lever(context), *_by_year(context)]
     return Section(
         "split", "The split", "Who gets what, would anybody leave, and what moves the shares?", tuple(blocks)
     )
@@ -232,3 +232,26 @@ def _by_lever(context: Context) -> list[Block]:
         note="Only rules whose shares add up can be shown by lever; every other one is in the workbook's total only.",
     )
     return [Details("The same split lever by lever", (table,))]
+
+
+def _by_year(context: Context) -> list[Block]:
+    rows = context.tables.get("shares_by_year").filter(
+        (pl.col("rung") == context.best_rung) & (pl.col("rule") == "shapley")
+    )
+    if rows.is_empty():
+        return []
+    money = context.money
+    years = rows["year"].drop_nulls().unique().sort().to_list()
+    companies = rows["company"].drop_nulls().unique(maintain_order=True).to_list()
+    found = {(row["company"], row["year"]): row["value"] for row in rows.iter_rows(named=True)}
+    decimals = money.decimals(found.values())
+    table = grid(
+        f"Shapley value by year at “{words(context.best_rung)}”, {money.label}, present value",
+        ["Company", *(str(year) for year in years)],
+        [
+            [one, *(Cell(money.text(found.get((one, year)), decimals), found.get((one, year))) for year in years)]
+            for one in companies
+        ],
+        note="The last year carries the credit for what outlives the horizon.",
+    )
+    return [Details("The same split year by year", (table,))]
