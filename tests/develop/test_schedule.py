@@ -123,6 +123,9 @@ def test_time_that_is_too_short_is_called_so_and_only_a_later_date_helps() -> No
     assert (honda["due"], honda["reached"], honda["late_quarters"]) == ("2030-Q1", "2030-Q2", 1)
     assert honda["cause"] == "the tasks take longer than the time left"
     assert honda["chain"] == "F"
+    assert any(
+        "F can be in series from 2030-Q2 on at the earliest, the plan fits it from 2030-Q1" in n for n in found.notes
+    )
     fixes = {row["fix"]: row for row in rows(found.fixes, coalition="Nissan")}
     assert fixes["hours"]["detail"].startswith("no:")
     assert fixes["lead"]["detail"].startswith("no:")

@@ -131,7 +131,7 @@ def schedule(
         label = f"{plan.coalition}, {plan.rung}"
         agreed = _with_leads(objects, leads or {})
         network = make_network(study, agreed, finder.members, calendar, stretch=True)
-        said = [*finder.notes, *network.notes, *_differs(study, plan, network)]
+        said = [*finder.notes, *network.notes, *_differs(study, plan, network), *_too_early(calendar, network)]
         notes += [f"{label}: {note}" for note in dict.fromkeys(said)]
         if not network.project.jobs:
             notes.append(f"{label}: nothing to develop")
@@ -252,6 +252,26 @@ def _nre_of_work(study: Study, network: Network) -> float:
     rate = study.settings.engineering_rate_per_hour / 1e6
     paid = [one for one in network.objects.values() if one.level != "programme"]
     return sum(sum(one.hours.values()) * rate + one.external_cost for one in paid)
+
+
+def _too_early(calendar: Calendar, network: Network) -> list[str]:
+    """Sentences on families that the plan fits before their tasks can be done, and what would keep it from that."""
+    if not network.project.jobs:
+        return []
+    earliest, _ = windows(network.project)
+    ready: dict[str, int] = {}
+    for job in network.project.jobs:
+        ready[job.team] = max(ready.get(job.team, 0), earliest[job.name] + job.duration)
+    said = []
+    for name, one in network.objects.items():
+        due = min(when for _, when in one.uses)
+        if one.level in ("family", "variant") and ready.get(name, 0) > due:
+            table = "families" if one.level == "family" else "modules"
+            said.append(
+                f"{name} can be in series from {calendar.label(ready[name])} on at the earliest, the plan fits it from "
+                f"{calendar.label(due)}: earliest_year of {one.item} (table {table}) would keep the plan from it"
+            )
+    return said
 
 
 def _differs(study: Study, plan: Plan, network: Network) -> list[str]:

@@ -213,7 +213,7 @@ def _fixes(context: Context) -> list[Block]:
             "fix",
             "what",
             f"cost, {money.label}",
-            "quarters late after it",
+            "quarters late against today's dates",
             f"pays below, {context.currency} a car",
         ],
         [
