@@ -15,6 +15,7 @@ from teikei.develop.objects import DevelopmentObject, ObjectFinder
 from teikei.develop.program import NODES
 from teikei.develop.project import Options, critical_chain, latest_for_dates, solve, windows
 from teikei.develop.quarters import Calendar
+from teikei.develop.said import differs, nre_in_plan, nre_of_work, too_early
 from teikei.develop.types import Schedule, Timetable
 from teikei.errors import NoPlanError, StudyError
 from teikei.modules.types import Catalogue
@@ -80,7 +81,6 @@ SUMMARY_SCHEMA: Final = {
 }
 
 
-NRE_TOLERANCE: Final = 0.02
 QUICK_NODES: Final = 20
 """Nodes of a solve that the default schedule falls back on: some CPU seconds at most for a study like the shipped."""
 
@@ -131,7 +131,7 @@ def schedule(
         label = f"{plan.coalition}, {plan.rung}"
         agreed = _with_leads(objects, leads or {})
         network = make_network(study, agreed, finder.members, calendar, stretch=True)
-        said = [*finder.notes, *network.notes, *_differs(study, plan, network), *_too_early(calendar, network)]
+        said = [*finder.notes, *network.notes, *differs(study, plan, network), *too_early(calendar, network)]
         notes += [f"{label}: {note}" for note in dict.fromkeys(said)]
         if not network.project.jobs:
             notes.append(f"{label}: nothing to develop")
@@ -236,8 +236,8 @@ def _append(rows: _Tables, study: Study, plan: Plan, calendar: Calendar, *, netw
             "objects": len(network.objects),
             "hours": sum(step.hours for step in network.steps),
             "external_cost": sum(one.external_cost for one in network.objects.values()),
-            "nre_of_work": _nre_of_work(study, network),
-            "nre_in_plan": _nre_in_plan(plan),
+            "nre_of_work": nre_of_work(study, network),
+            "nre_in_plan": nre_in_plan(plan),
             "engineering_cost": found.cost,
             "late_quarters": int(sum(found.late.values())),
             "late_bound": found.late_bound,
@@ -245,52 +245,6 @@ def _append(rows: _Tables, study: Study, plan: Plan, calendar: Calendar, *, netw
             "status": found.status,
         }
     )
-
-
-def _nre_of_work(study: Study, network: Network) -> float:
-    """Hours at the study's rate and external cost of all that the plan pays (the cars themselves it does not)."""
-    rate = study.settings.engineering_rate_per_hour / 1e6
-    paid = [one for one in network.objects.values() if one.level != "programme"]
-    return sum(sum(one.hours.values()) * rate + one.external_cost for one in paid)
-
-
-def _too_early(calendar: Calendar, network: Network) -> list[str]:
-    """Sentences on families that the plan fits before their tasks can be done, and what would keep it from that."""
-    if not network.project.jobs:
-        return []
-    earliest, _ = windows(network.project)
-    ready: dict[str, int] = {}
-    for job in network.project.jobs:
-        ready[job.team] = max(ready.get(job.team, 0), earliest[job.name] + job.duration)
-    said = []
-    for name, one in network.objects.items():
-        due = min(when for _, when in one.uses)
-        if one.level in ("family", "variant") and ready.get(name, 0) > due:
-            table = "families" if one.level == "family" else "modules"
-            said.append(
-                f"{name} can be in series from {calendar.label(ready[name])} on at the earliest, the plan fits it from "
-                f"{calendar.label(due)}: earliest_year of {one.item} (table {table}) would keep the plan from it"
-            )
-    return said
-
-
-def _differs(study: Study, plan: Plan, network: Network) -> list[str]:
-    """A sentence where the work scheduled is not the work that the plan pays."""
-    here, paid = _nre_of_work(study, network), _nre_in_plan(plan)
-    if paid is None or abs(here - paid) <= NRE_TOLERANCE * max(abs(paid), 1.0):
-        return []
-    return [
-        f"the work scheduled is worth {here:,.0f} million, the plan pays {paid:,.0f}: rows of tables work or tasks are "
-        "missing"
-    ]
-
-
-def _nre_in_plan(plan: Plan) -> float | None:
-    """What the plan pays for development, not discounted; None where it does not say."""
-    table = plan.tables.get("development")
-    if table is None or not {"item", "amount"} <= set(table.columns):
-        return None
-    return float(table.filter(pl.col("item").str.starts_with("nre"))["amount"].sum())
 
 
 def _load(study: Study, calendar: Calendar, network: Network, found: Timetable) -> list[dict[str, Any]]:
