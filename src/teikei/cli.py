@@ -71,7 +71,9 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: the next free under runs/)")] = None,
     scenario: Annotated[str | None, typer.Option(help="Name of a scenario of the study")] = None,
     rungs: Annotated[str | None, typer.Option(help="Rungs to solve, separated by commas (default: all)")] = None,
-    schedule: Annotated[float, typer.Option(help="Also schedule the development: seconds for each schedule")] = 0.0,
+    schedule: Annotated[
+        float, typer.Option(help="Prove each schedule of the development further: seconds for each")
+    ] = 0.0,
 ) -> None:
     """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
     from teikei.flow import run as run_line

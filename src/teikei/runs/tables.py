@@ -67,6 +67,7 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
         "baselines": found.allocation.baselines,
         "shares_of_blocs": found.allocation.blocs,
         "shares_by_lever": found.allocation.by_lever,
+        "shares_by_year": found.allocation.by_year,
         **found.terms,
         "market_outcome": outcome.outcome,
         "market_summary": outcome.summary,
