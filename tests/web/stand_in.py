@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -27,5 +28,11 @@ if mode == "joint":
     from tests.web.joint_tables import write_tables
 
     names = write_tables(study, out / "tables")
+inputs = out / "inputs"
+if study.is_dir():
+    shutil.copytree(study, inputs)
+else:
+    inputs.mkdir()
+    shutil.copy(study, inputs)
 meta = {"format": 1, "tables": names}
 (out / "run.json").write_text(json.dumps(meta), "utf-8")

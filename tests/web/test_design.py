@@ -9,7 +9,8 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from teikei.errors import StudyError
-from teikei.web.specification import FIELDS, clean
+from teikei.web.design_fields import FIELDS
+from teikei.web.specification import clean
 from tests.web.people import Town, make_town
 from tests.web.test_joint import files_of, start_joint
 from tests.web.test_workspace import STAND_IN
@@ -17,7 +18,9 @@ from tests.web.test_workspace import STAND_IN
 
 def complete(**changes: str) -> dict[str, str]:
     numbers = {"voltage_min_v": "250", "voltage_nominal_v": "350", "voltage_max_v": "420"}
-    values = {one.name: "10" if one.kind == "number" else "as drawn" for one in FIELDS["e-axle"]}
+    plain = {"number": "10", "text": "as drawn"}
+    values = {one.name: one.choices[0] if one.choices else plain[one.kind] for one in FIELDS["e-axle"]}
+    values["module"] = "E1"
     return {**values, **numbers, **changes}
 
 

@@ -77,7 +77,7 @@ def test_from_invitation_to_deletion(town: Town, tmp_path: Path) -> None:
     studies = to_release(town, base, {"aoba": files, "midori": files})
     for who in (aoba, midori, town["counsel@aoba"], town["buyer@midori"]):
         text = who.get(base).text
-        assert "peak power kw" in text
+        assert "Peak power at nominal voltage" in text
         assert re.search(r"saving band</td><td>powertrain</td><td>[\d,]+", text)
     asked = aoba.send_form(f"{base}/what-if", {"version": f"{studies['aoba']}/1", "purpose": "other mass"})
     assert asked.status_code == 303, asked.text
@@ -99,7 +99,7 @@ def test_from_invitation_to_deletion(town: Town, tmp_path: Path) -> None:
     assert not list(store.folder.glob("room/joint/*"))
     assert not [path for path in store.folder.glob("room/jobs/*") if path.is_dir()]
     assert "commitments" in midori.get(base).text
-    assert "peak power kw" in midori.get(base).text  # what was released stays
+    assert "Peak power at nominal voltage" in midori.get(base).text  # what was released stays
 
 
 def test_steps_out_of_order_are_refused_in_words(town: Town, tmp_path: Path) -> None:

@@ -128,12 +128,16 @@ def test_from_first_start_to_a_signed_specification_and_an_export(address: tuple
             time.sleep(0.3)
         operator.get_by_role("button", name="Open the door").click()
         pages["aoba"].goto(joint)
-        assert pages["aoba"].get_by_text("peak power kw").count() == 1
+        assert pages["aoba"].get_by_text("Peak power at nominal voltage").count() == 1
         pages["aoba"].screenshot(path=pictures / "joint-released.png", full_page=True)
         pages["aoba"].get_by_label("Name of the specification").fill("Axle AX1")
         pages["aoba"].get_by_role("button", name="Open a common specification").click()
         for name, value in complete().items():
-            pages["aoba"].locator(f"#{name}").fill(value)
+            field = pages["aoba"].locator(f"#{name}")
+            if field.evaluate("one => one.tagName") == "SELECT":
+                field.select_option(value)
+            else:
+                field.fill(value)
         pages["aoba"].get_by_role("button", name="Propose").click()
         document = pages["aoba"].url
         for company in ("aoba", "midori"):

@@ -25,6 +25,8 @@ from tests.web.joint_tables import make_tables
 BREAKS = (0.0, 50_000.0, 100_000.0)
 ITEMS: list[dict[str, Any]] = [
     {"kind": "specification", "classes": ["e-axle"]},
+    {"kind": "drivers", "classes": ["e-axle"]},
+    {"kind": "timeline", "classes": ["e-axle"]},
     {"kind": "tier_index", "schedules": [{"offer": "O1", "breaks": BREAKS}]},
     {"kind": "saving_band", "edges": [0, 5000, 10000, 20000]},
     {"kind": "saving_at_least", "threshold": 5000},
@@ -57,14 +59,20 @@ def test_what_passes_equals_a_calculation_by_hand() -> None:
     # alone 30,000 x 1.0 and 50,000 x 1.2: saving 0.1 x 30,000 + 0.02 x 90,000 = 4,800; joint volume 80,000
     found = release(make_run((30_000, 1.0), (50_000, 1.2)), "aoba", make_list())
     assert [(entry.kind, *entry.subject, entry.value) for entry in found.entries] == [
-        ("specification", "e-axle", "AX1", "peak_power_kw", "80"),
-        ("specification", "e-axle", "AX1", "gear_ratio", "9.5"),
+        ("specification", "e-axle", "AX1", "family", "AX"),
         ("specification", "e-axle", "AX1", "motor_type", "pm"),
+        ("specification", "e-axle", "AX1", "gear_ratio", "9.5"),
+        ("specification", "e-axle", "AX1", "peak_duration_s", "20"),
+        ("specification", "e-axle", "AX1", "peak_power_kw", "80"),
+        ("drivers", "e-axle", "AX1", "P1", "range", "wltc_japan", "drives this design"),
+        ("timeline", "AX", "concept", "midori", "2026-Q1 to 2026-Q3"),
+        ("timeline", "AX in P1 G1", "calibration", "aoba", "2026-Q1 to 2026-Q3"),
+        ("timeline", "AX1", "design", "aoba", "2026-Q1 to 2026-Q3"),
         ("tier_index", "O1", "2027", "2"),
         ("saving_band", "powertrain", "0 to 5,000"),
         ("saving_at_least", "powertrain", "5000", "no"),
         ("own_share_band", "powertrain", "shapley", "below 2,500"),
-        ("requirement_price_band", "P1", "wltc_japan", "20 km", "below 5"),
+        ("requirement_price_band", "P1", "range", "wltc_japan", "20 km", "below 5"),
         ("settlement", "equal", "not before 2029-04-01"),
     ]
 

@@ -15,7 +15,16 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from teikei.errors import NotAllowedError, TeikeiError
-from teikei.web import accounts, pages_design, pages_joint, pages_people, pages_workspace
+from teikei.web import (
+    accounts,
+    pages_design,
+    pages_joint,
+    pages_people,
+    pages_runs,
+    pages_solve,
+    pages_tables,
+    pages_workspace,
+)
 from teikei.web.access import SignInNeeded, refuse_undeclared
 from teikei.web.database import ROOM, Store
 from teikei.web.jobs import Jobs, Limits
@@ -60,7 +69,10 @@ def create_app(
     app.state.templates = make_environment()
     app.include_router(pages_people.router)
     app.include_router(pages_workspace.router)
+    app.include_router(pages_tables.router)
+    app.include_router(pages_runs.router)
     app.include_router(pages_joint.router)
+    app.include_router(pages_solve.router)
     app.include_router(pages_design.router)
     app.add_middleware(Shell)
     _answer_errors_in_words(app)

@@ -111,6 +111,11 @@ def record(request: Request, connection: Any, action: str, subject: str = "", *,
     audit.append(connection, server_of(request).clock(), actor, action, subject, company if private else "")
 
 
+async def form_texts(request: Request) -> dict[str, str]:
+    """All text fields of a form, for forms whose fields depend on what they show."""
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
 def as_table(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of a query as plain dictionaries."""
     return [dict(row) for row in rows]
