@@ -12,9 +12,12 @@ from teikei.web import joint as joints
 from teikei.web import list_form, specification
 from teikei.web.access import EVERYONE, Rule, route
 from teikei.web.accounts import BUYER, CLEAN_TEAM, PLANNER
+from teikei.web.database import ROOM
 from teikei.web.design_fields import MODULE, NOT_CROSSING, fields_of
 from teikei.web.pages import caller_of, form_texts, page, record, see, server_of
 from teikei.web.released_view import view
+from teikei.web.signed import Signed, must_fit
+from teikei.web.workspace import read_version
 
 router = APIRouter()
 _MEMBERS: Final = Rule(EVERYONE, "member")
@@ -114,6 +117,12 @@ def comment(
 def sign(request: Request, joint: str, document: str, version: Annotated[int, Form()]) -> Response:
     """A planner signs the newest version for the company."""
     server = server_of(request)
+    with server.store.operator(write=False) as connection:
+        found = specification.read(connection, document)
+        scope = joints.read(connection, joint)["scope"]
+    if version == found["version"] and found["fields"].get(MODULE):
+        frame = read_version(server.store, ROOM, scope["frame"], int(scope["frame_version"]))
+        must_fit(frame.path, Signed(document, version, found["kind"], found["fields"]))
     with server.store.operator() as connection:
         specification.sign(connection, server.clock(), document, caller_of(request), version)
         record(request, connection, "signed a specification", f"{joint} {document}/{version}")

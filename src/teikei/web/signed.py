@@ -9,8 +9,10 @@ a supplier has to confirm them for the signed design, and the page says so.
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -59,6 +61,18 @@ def apply(study: Study, documents: Sequence[Signed]) -> Study:
     for class_name in sorted({one.class_name for one in documents if one.fields.get(ALTERNATIVES) == LEFT_OUT}):
         study = _without_others(study, class_name, {one.fields[MODULE] for one in documents})
     return study
+
+
+def must_fit(frame: Path, document: Signed) -> None:
+    """Raises StudyError, in the words of the checker, where a document's ratings cannot be those of a module."""
+    from teikei.study import check, load, write_folder
+
+    changed = apply(load(frame), [document])
+    with tempfile.TemporaryDirectory() as folder:
+        problems = [problem for problem in check(write_folder(changed, folder)) if not problem.warning]
+    said = [problem.message for problem in problems if problem.place.startswith("modules.csv")]
+    if said:
+        raise StudyError(f"the plan cannot take this specification: {'; '.join(said[:10])}")
 
 
 def ratings(document: Signed) -> dict[str, Any]:
