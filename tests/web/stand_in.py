@@ -12,6 +12,10 @@ from pathlib import Path
 mode = os.environ.get("STAND_IN", "good")
 study, out = Path(sys.argv[-2]), Path(sys.argv[-1])
 print(json.dumps({"step": "Planning", "fraction": 0.4}), flush=True)
+if (out.parent / "options.json").is_file() and "preview" in (out.parent / "options.json").read_text("utf-8"):
+    from teikei.web.worker import main
+
+    sys.exit(main([str(study), str(out)]))
 if mode == "slow":
     time.sleep(30)
 if mode == "bad":

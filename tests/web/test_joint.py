@@ -151,32 +151,6 @@ def test_nobodys_file_can_bring_rows_of_another(tmp_path: Path) -> None:
         ), table
 
 
-def test_a_preview_shows_an_interval_that_holds_each_own_figure(town: Town, tmp_path: Path) -> None:
-    files = files_of(tmp_path / "small")
-    base = start_joint(town, files)
-    offers = load(tmp_path / "small")["tiers"]
-    offer = offers["offer"][0]
-    breaks = sorted(offers.filter(offers["offer"] == offer)["from_quantity"].to_list())
-    from teikei.web.preview import preview
-    from teikei.web.release_list import ReleaseList
-
-    schedule = {"offer": offer, "breaks": breaks}
-    listed = ReleaseList.model_validate(
-        {
-            **LIST.model_dump(),
-            "items": [*[item.model_dump() for item in LIST.items], {"kind": "tier_index", "schedules": [schedule]}],
-        }
-    )
-    rows = preview(load(tmp_path / "small"), "aoba", listed)
-    assert rows
-    assert all(row.lower <= row.value < row.upper for row in rows)
-    assert all(row.place.startswith(("volumes.csv:", "existing.csv:")) for row in rows)
-    study = upload(town, "planner@aoba", files)
-    answer = town["planner@aoba"].send_form(f"{base}/preview", {"version": f"{study}/1"})
-    assert answer.status_code == 200
-    assert "more private figures" in answer.text
-
-
 class _Counted:
     """Random names in a fixed order, so that two servers differ in nothing but their inputs."""
 

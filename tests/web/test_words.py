@@ -13,7 +13,7 @@ from teikei.web.pages import ROLE_TITLES
 from teikei.web.release import WITHHELD
 from teikei.web.release_design import DRIVES, DRIVES_NOT, UNKNOWN
 from teikei.web.release_list import Item
-from teikei.web.text import japanese, translator
+from teikei.web.text import in_japanese, japanese, translator
 
 _CALL = re.compile(r"""\bt\(\s*(?:"([^"]*)"|'([^']*)')""")
 
@@ -29,6 +29,35 @@ def all_sentences() -> set[str]:
     for file in resources.files("teikei.web").joinpath("templates").iterdir():
         sentences |= {one or two for one, two in _CALL.findall(file.read_text("utf-8"))}
     return sentences
+
+
+_SAID = re.compile(
+    r"(?:StudyError|NotAllowedError|DamagedRunError|TooManyAttemptsError|_need\([^\n]*?,)\(?\s*(f?)\"([^\"]+)\""
+)
+_COMMAND_LINE = ("audit.py", "serve.py", "database.py")  # said on the command line, in English
+
+
+def test_every_error_of_the_pages_is_said_in_japanese_too() -> None:
+    checked = 0
+    for file in resources.files("teikei.web").iterdir():
+        if not file.name.endswith(".py") or file.name in _COMMAND_LINE:
+            continue
+        for formatted, sentence in _SAID.findall(file.read_text("utf-8")):
+            if sentence == "; ":
+                continue
+            shown = re.sub(r"{[^}]*}", "7", sentence) if formatted else sentence
+            assert in_japanese(shown) != shown, (file.name, sentence)
+            checked += 1
+    assert checked > 50
+
+
+def test_names_that_an_error_has_filled_in_stay_as_they_are() -> None:
+    said = in_japanese("there is no company 'Aoba {x} <b>'; add it under companies and people")
+    assert "'Aoba {x} <b>'" in said
+    assert "会社" in said
+    assert (
+        in_japanese("volumes.csv:3:units: something of the checker") == "volumes.csv:3:units: something of the checker"
+    )
 
 
 def test_every_sentence_of_the_pages_has_its_japanese() -> None:

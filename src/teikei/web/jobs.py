@@ -24,7 +24,7 @@ from teikei.errors import StudyError
 from teikei.web.accounts import new_id
 from teikei.web.database import ROOM, Store
 from teikei.web.run_pages import FOLDER
-from teikei.web.worker import EXTRA, OPTIONS
+from teikei.web.worker import EXTRA, OPTIONS, PREVIEW
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 MOST_ATTEMPTS: Final = 3
@@ -177,6 +177,7 @@ class Jobs:
         folder = self.folder(workspace, job)
         for left in ("run", EXTRA, FOLDER):
             shutil.rmtree(folder / left, ignore_errors=True)
+        (folder / PREVIEW).unlink(missing_ok=True)
         study = folder / "study.xlsx" if (folder / "study.xlsx").is_file() else folder / "study"
         with (folder / "progress.jsonl").open("wb") as out, (folder / "messages.txt").open("wb") as errors:
             process = subprocess.Popen(
@@ -191,7 +192,8 @@ class Jobs:
             ending = self._watch(process, workspace, job)
         if ending == "server stops":
             return  # the job stays marked as running and is taken up again by the next start
-        good = ending == "ended" and process.returncode == 0 and (folder / "run" / "run.json").is_file()
+        whole = (folder / "run" / "run.json").is_file() or (folder / PREVIEW).is_file()
+        good = ending == "ended" and process.returncode == 0 and whole
         if ending != "cancelled":
             self._finish(workspace, job, good, self._message(folder, ending, process.returncode))
         if self._when_done is not None:

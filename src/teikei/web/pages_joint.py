@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 from teikei.errors import StudyError
 from teikei.web import joint as joints
 from teikei.web import list_form, solve, specification
-from teikei.web.access import EVERYONE, Rule, route
+from teikei.web.access import EVERYONE, Rule, route, workspace_of
 from teikei.web.accounts import BUYER, OPERATOR, PLANNER
 from teikei.web.database import ROOM
 from teikei.web.jobs import CANCELLED, DONE, FAILED
@@ -151,7 +151,8 @@ def show_joint_study(request: Request, joint: str) -> HTMLResponse:
         approvals={row["what_if"]: row for row in given},
         releases=[_shown(row) for row in releases],
         documents=[{**dict(row), **document_states[row["document"]]} for row in documents],
-        versions=own_versions(request) if caller.role == PLANNER else [],
+        versions=own_versions(request) if caller.role in (PLANNER, BUYER) else [],
+        previews=_previews(request, joint),
         room_state=room_state,
         ended=(DONE, FAILED, CANCELLED),
         facts=list_form.from_public(found["scope"].get("facts", {})),
@@ -162,6 +163,18 @@ def show_joint_study(request: Request, joint: str) -> HTMLResponse:
         settlement_open=settlement_open,
         list_text=json.dumps(found["list"].model_dump(mode="json"), indent=1, ensure_ascii=False),
     )
+
+
+def _previews(request: Request, joint: str) -> list[dict[str, Any]]:
+    """Own previews of a joint study, newest first."""
+    caller = caller_of(request)
+    if caller.role not in (PLANNER, BUYER):
+        return []
+    with server_of(request).store.company(workspace_of(caller), write=False) as connection:
+        rows = connection.execute(
+            "SELECT job, at, by, state FROM jobs WHERE study=? ORDER BY at DESC, rowid DESC LIMIT 5", (joint,)
+        ).fetchall()
+    return [dict(row) for row in rows]
 
 
 def _shown(row: Any) -> dict[str, Any]:
@@ -189,26 +202,19 @@ def change_release_list(
 
 
 @route(router, "POST", "/joint/{joint}/preview", Rule((PLANNER, BUYER), "member"))
-def show_preview(request: Request, joint: str, version: Annotated[str, Form()]) -> HTMLResponse:
-    """What a rival could infer about each own figure; computed on own data only and kept nowhere."""
-    from teikei.study import load
-    from teikei.web.preview import preview, unbounded
-
+def start_preview(request: Request, joint: str, version: Annotated[str, Form()]) -> Response:
+    """What a rival could infer about each own figure: computed in the own workspace, on own data only."""
     server, caller = server_of(request), caller_of(request)
     study, number = chosen_version(request, version)
     with server.store.operator(write=False) as connection:
         found = joints.read(connection, joint)
     assert caller.company is not None  # noqa: S101 - the rule admits companies only
-    own = load(read_version(server.store, caller.company, study, number).path)
-    rows = preview(own, caller.company, found["list"])
-    return page(
-        request,
-        "preview.html.j2",
-        joint=found,
-        rows=sorted(rows, key=lambda row: row.upper - row.lower)[:300],
-        count=len(rows),
-        unbounded=unbounded(own, caller.company, found["list"]),
-    )
+    asked = {"company": caller.company, "list": found["list"].model_dump(mode="json"), "revision": found["revision"]}
+    path = read_version(server.store, caller.company, study, number).path
+    job = server.jobs.add(caller.company, joint, 0, path, caller.name, {"preview": asked})
+    with server.store.operator() as connection:
+        record(request, connection, "started a preview", f"{joint} {job}", private=True)
+    return see(f"/jobs/{job}")
 
 
 @route(router, "POST", "/joint/{joint}/sign", _PLANNERS)

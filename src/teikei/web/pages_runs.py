@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,6 +21,7 @@ from teikei.web.jobs import DONE, QUEUED, RUNNING
 from teikei.web.pages import caller_of, page, record, see, server_of
 from teikei.web.shell import CHART_POLICY
 from teikei.web.solve import TIMELINE_SECONDS
+from teikei.web.worker import OPTIONS, PREVIEW
 from teikei.web.workspace import read_version
 
 router = APIRouter()
@@ -80,6 +82,10 @@ def _show(request: Request, job: str, name: str) -> HTMLResponse:
     folder = server.jobs.folder(workspace, job)
     parts = run_pages.index(folder) if found["report"] else []
     piece = run_pages.part(folder, name) if parts else ""
+    preview = folder / PREVIEW
+    if found["state"] == DONE and preview.is_file():
+        asked = json.loads((folder / OPTIONS).read_text("utf-8"))["preview"]
+        return page(request, "preview.html.j2", job=found, asked=asked, **json.loads(preview.read_text("utf-8")))
     if not parts and name != run_pages.ANSWER:
         raise StudyError("this run has no such file (yet)")
     with server.store.company(workspace, write=False) as connection:
@@ -114,7 +120,7 @@ def choose_comparison(job: str, other: str = "") -> Response:
 def compare_runs(request: Request, job: str, other: str) -> HTMLResponse:
     """Two runs side by side: what changed in the inputs, and in savings by rung and lever."""
     server, workspace = server_of(request), workspace_of(caller_of(request))
-    first, second = sorted((_job(request, job), _job(request, other)), key=lambda one: float(one["at"]))
+    first, second = sorted((_job(request, job), _job(request, other)), key=lambda one: (one["at"], one["version"]))
     for one in (first, second):
         if one["state"] != DONE:
             raise StudyError("only finished runs can be compared")

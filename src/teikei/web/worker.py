@@ -1,8 +1,8 @@
 """One run in a process of its own: ``python -m teikei.web.worker STUDY OUT``, with limits, progress and exit codes.
 
 The same as ``teikei run STUDY --out OUT``, with progress as JSON lines on standard output. ``options.json`` beside OUT
-may ask for a schedule and, in a joint study, for the prices of requirements. It ends when the server that started it is
-gone, so that a restarted server finds no runner of an earlier life.
+may ask for a schedule and, in a joint study, for the prices of requirements; or for a preview instead of a run. It
+ends when the server that started it is gone, so that a restarted server finds no runner of an earlier life.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 OPTIONS: Final = "options.json"
+PREVIEW: Final = "preview.json"
 EXTRA: Final = "extra"  # tables of a joint run that the report does not show
 
 
@@ -48,6 +49,9 @@ def _run(source: Path, out: Path) -> None:
 
     options = _options(out.parent)
     study = load(source)
+    if "preview" in options:
+        _preview(study, options["preview"], out.parent / PREVIEW)
+        return
     prices = options.get("requirement_prices")
     share = 0.75 if prices else 1.0
     seconds = float(options.get("schedule_seconds") or 0.0)
@@ -64,6 +68,18 @@ def _options(folder: Path) -> dict[str, Any]:
         return dict(json.loads((folder / OPTIONS).read_text("utf-8")))
     except (OSError, ValueError):
         return {}
+
+
+def _preview(study: Any, asked: dict[str, Any], file: Path) -> None:
+    """What a rival could infer about each own figure; the file stays in the owner's workspace."""
+    from teikei.web.preview import preview
+    from teikei.web.release_list import ReleaseList
+
+    _say("Looking at every figure", 0.1)
+    found = preview(study, str(asked["company"]), ReleaseList.model_validate(asked["list"]))
+    beside = file.with_suffix(".partial")
+    beside.write_text(found.text(), "utf-8")
+    beside.rename(file)
 
 
 def _requirement_prices(study: Any, coalition: str, rung: str, folder: Path) -> None:
