@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -61,6 +62,7 @@ def create_app(
     async def alive(_app: FastAPI) -> AsyncIterator[None]:
         clean_up(store)
         jobs.start()
+        threading.Thread(target=_warm_up, name="warm up", daemon=True).start()
         yield
         jobs.stop()
 
@@ -78,6 +80,12 @@ def create_app(
     _answer_errors_in_words(app)
     refuse_undeclared(app)
     return app
+
+
+def _warm_up() -> None:
+    """Loads, once the server answers, what the pages of tables and runs need."""
+    import teikei.web.compare
+    import teikei.web.tables  # noqa: F401
 
 
 def first_link(app: FastAPI) -> str | None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from teikei.errors import StudyError
 from teikei.web.tables import Change, differences
+from teikei.web.workspace import keep
+
+if TYPE_CHECKING:
+    from teikei.runs.types import Run
 
 MOST_CHANGES: Final = 200
 
@@ -26,13 +31,9 @@ class Comparison:
 
 def compare(first: Path, second: Path) -> Comparison:
     """What differs between two finished runs. Raises DamagedRunError or StudyError where one cannot be compared."""
-    from teikei.runs import read
     from teikei.runs.compare import saving_by_lever, saving_by_rung
 
-    one, two = read(first), read(second)
-    for run in (one, two):
-        if not {"cost_by_rung", "savings_by_lever"} <= set(run.tables):
-            raise StudyError("one of these runs holds no costs by rung; run the study again and compare then")
+    one, two = _costs(first), _costs(second)
     rungs = _pairs(saving_by_rung(one), saving_by_rung(two))
     return Comparison(
         changes=differences(_inputs(first), _inputs(second)),
@@ -41,6 +42,32 @@ def compare(first: Path, second: Path) -> Comparison:
         currency=str(one.meta.get("study", {}).get("currency", "")),
         figure=_figure(rungs),
     )
+
+
+def kept_comparison(first: Path, second: Path) -> Comparison:
+    """The same for the folders of two jobs, computed once: finished runs never change."""
+    file = first / f"against-{second.name}.json"
+    if file.is_file():
+        known = json.loads(file.read_text("utf-8"))
+        changes = [Change(**one) for one in known["changes"]]
+        return Comparison(changes, known["rungs"], known["levers"], known["currency"], known["figure"])
+    found = compare(first / "run", second / "run")
+    keep(file, json.dumps(asdict(found), ensure_ascii=False))
+    return found
+
+
+def _costs(folder: Path) -> Run:
+    """The two tables of a run that are compared."""
+    import polars as pl
+
+    from teikei.runs.types import Run
+
+    try:
+        meta = json.loads((folder / "run.json").read_text("utf-8"))
+        files = {name: folder / "tables" / f"{name}.parquet" for name in ("cost_by_rung", "savings_by_lever")}
+        return Run(folder, {name: pl.read_parquet(file) for name, file in files.items()}, meta)
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise StudyError("one of these runs holds no costs by rung; run the study again and compare then") from error
 
 
 def _inputs(run: Path) -> Path:

@@ -16,7 +16,6 @@ from markupsafe import Markup
 from teikei.errors import StudyError
 from teikei.web import run_pages
 from teikei.web.access import WORKERS, Rule, route, workspace_of
-from teikei.web.compare import MOST_CHANGES, compare
 from teikei.web.jobs import DONE, QUEUED, RUNNING
 from teikei.web.pages import caller_of, page, record, see, server_of
 from teikei.web.shell import CHART_POLICY
@@ -120,11 +119,13 @@ def choose_comparison(job: str, other: str = "") -> Response:
 def compare_runs(request: Request, job: str, other: str) -> HTMLResponse:
     """Two runs side by side: what changed in the inputs, and in savings by rung and lever."""
     server, workspace = server_of(request), workspace_of(caller_of(request))
+    from teikei.web.compare import MOST_CHANGES, kept_comparison
+
     first, second = sorted((_job(request, job), _job(request, other)), key=lambda one: (one["at"], one["version"]))
     for one in (first, second):
         if one["state"] != DONE:
             raise StudyError("only finished runs can be compared")
-    found = compare(*(server.jobs.folder(workspace, one["job"]) / "run" for one in (first, second)))
+    found = kept_comparison(*(server.jobs.folder(workspace, one["job"]) for one in (first, second)))
     answer = page(
         request,
         "against.html.j2",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
 from teikei.errors import StudyError
-from teikei.study.columns import Column, all_columns
-from teikei.study.read_folder import SETTINGS_FILE
-from teikei.web import tables
 from teikei.web.access import WORKERS, Rule, route, workspace_of
 from teikei.web.pages import caller_of, form_texts, page, record, see, server_of
-from teikei.web.workspace import Version, add_edit, read_version, study_path, version_folder
+from teikei.web.workspace import Version, add_edit, keep, read_version, study_path, version_folder
+
+if TYPE_CHECKING:  # what reads tables is loaded when it is needed: the server starts without it
+    from teikei.study.columns import Column
+    from teikei.web.tables import Sheet
 
 router = APIRouter()
 _OBJECT: Final = Rule(WORKERS, "workspace")
@@ -43,6 +46,9 @@ def _newest(request: Request, study: str) -> tuple[int, str]:
 @route(router, "GET", "/studies/{study}/{version}/edit", _OBJECT)
 def list_tables(request: Request, study: str, version: str) -> HTMLResponse:
     """All tables of a version with their rows and problems."""
+    from teikei.study.columns import all_columns
+    from teikei.web import tables
+
     chosen = _read(request, study, version)
     newest, title = _newest(request, study)
     sheets = tables.read_sheets(chosen.path)
@@ -73,6 +79,9 @@ def show_table(
     request: Request, study: str, version: str, name: str, start: int = 0, find: str = "", column: str = ""
 ) -> HTMLResponse:
     """One table, some rows at a time; editable where it is the newest version."""
+    from teikei.study.columns import all_columns
+    from teikei.web import tables
+
     chosen = _read(request, study, version)
     newest, title = _newest(request, study)
     own, wrong = tables.problems_of(chosen.problems, name)
@@ -116,13 +125,15 @@ def show_table(
     )
 
 
-def _sheet(sheets: dict[str, tables.Sheet], name: str) -> tables.Sheet:
+def _sheet(sheets: dict[str, Sheet], name: str) -> Sheet:
     if name not in sheets:
         raise StudyError("a study has no table of this name; choose one from the list of tables")
     return sheets[name]
 
 
-def _choices(sheets: dict[str, tables.Sheet], column: Column | None) -> list[str]:
+def _choices(sheets: dict[str, Sheet], column: Column | None) -> list[str]:
+    from teikei.web import tables
+
     if column is None:
         return []
     if column.kind == "boolean":
@@ -140,6 +151,9 @@ def save_table(
     note: Annotated[str, Form()] = "",
 ) -> Response:
     """Keeps the edit as a new version with every problem it has, and shows the table again."""
+    from teikei.study.read_folder import SETTINGS_FILE
+    from teikei.web import tables
+
     server, caller = server_of(request), caller_of(request)
     workspace = workspace_of(caller)
     source = _read(request, study, version).path
@@ -165,7 +179,9 @@ def save_table(
     return see(f"/studies/{study}/{made.version}/edit/{name}?start={start if start.isdigit() else 0}")
 
 
-def _edited(sheet: tables.Sheet, form: dict[str, str]) -> tables.Sheet:
+def _edited(sheet: Sheet, form: dict[str, str]) -> Sheet:
+    from teikei.web import tables
+
     cells: dict[tuple[int, int], str] = {}
     new = [[""] * len(sheet.header) for _ in range(NEW_ROWS)]
     for key, text in form.items():
@@ -183,8 +199,7 @@ def show_changes(request: Request, study: str, version: str) -> HTMLResponse:
     store, workspace = server_of(request).store, workspace_of(caller_of(request))
     number = int(version)
     _, title = _newest(request, study)
-    before = study_path(version_folder(store, workspace, study, number - 1))
-    changes = [] if number == 1 else tables.differences(before, _read(request, study, version).path)
+    changes = [] if number == 1 else _changes(version_folder(store, workspace, study, number))
     return page(
         request,
         "changes.html.j2",
@@ -194,3 +209,16 @@ def show_changes(request: Request, study: str, version: str) -> HTMLResponse:
         changes=changes[:500],
         more=max(0, len(changes) - 500),
     )
+
+
+def _changes(folder: Path) -> list[dict[str, Any]]:
+    """The differences of a version to the one before it; kept beside it, since neither ever changes."""
+    kept = folder / "changes.json"
+    if kept.is_file():
+        return list(json.loads(kept.read_text("utf-8")))
+    from teikei.web.tables import differences
+
+    before = study_path(folder.parent / str(int(folder.name) - 1))
+    found = [asdict(one) for one in differences(before, study_path(folder))]
+    keep(kept, json.dumps(found, ensure_ascii=False))
+    return found

@@ -13,15 +13,16 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import polars as pl
+from typing import TYPE_CHECKING, Any, Final
 
 from teikei.errors import StudyError
-from teikei.study import Study
-from teikei.study.columns import all_columns, parse_plain
 from teikei.web import specification
 from teikei.web.design_fields import ALTERNATIVES, LEFT_OUT, MODULE, fields_of
+
+if TYPE_CHECKING:  # the tables of a study are loaded when they are needed: the server starts without them
+    import polars as pl
+
+    from teikei.study import Study
 
 _OWN_MODULE: Final = {"modules": "module", "offers": "module"}
 
@@ -48,6 +49,8 @@ def apply(study: Study, documents: Sequence[Signed]) -> Study:
 
     Raises StudyError where a document names a module that the study does not have, or two documents name the same one.
     """
+    import polars as pl
+
     named = [one.fields.get(MODULE, "") for one in documents]
     for document, module in zip(documents, named, strict=True):
         known = study["modules"].filter(pl.col("class") == document.class_name)["module"].to_list()
@@ -77,6 +80,8 @@ def must_fit(frame: Path, document: Signed) -> None:
 
 def ratings(document: Signed) -> dict[str, Any]:
     """Column of ``modules`` -> typed value of a signed document."""
+    from teikei.study.columns import all_columns, parse_plain
+
     columns = all_columns()["modules"]
     return {
         field.input: parse_plain(columns[field.input], _whole(columns[field.input].kind, document.fields[field.name]))
@@ -90,6 +95,8 @@ def _whole(kind: str, text: str) -> str:
 
 
 def _with_ratings(study: Study, document: Signed) -> Study:
+    import polars as pl
+
     own = pl.col("module") == document.fields[MODULE]
     changes = [
         pl.when(own).then(pl.lit(value, dtype=study["modules"].schema[column])).otherwise(pl.col(column)).alias(column)
@@ -100,6 +107,8 @@ def _with_ratings(study: Study, document: Signed) -> Study:
 
 def _without_others(study: Study, class_name: str, signed: set[str]) -> Study:
     """Leaves out modules of a class that are neither signed, nor in force, nor one company's own or paid by one."""
+    import polars as pl
+
     modules = study["modules"]
     in_force = set(study["existing"]["module"].to_list())
     gone = {
@@ -117,6 +126,8 @@ def _without_others(study: Study, class_name: str, signed: set[str]) -> Study:
 
 def _without_rows(ranges: pl.DataFrame, gone: Mapping[str, set[str]]) -> pl.DataFrame:
     """Ranges of figures that are no longer there go too: their rows are named by the first part of their key."""
+    import polars as pl
+
     first = pl.col("row").str.split("/").list.first()
     kept = pl.lit(True)
     for table, names in gone.items():

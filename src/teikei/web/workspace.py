@@ -130,6 +130,13 @@ def read_version(store: Store, workspace: str, study: str, version: int) -> Vers
     return Version(study, version, study_path(folder), problems)
 
 
+def keep(file: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    beside = file.with_name(f".{file.name}.{new_id()}")
+    beside.write_text(text, "utf-8")
+    os.replace(beside, file)
+
+
 def folder_hash(path: Path) -> str:
     """SHA-256 over names and contents of a study's files, in the order of names."""
     total = hashlib.sha256()
