@@ -87,6 +87,8 @@ def _warm_up() -> None:
     import teikei.web.compare
     import teikei.web.tables  # noqa: F401
 
+    pages_people.of_packages("plotly.min.js", packed=True)
+
 
 def first_link(app: FastAPI) -> str | None:
     """A one-time link that makes the operator, where there is none yet."""

@@ -64,6 +64,7 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["moment"] = _moment
+    environment.filters["plain"] = "{:.12g}".format
     environment.globals["role_titles"] = ROLE_TITLES
     environment.globals["workers"] = WORKERS
     return environment

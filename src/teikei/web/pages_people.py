@@ -36,7 +36,7 @@ def static(request: Request, name: str) -> Response:
         headers = {"Cache-Control": "public, max-age=86400", "Vary": "Accept-Encoding"}
         if packed:
             headers["Content-Encoding"] = "gzip"
-        return Response(_of_packages(name, packed), media_type=_OF_PACKAGES[name], headers=headers)
+        return Response(of_packages(name, packed=packed), media_type=_OF_PACKAGES[name], headers=headers)
     if name not in _STATIC:
         raise HTTPException(404)
     content = resources.files("teikei.web").joinpath("static", name).read_bytes()
@@ -44,7 +44,8 @@ def static(request: Request, name: str) -> Response:
 
 
 @cache
-def _of_packages(name: str, packed: bool) -> bytes:
+def of_packages(name: str, *, packed: bool) -> bytes:
+    """A file of the plotly package, or of the report: as it is, or packed with gzip."""
     if name == "plotly.min.js":
         from plotly.offline import get_plotlyjs
 

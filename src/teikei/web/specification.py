@@ -6,6 +6,7 @@ document counts as signed when every member has signed its newest version.
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import math
@@ -175,7 +176,9 @@ def as_workbook(found: Mapping[str, Any]) -> bytes:
 
     packed = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    proposed = found["drafts"][-1]["at"] if found["drafts"] else 0.0
     with xlsxwriter.Workbook(packed, options) as book:
+        book.set_properties({"created": dt.datetime.fromtimestamp(proposed, dt.UTC)})  # the same file at any hour
         bold = book.add_format({"bold": True})
         sheet = book.add_worksheet("specification")
         sheet.set_column(0, 0, 48)
