@@ -12,7 +12,7 @@ from teikei.web.joint import STATES
 from teikei.web.pages import ROLE_TITLES
 from teikei.web.release import WITHHELD
 from teikei.web.release_design import DRIVES, DRIVES_NOT, UNKNOWN
-from teikei.web.release_list import Item
+from teikei.web.release_list import Item, band_text
 from teikei.web.text import in_japanese, japanese, translator
 
 _CALL = re.compile(r"""\bt\(\s*(?:"([^"]*)"|'([^']*)')""")
@@ -49,6 +49,11 @@ def test_every_error_of_the_pages_is_said_in_japanese_too() -> None:
             assert in_japanese(shown) != shown, (file.name, sentence)
             checked += 1
     assert checked > 50
+
+
+def test_bands_are_said_in_japanese() -> None:
+    said = [in_japanese(band_text((-5.0, 5000.0), value)) for value in (-9.0, 0.0, 7000.0)]
+    assert said == ["-5 未満", "-5 以上 5,000 未満", "5,000 以上"]
 
 
 def test_names_that_an_error_has_filled_in_stay_as_they_are() -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
 
+_BAND = re.compile(r"(-?[\d,.]+) to (-?[\d,.]+)|below (-?[\d,.]+)|(-?[\d,.]+) or more")
+
 
 @cache
 def japanese() -> Mapping[str, str]:
@@ -35,7 +37,7 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
 
 def in_japanese(sentence: str) -> str:
     """A sentence in Japanese, also where its names have been filled in already; itself where nothing fits."""
-    found = japanese().get(sentence)
+    found = japanese().get(sentence) or _band(sentence)
     if found is not None or len(sentence) > 500:
         return found or sentence
     for pattern, other in _patterns():
@@ -43,6 +45,15 @@ def in_japanese(sentence: str) -> str:
         if match is not None:
             return other.format(**match.groupdict())
     return sentence
+
+
+def _band(text: str) -> str | None:
+    """The band of a release, as ``band_text`` writes it."""
+    found = _BAND.fullmatch(text)
+    if found is None:
+        return None
+    low, high, below, above = found.groups()
+    return f"{low} 以上 {high} 未満" if low else f"{below} 未満" if below else f"{above} 以上"
 
 
 def translator(language: str) -> Callable[..., str]:
