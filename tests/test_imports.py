@@ -9,7 +9,7 @@ import pytest
 
 import teikei
 
-LINE = ["study", "modules", "simulate", "plan", "develop", "split", "market", "report", "runs", "flow", "web", "cli"]
+LINE = ["study", "modules", "simulate", "plan", "develop", "split", "market", "report", "runs", "flow", "sweep", "web", "cli"]
 EVERYWHERE = {"errors", "units"}
 ROOT = Path(teikei.__file__).parent
 
