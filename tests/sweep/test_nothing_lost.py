@@ -41,7 +41,7 @@ def undisturbed(count: int) -> list[object]:
 def finish(folder: Path, count: int, processes: int = 2) -> Tally:
     tally = Tally()
     with workers(processes) as crew:
-        compute(many(count), b"0.001", Shelf(folder), crew, quiet, tally, work=busy)
+        compute(many(count), b"0.001", Shelf(folder), crew, quiet, tally, busy)
     return tally
 
 
@@ -66,7 +66,7 @@ from tests.sweep.tiny import busy, many
 if __name__ == "__main__":
     print("begun", flush=True)
     with workers(2) as crew:
-        compute(many(int(sys.argv[2])), b"0.02", Shelf(Path(sys.argv[1])), crew, lambda *_: None, Tally(), work=busy)
+        compute(many(int(sys.argv[2])), b"0.02", Shelf(Path(sys.argv[1])), crew, lambda *_: None, Tally(), busy)
     print("ended", flush=True)
 """
 
@@ -171,7 +171,7 @@ def test_workers_killed_at_random_moments_are_replaced_and_numbers_stay(tmp_path
         killer = threading.Thread(target=kill_workers, args=(crew, Shelf(tmp_path), stop, killed, times))
         killer.start()
         try:
-            compute(many(count), b"0.02", Shelf(tmp_path), crew, quiet, tally, work=busy)
+            compute(many(count), b"0.02", Shelf(tmp_path), crew, quiet, tally, busy)
         finally:
             stop.set()
             killer.join()
@@ -191,7 +191,7 @@ def deadly(blob: bytes, samples: tuple[object, ...]) -> list[object]:
 def test_sample_that_kills_every_worker_is_given_up_and_all_others_are_computed(tmp_path: Path) -> None:
     tally, named = Tally(), many(12)
     with workers(2) as crew:
-        compute(named, b"0.05", Shelf(tmp_path), crew, quiet, tally, work=deadly)
+        compute(named, b"0.05", Shelf(tmp_path), crew, quiet, tally, deadly)
     assert list(tally.given_up) == [next(iter(named))]
     assert [outcome is not None for outcome in numbers(Shelf(tmp_path), list(named))] == [False, *[True] * 11]
 
@@ -261,7 +261,7 @@ def test_sweep_stopped_by_a_full_disk_goes_on_when_there_is_room(
 
     monkeypatch.setattr(os, "fsync", full)
     with workers(1) as crew, pytest.raises(SweepStoppedError, match="no room left"):
-        compute(many(20), b"0.001", shelf, crew, quiet, Tally(), work=busy)
+        compute(many(20), b"0.001", shelf, crew, quiet, Tally(), busy)
     monkeypatch.undo()
     assert 0 < sum(one is not None for one in numbers(shelf, list(many(20)))) < 20
     assert not list(tmp_path.rglob("*.part"))

@@ -20,6 +20,8 @@ from typing import Any, Final, Protocol
 from teikei.errors import StudyError
 from teikei.sweep.types import SweepStoppedError
 
+ANSWER_SECONDS: Final = 15
+
 ONE_THREAD: Final[Mapping[str, str]] = {
     "POLARS_MAX_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -170,7 +172,7 @@ def _join_cluster(address: str) -> Cluster:
             "--cluster needs Dask, which is not installed: pip install 'teikei[cluster]', here and on every worker"
         ) from None
     try:
-        client = client_of(address, timeout=15, set_as_default=False)
+        client = client_of(address, timeout=ANSWER_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise SweepStoppedError(
             f"no Dask scheduler answers at {address} ({type(error).__name__}): start one with `dask scheduler`, see "
