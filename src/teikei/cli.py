@@ -200,6 +200,33 @@ def sweep(
 
 
 @app.command()
+def robust(
+    study: StudyPath,
+    rung: Annotated[str, typer.Option(help="Rung at which modules and plants are settled")],
+    samples: Annotated[int, typer.Option(help="Scenarios of the volumes, drawn from the study's ranges")] = 4,
+    out: Annotated[Path | None, typer.Option(help="Folder (default: sweeps/NAME-robust)")] = None,
+    seed: Annotated[int, typer.Option(help="Start of the random numbers")] = 0,
+    alpha: Annotated[float, typer.Option(help="CVaR: mean cost of the worst 1 - alpha of the scenarios")] = 0.8,
+    weight: Annotated[float, typer.Option(help="Weight of CVaR beside the expected cost")] = 0.5,
+    workers: Annotated[int | None, typer.Option(help="Processes (default: one a processor)")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT")] = None,
+) -> None:
+    """Develop now, buy later: modules and plants before the volumes are known, awards after; and what that is worth."""
+    from teikei.study import load
+    from teikei.sweep.robust_report import robust_files
+    from teikei.terminal import progress_bar
+
+    read = load(study)
+    with progress_bar() as progress:
+        page, told = robust_files(
+            read, rung, samples, out, seed=seed, alpha=alpha, weight=weight, count=workers, cluster=cluster,
+            progress=progress,
+        )  # fmt: skip
+    typer.echo(told)
+    typer.echo(f"Report: {page}")
+
+
+@app.command()
 def export(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run")],
     kind: Annotated[str, typer.Option("--format", help="parquet, csv or xlsx")] = "xlsx",
