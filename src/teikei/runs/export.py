@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,12 +18,12 @@ import xlsxwriter
 
 from teikei.errors import StudyError
 from teikei.runs.store import read
-from teikei.study.cells import guarded
 
 FORMATS: Final = ("parquet", "csv", "xlsx")
 _MOST_ROWS: Final = 1_048_575
 _LONGEST_TEXT: Final = 32_000
 _PLAIN_TEXT: Final = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _FORBIDDEN_IN_NAMES: Final = str.maketrans(dict.fromkeys("[]:*?/\\'", "_"))
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -84,7 +85,7 @@ def _parquet(table: pl.DataFrame, file: Path) -> None:
 def _csv(table: pl.DataFrame, file: Path) -> None:
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([guarded(name) for name in table.columns])
+        writer.writerow([_guarded(name) for name in table.columns])
         for row in table.iter_rows():
             writer.writerow([_text(value) for value in row])
 
@@ -103,8 +104,15 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return repr(value) if isfinite(value) else ""
     if isinstance(value, list | tuple):
-        return guarded(";".join(_text(part) for part in value))
-    return guarded(value.isoformat() if isinstance(value, datetime | date) else str(value))
+        return _guarded(";".join(_text(part) for part in value))
+    return _guarded(value.isoformat() if isinstance(value, datetime | date) else str(value))
+
+
+def _guarded(text: str) -> str:
+    """Text that no spreadsheet takes for a formula, also one that trims cells or breaks lines at a carriage return."""
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    start = plain.lstrip("\t\n \u3000\ufeff\u00a0")
+    return f"'{plain}" if start.startswith(("=", "+", "-", "@")) and not _NUMBER.fullmatch(plain) else plain
 
 
 class _Exact(float):
