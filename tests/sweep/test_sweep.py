@@ -22,13 +22,13 @@ from teikei.study import Study
 from teikei.study.columns import all_columns
 from teikei.sweep import Sweep, sweep
 from teikei.sweep.files import read_record
-from teikei.sweep.inputs import read_uncertainty
-from teikei.sweep.one import NOT_SIMULATED, SETTINGS_NOT_SIMULATED, evaluate, simulation_key
+from teikei.sweep.inputs import read_uncertainty, sampled_study
+from teikei.sweep.one import NOT_SIMULATED, SETTINGS_NOT_SIMULATED, evaluate, packed, plans_to_keep, simulation_key
 from teikei.sweep.types import Options, Sample
 from tests.sweep.test_nothing_lost import ROOT
 from tests.sweep.tiny import kit_study, short_study
 
-ASKED = {"samples": 12, "seed": 4, "predict": False, "tornado": 2, "indices": 4}
+ASKED = {"samples": 8, "seed": 4, "predict": False, "tornado": 2, "indices": 2}
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_more_samples_reuse_those_that_are_there(study: Study, finished: Sweep, 
     before = files(folder)
     sweep(study, folder, count=1, **{**ASKED, "tornado": 0, "indices": 0})
     after = files(folder)
-    assert len(after) == 13
+    assert len(after) == 1 + ASKED["samples"]
     assert before.items() <= after.items()
     assert after.items() <= files(finished.path).items()
 
@@ -190,6 +190,36 @@ def test_record_that_is_damaged_or_newer_says_what_to_do(tmp_path: Path, text: s
     (tmp_path / "sweep.json").write_text(text, "utf-8")
     with pytest.raises(DamagedRunError, match=r"again|Update teikei"):
         read_record(tmp_path)
+
+
+def test_kept_plans_cost_what_repricing_says_and_never_less_than_planning_again(study: Study) -> None:
+    uncertainty, options = read_uncertainty(study), Options(None, False, 1)
+    kept = plans_to_keep(packed(study, uncertainty, options))
+    catalogue = modules.catalogue(study)
+    for level in (None, 0.1, 0.6, 0.95):
+        quantiles = {} if level is None else {driver.name: level for driver in uncertainty.drivers}
+        sample = Sample("bands", 0, tuple(quantiles.items()))
+        held = evaluate(study, uncertainty, options, sample, kept)
+        planned = evaluate(study, uncertainty, options, sample)
+        assert held.status == planned.status == "done"
+        moved = sampled_study(study, uncertainty, quantiles)
+        for (coalition, rung), one in kept.items():
+            name = f"cost/{coalition}/{rung}"
+            again = plan.reprice(moved, catalogue, one, moved["volumes"]).value
+            assert held.figures[name] == pytest.approx(again, rel=1e-12)
+            if level is None:
+                assert held.figures[name] == pytest.approx(one.value, rel=1e-12)
+            assert planned.figures[name] <= held.figures[name] * (1 + 1e-4)  # the gap a plan may leave
+        assert held.figures["over/buying"] >= 0
+
+
+def test_sweep_with_kept_plans_ends_and_says_so(study: Study, tmp_path: Path) -> None:
+    asked = {**ASKED, "again": False, "indices": 0}
+    kept = sweep(study, tmp_path / "out", count=1, **asked)
+    assert kept.record["counts"]["bands"]["done"] == ASKED["samples"]
+    assert "kept and priced" in kept.page.read_text("utf-8")
+    again = sweep(study, tmp_path / "out", count=1, **asked)
+    assert again.tables["bands"].equals(kept.tables["bands"])
 
 
 def moved_columns() -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from teikei.sweep.types import Array, Sample, Uncertainty
 
 _UNITS: Final = {
     "saving": "million", "gap": "million", "cost": "million", "share": "million", "lever": "million",
+    "over": "count",
     "ev_share": "fraction", "ev_change": "fraction",
 }  # fmt: skip
 Mask = npt.NDArray[np.bool_]

@@ -10,6 +10,7 @@ import hashlib
 import pickle
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -47,18 +48,25 @@ _SIMULATED_TABLES: Final = (
 )  # fmt: skip
 
 
-def evaluate(study: Study, uncertainty: Uncertainty, options: Options, sample: Sample) -> Outcome:
+Kept = Mapping[tuple[str, str], Plan]
+
+
+def evaluate(
+    study: Study, uncertainty: Uncertainty, options: Options, sample: Sample, kept: Kept | None = None
+) -> Outcome:
     """What one sample comes to; a study without a plan, or a fault, is an outcome with a sentence, not an exception.
 
     figures: ``saving/RUNG`` (grand coalition against all alone), ``gap/RUNG`` (what the solver leaves open of it),
     ``cost/COALITION/RUNG``, ``share/RUNG/COMPANY`` (its saving, Shapley value), ``ev_share/RUNG/YEAR``,
     ``ev_change/RUNG/YEAR``, ``lever/RUNG/LEVER``; million of the study's currency, fractions. decisions:
     ``shared/RUNG`` modules developed or bought as one drawing for two blocs or more, ``awarded/RUNG`` suppliers.
+    kept: plans to price instead of planning; then ``over/RUNG`` counts the sites and plants that would have to deliver
+    more than they can, and there are neither gaps nor levers.
     """
     began = time.perf_counter()
     try:
         drawn = sampled_study(study, uncertainty, dict(sample.quantiles), sample.scenario)
-        figures, decisions = _line(drawn, options)
+        figures, decisions = _line(drawn, options) if kept is None else _kept_line(drawn, options, kept)
         status, message = "done", ""
     except (StudyError, NoPlanError) as error:
         figures, decisions, status, message = {}, {}, "no plan", str(error)
@@ -74,15 +82,47 @@ def _line(study: Study, options: Options) -> tuple[dict[str, float], dict[str, t
     performance = _simulated(study, catalogue)
     plans = plan.solve(study, catalogue, performance, rungs=options.rungs)
     figures = dict(_plan_figures(study, plans))
-    allocation = split.allocate(study, plans)
-    wanted = (pl.col("kind") == "saving") & (pl.col("rule") == RULE)
-    for rung, company, value in allocation.shares.filter(wanted).select("rung", "company", "value").iter_rows():
-        figures[f"share/{rung}/{company}"] = value
+    figures |= _shares(study, plans)
     for rung, lever, value in _levers(study, plans):
         figures[f"lever/{rung}/{lever}"] = value
     if options.market:
         figures |= _market(study, catalogue, plans, options)
     return figures, _decisions(study, plans)
+
+
+def plans_to_keep(blob: bytes) -> Kept:
+    """The plans of the study as it stands, without their tables: what every sample prices where plans are kept."""
+    study, _, options, _ = _unpacked(blob)
+    catalogue = modules.catalogue(study)
+    plans = plan.solve(study, catalogue, _simulated(study, catalogue), rungs=options.rungs)
+    evaluated = {key: one for key, one in plans.by_key.items() if one.status != "not evaluated"}
+    return {key: replace(one, tables={}) for key, one in evaluated.items()}
+
+
+def _kept_line(study: Study, options: Options, kept: Kept) -> tuple[dict[str, float], dict[str, tuple[str, ...]]]:
+    """Designs and award shares as they were planned, at the sample's prices, rates and volumes."""
+    catalogue = modules.catalogue(study)
+    priced, over = {}, {}
+    for key, one in kept.items():
+        found = plan.reprice(study, catalogue, one, study["volumes"])
+        priced[key] = replace(found, bound=found.value, gap=0.0, status="gap")
+        over[key] = sum("would deliver" in message for message in found.messages)
+    texts = ("coalition", "rung", "from_rung", "company", "lever", "method")
+    none = pl.DataFrame(schema={**dict.fromkeys(texts, pl.String), "value": pl.Float64})
+    plans = Plans(priced, none, none, ())
+    figures = {name: value for name, value in _plan_figures(study, plans) if not name.startswith("gap/")}
+    for one in _grand(study, plans)[1:]:
+        figures[f"over/{one.rung}"] = float(over[(one.coalition, one.rung)])
+    figures |= _shares(study, plans)
+    if options.market:
+        figures |= _market(study, catalogue, plans, options)
+    return figures, _decisions(study, plans)
+
+
+def _shares(study: Study, plans: Plans) -> dict[str, float]:
+    shares = split.allocate(study, plans).shares
+    rows = shares.filter((pl.col("kind") == "saving") & (pl.col("rule") == RULE))
+    return {f"share/{rung}/{name}": value for rung, name, value in rows.select("rung", "company", "value").iter_rows()}
 
 
 def _grand(study: Study, plans: Plans) -> list[Plan]:
@@ -180,19 +220,19 @@ def _simulated(study: Study, catalogue: Catalogue) -> Performance:
 
 
 @lru_cache(maxsize=2)
-def _unpacked(blob: bytes) -> tuple[Study, Uncertainty, Options]:
-    study, uncertainty, options = pickle.loads(blob)  # noqa: S301  made by ``packed`` in the coordinating process
-    return study, uncertainty, options
+def _unpacked(blob: bytes) -> tuple[Study, Uncertainty, Options, Kept | None]:
+    study, uncertainty, options, kept = pickle.loads(blob)  # noqa: S301  made by ``packed`` in the coordinating process
+    return study, uncertainty, options, kept
 
 
-def packed(study: Study, uncertainty: Uncertainty, options: Options) -> bytes:
+def packed(study: Study, uncertainty: Uncertainty, options: Options, kept: Kept | None = None) -> bytes:
     """What every sample of a sweep has in common, as bytes that a worker unpacks once."""
     bare = Study(study.settings, study.tables, study.path, {}, study.input_hashes, (), study.scenario)
-    return pickle.dumps((bare, uncertainty, options), protocol=5)
+    return pickle.dumps((bare, uncertainty, options, kept), protocol=5)
 
 
 def evaluate_chunk(blob: bytes, samples: tuple[Sample, ...]) -> list[tuple[dict[str, Any], float]]:
     """What a worker does: outcomes of some samples as plain data, and the seconds of each."""
-    study, uncertainty, options = _unpacked(blob)
-    outcomes = [evaluate(study, uncertainty, options, sample) for sample in samples]
+    study, uncertainty, options, kept = _unpacked(blob)
+    outcomes = [evaluate(study, uncertainty, options, sample, kept) for sample in samples]
     return [(outcome.as_json(), outcome.seconds) for outcome in outcomes]

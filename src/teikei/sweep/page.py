@@ -19,6 +19,7 @@ from teikei.report.page import render
 from teikei.sweep.files import write_whole
 
 MOST_ROWS = 14
+KEPT = "the plans of the study as it stands, kept and priced with the figures of each sample"
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def _answer(told: Told) -> Answer:
         f"{told.done} of {counts['asked']} samples of {len(told.record['inputs'])} uncertain inputs; bands run from "
         "10 % to 90 % of the samples. The ranges are the study's own, most of them assumptions."
     )
+    if not told.record["planned_again"]:
+        trust += f" Priced are {KEPT}: this says how sure those plans are, not which would be best in each sample."
     if told.record["state"] != "done":
         trust = f"This sweep was stopped before its end: what follows rests on what there is. {trust}"
     if counts["no_plan"] + counts["fault"]:
@@ -402,6 +405,7 @@ def _how(told: Told) -> Section:
         ["Computed", ", ".join(f"{part} {one['done']} of {one['asked']}" for part, one in counts.items())],
         ["Rungs", ", ".join(record["rungs"])],
         ["Prices and sales", f"with {record['market_draws']} draws" if record["market"] else "not predicted"],
+        ["Plans", "every sample planned again" if record["planned_again"] else KEPT],
         ["State", record["state"]],
         ["Versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())],
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ from teikei.sweep.files import (
 )
 from teikei.sweep.gather import Gathered
 from teikei.sweep.inputs import read_uncertainty
-from teikei.sweep.one import evaluate_chunk, packed
+from teikei.sweep.one import evaluate_chunk, packed, plans_to_keep
 from teikei.sweep.page import write_page
 from teikei.sweep.types import Array, Options, Sample, SweepStoppedError, Uncertainty
 
@@ -89,6 +90,7 @@ def sweep(
     indices: int = 0,
     predict: bool = True,
     market_draws: int = 1,
+    again: bool = True,
     count: int | None = None,
     cluster: str | None = None,
     progress: Progress | None = None,
@@ -98,15 +100,17 @@ def sweep(
     out: folder (default ``sweeps/NAME``); samples already there are not computed again. samples, seed, method: of the
     bands (``sobol`` or ``lhs``); tornado: how many of the most telling inputs are looked at one by one; indices: base
     points of the Sobol indices over the same inputs (each costs their number + 3 samples; 0 = none). rungs: which to
-    plan (default all); predict: whether prices and sales are predicted, with ``market_draws`` draws each; count:
-    processes (default one a processor); cluster: address of a Dask scheduler instead.
+    plan (default all); again: every sample is planned anew, else the plans of the study as it stands are kept and
+    priced (a hundred times faster; it tells how sure this plan is, not which plan would be best); predict: whether
+    prices and sales are predicted, with ``market_draws`` draws each; count: processes (default one a processor);
+    cluster: address of a Dask scheduler instead.
 
     Raises StudyError (the input is wrong), NoPlanError (no sample has a plan), SweepStoppedError (full disk, lost
     cluster: what it has stays, the same command goes on). KeyboardInterrupt passes through after tables are written.
     """
     asked = Plan(
         samples, seed, method, tornado, indices,
-        Options(None if rungs is None else tuple(rungs), predict, market_draws),
+        Options(None if rungs is None else tuple(rungs), predict, market_draws, again),
     )  # fmt: skip
     if seed < 0 or tornado < 0 or indices < 0 or market_draws < 1:
         raise StudyError("seed, tornado and indices are 0 or above, market draws 1 or above")
@@ -150,6 +154,7 @@ class _Conductor:
     def perform(self) -> Sweep:
         """Computes part by part, then writes what was found; when stopped, writes what there is and says so."""
         try:
+            self._keep_plans()
             self._compute("base")
             self._compute("bands")
             names = self._telling()
@@ -170,6 +175,18 @@ class _Conductor:
             with suppress(SweepStoppedError, OSError, NoPlanError):
                 self._write("stopped")
             raise SweepInterruptedError(f"Stopped. {self._has()}") from None
+
+    def _keep_plans(self) -> None:
+        """Where samples are not planned again: the plans that all of them price. Planned once more after a stop."""
+        named = [sample_name(self.common, sample) for part in self.parts.values() for sample in part]
+        if self.asked.options.again or all(self.shelf.read(name) is not None for name in named):
+            return
+        self.progress("planning the study as it stands", 0.0)
+        try:
+            kept = self.crew.executor().submit(plans_to_keep, self.blob).result()
+        except BrokenProcessPool as error:
+            raise SweepStoppedError("The worker that planned the study as it stands has died.") from error
+        self.blob = packed(self.study, self.uncertainty, self.asked.options, kept)
 
     def _telling(self) -> list[str]:
         if not self.asked.tornado:
@@ -229,6 +246,7 @@ class _Conductor:
             "companies": list(self.study.companies), "samples": asked.samples, "seed": asked.seed,
             "method": asked.method, "tornado": asked.tornado, "indices": asked.indices,
             "market": asked.options.market, "market_draws": asked.options.market_draws,
+            "planned_again": asked.options.again,
             "inputs": list(self.uncertainty.inputs), "versions": versions(), "counts": counts,
         }  # fmt: skip
 
