@@ -108,3 +108,31 @@ def test_without_dask_the_sentence_says_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(StudyError, match="pip install"), workers(cluster="tcp://127.0.0.1:9"):
         pass
+
+
+@pytest.mark.slow
+def test_commands_of_the_page_on_clusters_give_the_numbers_of_one_machine(
+    tmp_path: Path, programs: list[subprocess.Popen[bytes]]
+) -> None:
+    """The three commands as docs/how-to/cluster.md prints them, on a free port; then the same sweep without a cluster."""
+    page = (ROOT / "docs" / "how-to" / "cluster.md").read_text("utf-8")
+    block = re.search(r'```text title="one machine"\n(.*?)```', page, re.S)
+    assert block is not None
+    start, join, sweep = block.group(1).strip().splitlines()
+    begin(["dask", *start.replace("--port 8786", "--port 0").split()[1:]], programs, tmp_path / "scheduler.log")
+    address = wait_for(tmp_path / "scheduler.log", r"Scheduler at:\s+(tcp://127\.0\.0\.1:\d+)")
+    words = join.replace("tcp://127.0.0.1:8786", address).split()
+    assert {word for word in words if "=" in word} <= {f"{name}=1" for name in ONE_THREAD}
+    begin(["dask", *words[words.index("dask") + 1 :]], programs, tmp_path / "workers.log")
+    wait_for(tmp_path / "workers.log", r"Registered to:")
+    arguments = sweep.replace("tcp://127.0.0.1:8786", address).split()[1:]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    found = []
+    for given in (arguments, [*arguments[: arguments.index("--cluster")], "--out", "kit-local"]):
+        command = [sys.executable, "-c", "from teikei.cli import main; main()", *given]
+        subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=300, capture_output=True)
+        folder = tmp_path / ("kit-cluster" if "--cluster" in given else "kit-local")
+        found.append({path.name: path.read_bytes() for path in (folder / "samples").rglob("*.json")})
+    assert found[0] == found[1]
+    assert found[0]
