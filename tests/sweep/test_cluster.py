@@ -98,6 +98,19 @@ def test_workers_joined_over_tcp_give_the_same_numbers_and_one_may_be_killed(
     assert numbers(shelf, list(many(60))) == undisturbed(60)
 
 
+def test_cluster_without_teikei_is_told_what_to_install(
+    tmp_path: Path, programs: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = scheduler(programs, tmp_path)
+    worker(address, programs, tmp_path / "worker.log")
+    wait_for(tmp_path / "worker.log", r"Registered to:")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "only_here.py").write_text("def work(blob, samples):\n    return []\n", "utf-8")
+    work = __import__("only_here").work
+    with workers(cluster=address) as crew, pytest.raises(SweepStoppedError, match="same teikei"):
+        compute(many(2), b"", Shelf(tmp_path), crew, quiet, Tally(), work)
+
+
 def test_cluster_that_does_not_answer_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executors, "ANSWER_SECONDS", 1)
     with pytest.raises(SweepStoppedError, match="no Dask scheduler answers"), workers(cluster="tcp://127.0.0.1:9"):
@@ -114,7 +127,7 @@ def test_without_dask_the_sentence_says_what_to_install(monkeypatch: pytest.Monk
 def test_commands_of_the_page_on_clusters_give_the_numbers_of_one_machine(
     tmp_path: Path, programs: list[subprocess.Popen[bytes]]
 ) -> None:
-    """The three commands as docs/how-to/cluster.md prints them, on a free port; then the same sweep without a cluster."""
+    """The three commands as the page prints them, on a free port; then the same sweep without a cluster."""
     page = (ROOT / "docs" / "how-to" / "cluster.md").read_text("utf-8")
     block = re.search(r'```text title="one machine"\n(.*?)```', page, re.S)
     assert block is not None
@@ -131,7 +144,7 @@ def test_commands_of_the_page_on_clusters_give_the_numbers_of_one_machine(
     found = []
     for given in (arguments, [*arguments[: arguments.index("--cluster")], "--out", "kit-local"]):
         command = [sys.executable, "-c", "from teikei.cli import main; main()", *given]
-        subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=300, capture_output=True)
+        subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=1200, capture_output=True)
         folder = tmp_path / ("kit-cluster" if "--cluster" in given else "kit-local")
         found.append({path.name: path.read_bytes() for path in (folder / "samples").rglob("*.json")})
     assert found[0] == found[1]

@@ -132,6 +132,11 @@ class _Pass:
         except (CancelledError, OSError) as error:
             raise SweepStoppedError(f"The workers are gone ({type(error).__name__}).") from error
         except Exception as error:
+            if "deserializ" in str(error):  # Dask: another side cannot read our functions or data
+                raise SweepStoppedError(
+                    "The scheduler or a worker of the cluster cannot read the work: install the same teikei and "
+                    "packages (requirements.lock) on every machine, and start scheduler and workers anew."
+                ) from error
             if type(error).__name__ != "KilledWorker":  # of Dask, which may not be installed
                 raise
             self._lost(self.flying.pop(future), "its workers died")
