@@ -10,7 +10,8 @@ import pytest
 import teikei
 
 LINE = [
-    "study", "modules", "simulate", "plan", "develop", "split", "market", "report", "runs", "flow", "sweep", "web", "cli",
+    "study", "modules", "simulate", "plan", "develop", "split", "market", "report", "runs", "flow", "sweep", "web",
+    "cli",
 ]  # fmt: skip
 EVERYWHERE = {"errors", "units"}
 ROOT = Path(teikei.__file__).parent
