@@ -276,6 +276,10 @@ def test_conflict_leaves_out_what_is_not_part_of_it(tmp_path: Path) -> None:
     with pytest.raises(NoPlanError) as caught:
         award(folder)
     text = str(caught.value)
+    assert "capacity of A in 2030 60 -> 80" in text
+    assert "rule 'force, supplier=A;item=bolt;year=2030, 0.8' -> 0.6" in text
+    assert "quantity of bolt in 2030 100 -> 75" in text
+    assert text.index("0.8' -> 0.6") < text.index("60 -> 80")  # a quarter less is a smaller change than a third more
     assert "A (60)" in text
     assert "force" in text
     assert "nut" not in text

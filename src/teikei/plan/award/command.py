@@ -11,7 +11,7 @@ import numpy as np
 
 from teikei.errors import NoPlanError
 from teikei.plan.award.explain import conflict
-from teikei.plan.award.price import objective, reprice, to_awards, violations
+from teikei.plan.award.price import extra, objective, reprice, to_awards, violations
 from teikei.plan.award.read import read_tender
 from teikei.plan.award.reasons import reasons
 from teikei.plan.award.solve import solve
@@ -103,6 +103,7 @@ def award_tender(
         tender=tender,
         warnings=tender.warnings,
         details=solved.details,
+        charges=extra(tender, solved.quantity).charges if tender.terms else (),
     )
 
 
