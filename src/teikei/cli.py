@@ -72,6 +72,7 @@ def run(
     scenario: Annotated[str | None, typer.Option(help="Name of a scenario of the study")] = None,
     rungs: Annotated[str | None, typer.Option(help="Rungs to solve, separated by commas (default: all)")] = None,
     schedule: Annotated[float, typer.Option(help="Also schedule the development: seconds for each schedule")] = 0.0,
+    singles: Annotated[bool, typer.Option("--singles", help="Also plan the companies of a bloc taken singly")] = False,
 ) -> None:
     """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
     from teikei.flow import run as run_line
@@ -83,7 +84,14 @@ def run(
     read = load(study)
     with progress_bar() as progress, workers() as executor:
         finished = run_line(
-            read, out, scenario, chosen, executor=executor, progress=progress, schedule_seconds=schedule
+            read,
+            out,
+            scenario,
+            chosen,
+            executor=executor,
+            progress=progress,
+            schedule_seconds=schedule,
+            singles=singles,
         )
     console().print(headline(finished.tables, finished.meta))
     typer.echo(f"Report: {finished.report_path}")

@@ -31,6 +31,7 @@ def run(
     progress: Progress | None = None,
     *,
     schedule_seconds: float = 0.0,
+    singles: bool = False,
 ) -> Run:
     """Plan every coalition at every rung, split the saving, predict the market, and keep it all as a run.
 
@@ -38,6 +39,7 @@ def run(
     executor: where plans are solved side by side (default: here); progress: called with a text and the share done;
     schedule_seconds: limit of each solve of the development schedule (0 = none is made: on the shipped study its
     proof takes longer than the rest of the line, and a schedule stopped by time is not reproducible).
+    singles: also plan the companies of a bloc taken singly (the split's Owen value needs them).
     Raises StudyError (the input is wrong) and NoPlanError (nothing satisfies it).
     """
     folder = choose_folder(study.settings.name, Path(out) if out is not None else None)
@@ -51,7 +53,9 @@ def run(
     clock.next("Simulating every candidate", 0.05)
     performance = simulate.performance(study, catalogue)
     clock.next("Planning", 0.15)
-    plans = plan.solve(study, catalogue, performance, rungs=rungs, executor=executor, progress=clock.part(0.15, 0.70))
+    plans = plan.solve(
+        study, catalogue, performance, rungs=rungs, executor=executor, progress=clock.part(0.15, 0.70), singles=singles
+    )
 
     def reprice(one: Plan, volumes: pl.DataFrame) -> Plan:
         return plan.reprice(study, catalogue, one, volumes)

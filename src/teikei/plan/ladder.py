@@ -131,13 +131,15 @@ def solve(
     progress: Progress | None = None,
     time_limit_s: float = math.inf,
     gap: float = 0.01,
+    singles: bool = False,
 ) -> Plans:
     """What to share, what to buy together and from whom: the plan of every coalition at every rung.
 
     rungs: names to solve (the first rung is always solved), None = all. coalitions: companies joined by ``+``, None =
     the blocs and all their unions. executor: rungs may be solved through it; results do not depend on it. progress:
     called with a text and a fraction. time_limit_s: wall seconds for each program (a plan stopped by it says so);
-    gap: wanted gap of each value as a share of the saving.
+    gap: wanted gap of each value as a share of the saving. singles: also plan the companies of a bloc taken singly,
+    with and without the other blocs (``plan.singles``), for the Owen value; the baseline stays the blocs' own.
 
     Raises NoPlanError where a coalition has no plan (in the study's words), StudyError for unknown names.
     """
@@ -168,6 +170,16 @@ def solve(
         for rung in wanted:
             if len(blocs) > 1 and not evaluated(facts, rung):
                 by_key[(coalition, rung)] = not_evaluated(coalition, rung)
+    sentences = _explanations(game, solved)
+    if singles:
+        from teikei.plan import singles as apart
+
+        say("plan: companies taken singly", 0.95)
+        found_apart = apart.solve_singles(
+            game, wanted, gap=gap, time_limit_s=time_limit_s, memory=memory, executor=executor
+        )
+        by_key.update({key: replace(_plan(one, performance), rung=key[1]) for key, one in found_apart.items()})
+        sentences += apart.sentences(game, found_apart)
     from teikei.plan.commonality import commonality_table
     from teikei.plan.levers import LEVER_ORDER, savings_table
 
@@ -176,7 +188,7 @@ def solve(
         savings=savings_table(solved),
         commonality=commonality_table(solved),
         lever_order=LEVER_ORDER,
-        explanations=tuple(_explanations(game, solved)),
+        explanations=tuple(sentences),
     )
 
 
