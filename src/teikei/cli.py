@@ -163,6 +163,35 @@ def award(
 
 
 @app.command()
+def prices(
+    study: StudyPath,
+    rung: Annotated[str | None, typer.Option(help="Rung of the plan (default: the last that is evaluated)")] = None,
+    requirements: Annotated[str, typer.Option(help="Programmes whose requirements to price, by commas")] = "",
+    rule: Annotated[list[str] | None, typer.Option(help="A rule not in force, as rule;scope;value (repeat)")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the CSV files")] = Path("prices"),
+) -> None:
+    """What each rule costs, and what relaxing a requirement would save, for all companies together."""
+    from teikei.plan.on_demand import price_study
+    from teikei.study import load
+    from teikei.terminal import progress_bar, workers
+
+    names = [name.strip() for name in requirements.split(",") if name.strip()]
+    read = load(study)
+    with progress_bar() as progress, workers() as executor:
+        tables = price_study(
+            read, out, rung=rung, programmes=names, also=rule or (), executor=executor, progress=progress
+        )
+    for row in tables["rule_prices"].iter_rows(named=True):
+        amount = "no plan with it" if row["status"] == "no plan with it" else f"{row['price']:,.1f} million"
+        bounds = "" if "no plan" in amount else f" (between {row['lower']:,.1f} and {row['upper']:,.1f})"
+        typer.echo(f"{row['rule']}: {'costs' if row['in_force'] else 'would cost'} {amount}{bounds}")
+    for row in tables.get("requirement_prices", tables["rule_prices"].clear()).iter_rows(named=True):
+        what = f"{row['programme']} {row['requirement']} relaxed by {row['step']:g} {row['unit']}"
+        typer.echo(f"{what}: saves {row['saving_alliance']:,.1f} million, at most {row['saving_upper']:,.1f}")
+    typer.echo(f"Written: {out}")
+
+
+@app.command()
 def split(
     game: Annotated[Path, typer.Argument(metavar="GAME.json", help="Players and the value of every coalition")],
     out: Annotated[Path, typer.Option(help="JSON to write")] = Path("split.json"),

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from teikei.plan.infeasible import explain_infeasible
     from teikei.plan.ladder import solve, solver_options
     from teikei.plan.reprice import reprice
-    from teikei.plan.requirement_prices import requirement_prices
+    from teikei.plan.requirement_prices import requirement_curve, requirement_prices
     from teikei.plan.rival import integrated_rival
+    from teikei.plan.rule_prices import rule_prices
     from teikei.plan.types import Plan, Plans
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "explain_infeasible",
     "integrated_rival",
     "reprice",
+    "requirement_curve",
     "requirement_prices",
+    "rule_prices",
     "solve",
     "solver_options",
 ]
@@ -32,7 +35,9 @@ _HOMES = {
     "explain_infeasible": "infeasible",
     "integrated_rival": "rival",
     "reprice": "reprice",
+    "requirement_curve": "requirement_prices",
     "requirement_prices": "requirement_prices",
+    "rule_prices": "rule_prices",
     "solve": "ladder",
     "solver_options": "ladder",
 }

@@ -432,17 +432,19 @@ def _rules(study: Study) -> tuple[Rule, ...]:
     for row in _rows(study["rules"]):
         if str(row["value"]).strip().lower() in _OFF:
             continue
-        scope = {"class": "", "module": "", "supplier": "", "country": ""}
-        for part in (row["scope"] or "*").split("&"):
-            kind, _, name = part.strip().partition(":")
-            if kind != "*" and kind in scope:
-                scope[kind] = name.strip()
-        text = f"{row['rule']} ({row['scope']}: {row['value']})"
-        found.append(
-            Rule(row["rule"], text, str(row["value"]).strip(), scope["class"], scope["module"], scope["supplier"],
-                 scope["country"])
-        )  # fmt: skip
+        found.append(rule_of(row["rule"], row["scope"] or "*", str(row["value"])))
     return tuple(found)
+
+
+def rule_of(kind: str, where: str, value: str) -> Rule:
+    """A rule from a row's rule, scope (``class:pack&country:JP``) and value."""
+    scope = {"class": "", "module": "", "supplier": "", "country": ""}
+    for part in where.split("&"):
+        key, _, name = part.strip().partition(":")
+        if key != "*" and key in scope:
+            scope[key] = name.strip()
+    text = f"{kind} ({where}: {value})"
+    return Rule(kind, text, value.strip(), scope["class"], scope["module"], scope["supplier"], scope["country"])
 
 
 def _rebates(study: Study) -> dict[str, tuple[tuple[float, float], ...]]:
