@@ -11,8 +11,8 @@ import polars as pl
 from teikei.errors import StudyError
 from teikei.modules import catalogue as make_catalogue
 from teikei.plan.ladder import solve
-from teikei.plan.requirement_prices import requirement_prices
-from teikei.plan.rule_prices import rule_prices
+from teikei.plan.prices_of_requirements import requirement_prices
+from teikei.plan.prices_of_rules import rule_prices
 from teikei.simulate import performance as make_performance
 from teikei.study.types import Study
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from teikei.errors import NoPlanError
-from teikei.plan.bill import Line, price_lines
+from teikei.plan.bill import Line, price_lines, take_or_pay_price
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import Charge, charges
 from teikei.plan.money import END, discount, once, plant_cash
@@ -54,6 +54,7 @@ def price(
         *_plant_records(scope, decisions),
         *_qualification_records(scope, decisions),
         *_alliance_records(scope),
+        *_take_or_pay_records(scope, decisions, lines),
     ]
     return Priced(math.fsum(record.value for record in records), tuple(records), tuple(lines), tuple(found))
 
@@ -295,6 +296,35 @@ def known_suppliers(scope: Scope) -> frozenset[tuple[str, str]]:
         for contract in scope.contracts.values()
         if contract.programme in lead
     )
+
+
+def _take_or_pay_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> list[Record]:
+    """What a drawing group pays at the end of an offer for units it committed to and did not take."""
+    facts, records = scope.facts, []
+    owners = item_owners(scope, decisions)
+    taken: dict[tuple[str, str], float] = {}
+    shares: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+    for line in lines:
+        if not line.source.startswith("offer:") or not facts.offers[line.source[6:]].take_or_pay or line.pieces <= 0:
+            continue
+        key = (line.source[6:], line.pool)
+        taken[key] = taken.get(key, 0.0) + facts.tier_units(line.item.module, line.pieces)
+        by = shares.setdefault(key, {})
+        for company, share in owners[(line.item, line.year)].items():
+            who = (company, line.item.programme)
+            by[who] = by.get(who, 0.0) + line.pieces * share
+    for (name, _), total in taken.items():
+        offer = facts.offers[name]
+        missing = offer.take_or_pay - total
+        if missing <= 1e-6 * offer.take_or_pay:
+            continue
+        year = max(offer.price)
+        amount = missing / facts.tier_units(offer.module, 1.0) * take_or_pay_price(offer) / 1e6 * discount(facts, year)
+        everyone = math.fsum(shares[(name, _)].values())
+        for (company, programme), pieces in shares[(name, _)].items():
+            value = amount * pieces / everyone
+            records.append(Record(company, programme, year, "take_or_pay", offer.class_name, offer.module, value))
+    return records
 
 
 def alliance_charged(scope: Scope) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from teikei.plan.arrays import Program
 from teikei.plan.scope import Item, Option, Scope
@@ -45,6 +48,7 @@ class Pool:
 class Build:
     """The program with its columns by meaning.
 
+    fills: what sets the columns of further terms (``terms_rows``) in a start vector whose quantities are set.
     tight: whether site capacity bounds the tiers and rebates that can be reached (off when limits are to be dropped).
     """
 
@@ -70,6 +74,7 @@ class Build:
     missed: dict[tuple[str, str, str, str, int], int] = field(default_factory=dict)
     members: dict[tuple[Item, int], list[tuple[Option, float]]] = field(default_factory=dict)
     spend: dict[tuple[str, str, int], list[tuple[int, float]]] = field(default_factory=dict)
+    fills: list[Callable[[npt.NDArray[np.float64]], None]] = field(default_factory=list)
 
     def places(self, item: Item, year: int, weight: float = 1.0) -> list[tuple[Place, float]]:
         """What each position could need of an item in a year: ((slot, position, country), cars x weight)."""

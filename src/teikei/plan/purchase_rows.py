@@ -41,12 +41,17 @@ def _award(made: Build, item: Item, year: int, sources: tuple[str, ...], carrier
 
 
 def pools_of(made: Build) -> dict[tuple[str, str, int], list[Item]]:
-    """(offer, drawing group, year) -> items that may be bought in it; finds the tiers each can reach."""
+    """(offer, drawing group, year) -> items that may be bought in it; finds the tiers each can reach.
+
+    Offers of one tier pool count together: their tiers reach as far as all of them can.
+    """
     scope, facts = made.scope, made.scope.facts
     found: dict[tuple[str, str, int], list[Item]] = {}
     for item, source, year in made.bought:
         if source.startswith("offer:"):
             found.setdefault((source[6:], made.pool(item), year), []).append(item)
+    reach: dict[tuple[str, str, int], float] = {}
+    most_of: dict[tuple[str, str, int], tuple[float, float]] = {}
     for (name, pool, year), items in found.items():
         offer = facts.offers[name]
         kept = 1.0
@@ -56,9 +61,15 @@ def pools_of(made: Build) -> dict[tuple[str, str, int], list[Item]]:
         most = facts.tier_units(offer.module, most_by_position(places))
         if made.tight:
             most = min(most, scope.free_capacity(offer.site, year, 0.0))
-        steps = tier_steps(offer, year, most * kept)
+        most_of[(name, pool, year)] = kept, most
+        together = (offer.counts_with, pool, year)
+        reach[together] = reach.get(together, 0.0) + most * kept
+    for (name, pool, year), (kept, most) in most_of.items():
+        offer = facts.offers[name]
+        top = reach[(offer.counts_with, pool, year)]
+        steps = tier_steps(offer, year, top)
         if made.guess is not None:
-            half = max((i for i, low, _ in steps if low <= made.guess.optimism * most * kept), default=0)
+            half = max((i for i, low, _ in steps if low <= made.guess.optimism * top), default=0)
             steps = [(made.guess.tiers.get((name, pool, year), half), 0.0, most)]
         made.pools[(name, pool, year)] = Pool(kept, tuple(steps), most)
     return found
@@ -91,17 +102,15 @@ def most_by_position(entries: list[tuple[Place, float]]) -> float:
 
 
 def tier_steps(offer: OfferFact, year: int, most: float) -> list[tuple[int, float, float]]:
-    """Tiers that can be reached: (index, from, to) with the minimum order as floor; equal prices are one tier."""
+    """Tiers that can be reached: (index, from, to), the first from 0; equal prices are one tier (not in tier pools)."""
     prices = offer.price[year]
     steps: list[tuple[int, float, float]] = []
     count = len(prices)
     for index, threshold in enumerate(offer.from_quantity):
         following = offer.from_quantity[index + 1] if index + 1 < count else INFINITY
-        low, high = max(threshold, offer.minimum_quantity), min(following, most)
-        if index == 0:
-            low = max(offer.minimum_quantity, 0.0)
+        low, high = threshold if index else 0.0, min(following, most)
         if low <= high and low <= most + 1e-9:
-            if steps and prices[steps[-1][0]] == prices[index]:
+            if steps and prices[steps[-1][0]] == prices[index] and not offer.tier_pool:
                 steps[-1] = (steps[-1][0], steps[-1][1], high)
             else:
                 steps.append((index, low, high))
@@ -111,23 +120,25 @@ def tier_steps(offer: OfferFact, year: int, most: float) -> list[tuple[int, floa
 def tiers_by_drawing_group(made: Build) -> None:
     """All-units price by tier: from_r y_r <= Q_r <= to_r y_r, sum y_r <= 1, payment p_r Q_r, sum_r Q_r = pieces bought.
 
-    Q_r is kept by cell (bloc, country of the car plant), because landed cost and equity differ between cells.
+    Q_r is kept by cell (bloc, country of the car plant), because landed cost and equity differ between cells. Offers of
+    one tier pool share y_r, and their Q_r add up; incremental prices: see ``_increments``.
     """
     scope, facts, program = made.scope, made.scope.facts, made.program
+    together: dict[tuple[str, str, int], list[tuple[str, str, int]]] = {}
+    counted: dict[tuple[tuple[str, str, int], int], list[tuple[int, float]]] = {}
     for key, items in pools_of(made).items():
         name, _, year = key
         offer, pool = facts.offers[name], made.pools[key]
+        together.setdefault((offer.counts_with, key[1], year), []).append(key)
         weight = facts.tier_units(offer.module, THOUSAND)
         source = f"offer:{name}"
         cells: dict[tuple[str, str], list[Item]] = {}
         for item in items:
             cells.setdefault((scope.item_bloc(item), item.country), []).append(item)
-        single = len(pool.steps) == 1 and pool.steps[0][1] == 0.0
         made.tier[key] = {}
         parts: dict[tuple[str, str], list[int]] = {cell: [] for cell in cells}
-        choices = []
-        for index, low, high in pool.steps:
-            total = []
+        for index, _, _ in pool.steps:
+            total = counted.setdefault((key, index), [])
             quantities = {}
             for cell, mine in cells.items():
                 price = offer.price[year][index]
@@ -139,20 +150,43 @@ def tiers_by_drawing_group(made: Build) -> None:
                 total.append((column, weight * pool.kept))
                 spend = made.spend.setdefault((offer.supplier, scope.buying_group(offer.class_name, cell[0]), year), [])
                 spend.append((column, offer.price[year][index] / THOUSAND))
-            choice = -1
-            if not single:
-                choice = program.column(("tier", *key, index), integer=True)
-                choices.append((choice, 1.0))
-                if low > 0:
-                    program.row(("tier from", *key, index), [*total, (choice, -low)], lower=0.0)
-                program.row(("tier to", *key, index), [*total, (choice, -high)], upper=0.0)
-            made.tier[key][index] = (choice, quantities)
+            made.tier[key][index] = (-1, quantities)
         for cell, mine in cells.items():
             pieces = [(made.bought[(item, source, year)], 1.0) for item in mine]
             row = [*pieces, *((column, -1.0) for column in parts[cell])]
             program.row(("tiers add up", *key, cell), row, 0.0, 0.0)
-        if choices:
-            program.row(("one tier", *key), choices, upper=1.0)
+    for keys in together.values():
+        first = made.pools[keys[0]].steps
+        if len(first) > 1:
+            totals = [[term for key in keys for term in counted[(key, index)]] for index, _, _ in first]
+            choices = (_increments if facts.offers[keys[0][0]].incremental else _one_tier)(made, keys[0], totals)
+            for (index, _, _), choice in zip(first, choices, strict=True):
+                for key in keys:
+                    made.tier[key][index] = (choice, made.tier[key][index][1])
+
+
+def _one_tier(made: Build, key: tuple[str, str, int], totals: list[list[tuple[int, float]]]) -> list[int]:
+    """from_r y_r <= Q_r <= to_r y_r, sum y_r <= 1; returns the columns y_r."""
+    program, choices = made.program, []
+    for (index, low, high), total in zip(made.pools[key].steps, totals, strict=True):
+        choice = program.column(("tier", *key, index), integer=True)
+        choices.append(choice)
+        if low > 0:
+            program.row(("tier from", *key, index), [*total, (choice, -low)], lower=0.0)
+        program.row(("tier to", *key, index), [*total, (choice, -high)], upper=0.0)
+    program.row(("one tier", *key), [(choice, 1.0) for choice in choices], upper=1.0)
+    return choices
+
+
+def _increments(made: Build, key: tuple[str, str, int], totals: list[list[tuple[int, float]]]) -> list[int]:
+    """Q_r <= length_r y_r, Q_r >= length_r y_(r+1): a part is full before the next begins; returns the columns y_r."""
+    program, steps = made.program, made.pools[key].steps
+    choices = [program.column(("tier", *key, index), integer=True) for index, _, _ in steps]
+    for at, ((index, low, high), total) in enumerate(zip(steps, totals, strict=True)):
+        program.row(("part to", *key, index), [*total, (choices[at], -(high - low))], upper=0.0)
+        if at + 1 < len(steps):
+            program.row(("part full", *key, index), [*total, (choices[at + 1], -(high - low))], lower=0.0)
+    return choices
 
 
 def rebates_by_spend_group(made: Build) -> None:
@@ -176,6 +210,9 @@ def rebates_by_spend_group(made: Build) -> None:
             for column, price in terms:
                 program.cost[column] -= merged[0][1] * price * worth
             continue
+        if supplier in facts.incremental_rebates:
+            _incremental_rebate(made, key, merged, most)
+            continue
         made.rebate[key] = []
         for index, (low, rebate) in enumerate(merged):
             high = merged[index + 1][0] if index + 1 < len(merged) else most
@@ -188,6 +225,24 @@ def rebates_by_spend_group(made: Build) -> None:
         values = [(value, -1.0) for _, _, value in made.rebate[key]]
         program.row(("spend adds up", *key), [*terms, *values], 0.0, 0.0)
         program.row(("one rebate", *key), [(choice, 1.0) for _, choice, _ in made.rebate[key]], upper=1.0)
+
+
+def _incremental_rebate(made: Build, key: tuple[str, str, int], levels: list[tuple[float, float]], most: float) -> None:
+    """V_j <= length_j w_j, V_j >= length_j w_(j+1), sum V_j = spend: each on the spend above its start."""
+    program, worth = made.program, discount(made.scope.facts, key[2])
+    made.rebate[key] = []
+    for index, (low, rebate) in enumerate(levels):
+        length = (levels[index + 1][0] if index + 1 < len(levels) else most) - low
+        choice = program.column(("rebate", *key, index), integer=True)
+        value = program.column(("spend", *key, index), cost=-rebate * worth, upper=length)
+        program.row(("rebate to", *key, index), [(value, 1.0), (choice, -length)], upper=0.0)
+        if index:
+            _, _, before = made.rebate[key][-1]
+            full = program.upper[before]
+            program.row(("rebate full", *key, index), [(before, 1.0), (choice, -full)], lower=0.0)
+        made.rebate[key].append((rebate, choice, value))
+    values = [(value, -1.0) for _, _, value in made.rebate[key]]
+    program.row(("spend adds up", *key), [*made.spend[key], *values], 0.0, 0.0)
 
 
 def _most_spend(made: Build, key: tuple[str, str, int]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ import polars as pl
 from teikei.errors import NoPlanError, Problem, StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.facts import (
+    BundleFact,
     ClassFact,
     ContractFact,
     Facts,
@@ -89,6 +91,10 @@ def read_facts(
         car_value={row["programme"]: row["car_value"] or 0.0 for row in _rows(study["programmes"])},
         volume_by_year=volume_by_year,
         messages=tuple(messages),
+        bundles=_bundles(study, offers),
+        incremental_rebates=frozenset(
+            row["supplier"] for row in _rows(study["rebates"]) if row.get("kind") == "incremental"
+        ),
     )
 
 
@@ -323,11 +329,13 @@ def read_offers(study: Study) -> dict[str, OfferFact]:
         last = row["last_year"] or settings.last_year
         per_piece = currency[row["currency"]] * (module["gross_energy_kwh"] if row["price_unit"] == "kwh" else 1.0)
         path = paths.get(row["price_path"] or "", {})
+        indexed = _index_clause(row, paths)
         price = {}
         for year in settings.years:
             if first <= year <= last:
                 age = min(max(year - first, 0), row["price_down_years"])
                 level = per_piece * (1.0 - row["yearly_price_down"]) ** age * path.get(year, 1.0)
+                level *= 1.0 + math.fsum(share * (factors.get(year, 1.0) - 1.0) for share, factors in indexed)
                 price[year] = tuple(level * unit_price for _, unit_price in steps)
         result[row["offer"]] = OfferFact(
             name=row["offer"],
@@ -341,10 +349,60 @@ def read_offers(study: Study) -> dict[str, OfferFact]:
             from_quantity=tuple(quantity for quantity, _ in steps),
             price=price,
             minimum_quantity=row["minimum_quantity"],
+            incremental=row.get("discount_kind") == "incremental",
+            tier_pool=row.get("tier_pool") or "",
+            take_or_pay=row.get("take_or_pay_quantity") or 0.0,
+            take_or_pay_share=1.0 if row.get("take_or_pay_share") is None else row["take_or_pay_share"],
         )
+    problems += _tier_pool_problems(study, result)
     if problems:
         raise StudyError(problems)
     return result
+
+
+def _index_clause(
+    row: Mapping[str, Any], paths: Mapping[str, dict[int, float]]
+) -> list[tuple[float, dict[int, float]]]:
+    """(share of the price, factor by year) of each index that a price follows; read as far as the lists match."""
+    shares = [float(part) for part in row.get("index_shares") or ()]
+    return list(zip(shares, (paths.get(name, {}) for name in row.get("index_paths") or ()), strict=False))
+
+
+def _tier_pool_problems(study: Study, offers: Mapping[str, OfferFact]) -> list[Problem]:
+    """Offers whose quantities count together must agree on the tiers they count for."""
+    first: dict[str, OfferFact] = {}
+    problems = []
+    for index, row in enumerate(_rows(study["offers"])):
+        offer = offers.get(row["offer"])
+        if offer is None or not offer.tier_pool:
+            continue
+        place = _place(study, "offers", index, "tier_pool")
+        other = first.setdefault(offer.counts_with, offer)
+        if other.from_quantity != offer.from_quantity:
+            text = f"{offer.name} and {other.name} share tier pool {offer.tier_pool} but their tiers start elsewhere"
+            problems.append(Problem(place, f"{text}: give both the same from_quantity"))
+        elif other.class_name != offer.class_name:
+            text = f"{offer.name} and {other.name} share tier pool {offer.tier_pool} but are of different classes"
+            problems.append(Problem(place, text))
+        elif offer.incremental:
+            text = f"{offer.name}: an incremental price in a tier pool has no definite last unit; use all_units"
+            problems.append(Problem(place, text))
+    return problems
+
+
+def _bundles(study: Study, offers: Mapping[str, OfferFact]) -> tuple[BundleFact, ...]:
+    found, problems = [], []
+    for index, row in enumerate(_rows(study["bundles"]) if "bundles" in study.tables else ()):
+        names = tuple(name for name in row["offers"] or () if name in offers)
+        suppliers = {offers[name].supplier for name in names}
+        if len(names) < len(row["offers"] or ()) or len(suppliers) != 1:
+            what = "names an offer that nobody can buy" if len(suppliers) == 1 else "must name offers of one supplier"
+            problems.append(Problem(_place(study, "bundles", index, "offers"), f"bundle {row['bundle']} {what}"))
+        else:
+            found.append(BundleFact(row["bundle"], names, row["minimum_quantity"] or 0.0, row["rebate"]))
+    if problems:
+        raise StudyError(problems)
+    return tuple(found)
 
 
 def _companies(cell: list[str] | None) -> frozenset[str] | None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from teikei.plan.bill import price_lines
+from teikei.plan.bill import Line, price_lines
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import family_share
 from teikei.plan.price import need, qualifications
@@ -62,6 +62,8 @@ def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] |
         if key not in made.plant:
             return None
         x[made.plant[key]] = 1.0
+    for fill in made.fills:
+        fill(x)
     _start_rebates(made, x)
     _start_qualification(made, decisions, x)
     _start_rest(made, x)
@@ -122,9 +124,14 @@ def _start_awards(made: Build, decisions: Decisions, x: npt.NDArray[np.float64])
         x[found] = line.pieces / THOUSAND
         if not line.source.startswith("offer:"):
             continue
-        prices = facts.offers[line.source[6:]].price[line.year]
+        offer = facts.offers[line.source[6:]]
+        if offer.incremental and made.guess is None:
+            _start_incremental(made, line, x)
+            continue
+        prices = offer.price[line.year]
         steps = made.tier[(line.source[6:], made.pool(line.item), line.year)]
-        tier = next((index for index in steps if prices[index] == prices[line.tier]), None)
+        same = (index for index in steps if prices[index] == prices[line.tier])
+        tier = line.tier if line.tier in steps else next(same, None)
         if tier is None:
             return False
         choice, quantities = steps[tier]
@@ -134,11 +141,37 @@ def _start_awards(made: Build, decisions: Decisions, x: npt.NDArray[np.float64])
     return True
 
 
+def _start_incremental(made: Build, line: Line, x: npt.NDArray[np.float64]) -> None:
+    """Pieces of a line, put into the first increments of its offer that have room."""
+    scope = made.scope
+    key = (line.source[6:], made.pool(line.item), line.year)
+    pool, steps = made.pools[key], made.tier[key]
+    weight = scope.facts.tier_units(line.item.module, THOUSAND) * pool.kept
+    left = line.pieces / THOUSAND
+    for at, (index, low, high) in enumerate(pool.steps):
+        choice, cells = steps[index]
+        taken = left
+        if at + 1 < len(pool.steps):
+            taken = min(left, max(0.0, (high - low) / weight - sum(x[column] for column in cells.values())))
+        if taken > 0:
+            x[cells[(scope.item_bloc(line.item), line.item.country)]] += taken
+            if choice >= 0:
+                x[choice] = 1.0
+        left -= taken
+
+
 def _start_rebates(made: Build, x: npt.NDArray[np.float64]) -> None:
     for key, levels in made.rebate.items():
         total = math.fsum(x[column] * price for column, price in made.spend[key])
         table = made.scope.facts.rebates[key[0]]
         if total <= 0:
+            continue
+        if key[0] in made.scope.facts.incremental_rebates:
+            left = total
+            for at, (_, choice, value) in enumerate(levels):
+                x[value] = left if at + 1 == len(levels) else min(left, made.program.upper[value])
+                x[choice] = 1.0 if left > 0 else 0.0
+                left -= x[value]
             continue
         reached = [rebate for low, rebate in table if total >= low - max(1e-6, 1e-6 * low)]
         mine = reached[-1] if reached else 0.0

@@ -12,8 +12,8 @@ from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions
 from teikei.plan.facts import Facts, LocalRule
 from teikei.plan.ladder import split_members
+from teikei.plan.prices_of_requirements import chosen_plan
 from teikei.plan.read import read_facts, rule_of
-from teikei.plan.requirement_prices import chosen_plan
 from teikei.plan.scope import Scope
 from teikei.plan.solve_one import Solved, solve_scope
 from teikei.plan.types import Plan, Plans
