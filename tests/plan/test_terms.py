@@ -75,6 +75,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any] | None, tuple[float, ...]]
     "take or pay over two years": (
         {"offers": offers(take_or_pay_quantity={"Far": 66_000.0}, take_or_pay_share=0.3)}, APART, (0.0, 0.5, 0.9, 1.0)
     ),
+    "local content of the whole car": (
+        {"programmes": [{**row, "car_value": 3e6} for row in two_companies()["programmes"]],
+         "local_content": [{"origins": ["JP"], "plant_country": "JP", "region": "JP", "part": "car", "from_year": 2027,
+                            "minimum": 0.98, "penalty": 0.01}]},
+        APART, (0.0, 0.5, 1 - 60 / 90, 1 - 60 / 99, 1.0),
+    ),
     "bundle of two offers": (
         {"bundles": [{"bundle": "both", "offers": ["NS", "NL"], "minimum_quantity": 20_000.0, "rebate": 0.2}]},
         APART, (0.0, 0.5, 1.0),
@@ -137,6 +143,17 @@ def test_units_not_taken_over_the_years_are_paid_at_the_end() -> None:
     assert owed["value"].to_list() == pytest.approx([10_000 * 90_000 * 0.4 / 1e6 * 1.05**-2.5], rel=1e-12)
     assert owed["year"].to_list() == [2028]
     assert bob.filter(bob["item"] == "take_or_pay").is_empty()
+
+
+def test_foreign_parts_up_to_the_limit_of_a_whole_car_rule_cost_no_penalty() -> None:
+    """2 % of 3 million may be foreign: 60,000 of the 90,000 that Far's e-axle S is worth, two cars in three."""
+    tables, _, _ = CASES["local content of the whole car"]
+    found = plan.solve(*small(two_companies(families=CHEAP, **tables), APART, SHORT), gap=1e-7).by_key[("Ann", "alone")]
+    awards = found.tables["awards"]
+    far = awards.filter((awards["supplier"] == "Far") & (awards["year"] == 2027))["quantity"].sum()
+    assert far == pytest.approx(20_000, rel=1e-6)
+    costs = found.tables["cost_breakdown"]
+    assert costs.filter(costs["item"] == "local_content").is_empty()
 
 
 def test_part_of_a_price_follows_its_index() -> None:

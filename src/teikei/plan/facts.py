@@ -188,7 +188,7 @@ class TradeFact:
 
 @dataclass(frozen=True, slots=True)
 class LocalRule:
-    """A row of ``local_content`` for a part the plan decides (pack, e-axle)."""
+    """A row of ``local_content`` for a part the plan decides (pack, e-axle) or for the whole car."""
 
     origins: frozenset[str]
     plant_country: str

@@ -471,7 +471,7 @@ def _trade(study: Study) -> dict[tuple[str, str, str], TradeFact]:
 def _local_rules(study: Study) -> tuple[tuple[LocalRule, ...], list[str]]:
     rules, skipped = [], set()
     for row in _rows(study["local_content"]):
-        if row["part"] not in ("pack", "e-axle"):
+        if row["part"] not in ("pack", "e-axle", "car"):
             skipped.add(f"{row['plant_country']} to {row['region']} ({row['part']})")
             continue
         rules.append(
@@ -481,7 +481,7 @@ def _local_rules(study: Study) -> tuple[tuple[LocalRule, ...], list[str]]:
             )
         )  # fmt: skip
     named = ", ".join(sorted(skipped))
-    text = f"Local-content rules on the whole car need the value of all its parts and are not evaluated: {named}."
+    text = f"Local-content rules on other parts than packs, e-axles and whole cars are not evaluated: {named}."
     return tuple(rules), [text] if skipped else []
 
 
