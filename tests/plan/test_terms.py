@@ -156,6 +156,52 @@ def test_foreign_parts_up_to_the_limit_of_a_whole_car_rule_cost_no_penalty() -> 
     assert costs.filter(costs["item"] == "local_content").is_empty()
 
 
+ONLY_NEAR = [{"rule": "exclude_supplier", "scope": "supplier:Far", "value": "yes"}]
+FIFTY = [{"site": "Near JP", "from_year": 2027, "capacity": 50_000.0, "unit": "pieces"}]
+STEPS = [
+    {"site": "Near JP", "from_year": 2027, "capacity": capacity, "cost": cost}
+    for capacity, cost in ((8_000.0, 5.0), (12_500.0, 9.0), (40_000.0, 20.0))
+]
+
+
+@pytest.mark.parametrize("rung", ["alone", "components", "powertrain"])
+def test_a_site_is_expanded_by_the_cheapest_steps_that_are_enough(rung: str) -> None:
+    """70,000 cars a year, 50,000 free: steps of 8,000 and 12,500 for 14 million, paid in 2026."""
+    tables = two_companies(families=CHEAP, rules=ONLY_NEAR)
+    wide = plan.solve(*small(tables, APART, SHORT), rungs=(rung,), gap=1e-7)
+    scarce = {**tables, "capacities": FIFTY, "expansions": STEPS}
+    found = plan.solve(*small(scarce, APART, SHORT), rungs=(rung,), gap=1e-7)
+    merged = {**scarce, "expansions": [{"site": "Near JP", "from_year": 2027, "capacity": 20_500.0, "cost": 14.0}]}
+    same = plan.solve(*small(merged, APART, SHORT), rungs=(rung,), gap=1e-7)
+    paid = 14.0 * 1.05**-0.5
+    assert same.value("Ann+Bob", rung) == pytest.approx(wide.value("Ann+Bob", rung) + paid, rel=1e-9)
+    one = found.by_key[("Ann+Bob", rung)]
+    assert one.value == pytest.approx(same.value("Ann+Bob", rung), rel=1e-9)
+    assert one.value * (1 - 1e-4) <= one.bound <= one.value * (1 + 1e-9)  # the baseline is not proven further
+
+
+def test_expansions_are_paid_by_who_needs_them_and_values_of_blocs_add_up() -> None:
+    tables = two_companies(families=CHEAP, rules=ONLY_NEAR, capacities=FIFTY)
+    study, catalogue, performance = small(
+        {**tables, "expansions": [{"site": "Near JP", "from_year": 2027, "capacity": 25_000.0, "cost": 14.0}]},
+        APART, SHORT,
+    )  # fmt: skip
+    plans = plan.solve(study, catalogue, performance, gap=1e-7)
+    costs = [plans.by_key[(name, "alone")].tables["cost_breakdown"] for name in ("Ann", "Bob")]
+    paid = [one.filter(one["item"] == "expansion")["value"].sum() for one in costs]
+    assert sorted(paid) == pytest.approx([0.0, 14.0 * 1.05**-0.5], rel=1e-12)
+    together = plans.value("Ann", "alone") + plans.value("Bob", "alone")
+    assert together == pytest.approx(plans.value("Ann+Bob", "alone"), rel=1e-12)
+    again = plan.reprice(study, catalogue, plans.by_key[("Ann+Bob", "powertrain")], study["volumes"])
+    assert again.value == pytest.approx(plans.value("Ann+Bob", "powertrain"), rel=1e-12)
+    assert not any("would deliver" in message for message in again.messages)
+
+
+def test_expanding_an_unlimited_site_is_refused() -> None:
+    with pytest.raises(StudyError, match="capacity of Near JP is unlimited"):
+        plan.solve(*small(two_companies(expansions=STEPS[:1])))
+
+
 def test_part_of_a_price_follows_its_index() -> None:
     """30 % follows lithium, 10 % nickel: 2027 1 + 0.3 (1.2 - 1) + 0.1 (0.5 - 1) = 1.01."""
     paths = [

@@ -178,6 +178,16 @@ class SiteFact:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpansionFact:
+    """Capacity that a buyer can add to a site from a year on, for a sum (million) paid once."""
+
+    site: str
+    from_year: int
+    capacity: float
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
 class TradeFact:
     """Duty (share of value), freight (study currency per piece or kWh), lead time."""
 
@@ -257,6 +267,7 @@ class Facts:
     messages: tuple[str, ...]
     bundles: tuple[BundleFact, ...] = ()
     incremental_rebates: frozenset[str] = frozenset()
+    expansions: tuple[ExpansionFact, ...] = ()
 
     def landed(self, class_name: str, origin: str, destination: str, energy_kwh: float) -> tuple[float, float]:
         """Landed-cost law of a part: (factor on price, freight in study currency per piece).

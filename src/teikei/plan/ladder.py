@@ -15,7 +15,7 @@ from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions, union
 from teikei.plan.facts import Facts
 from teikei.plan.parts import Memory
-from teikei.plan.price import price
+from teikei.plan.price import expanded, price
 from teikei.plan.read import read_facts
 from teikei.plan.scope import CONTRACT, Scope
 from teikei.plan.search import Found, combine
@@ -64,11 +64,12 @@ def split_decisions(decisions: Decisions, scope: Scope, bloc: str) -> Decisions:
     candidate = {slot: number for slot, number in decisions.candidate.items() if scope.bloc_of_slot(slot) == bloc}
     awards = {key: pieces for key, pieces in decisions.awards.items() if scope.item_bloc(key[0]) == bloc}
     plants = tuple(plant for plant in decisions.plants if plant[0] == bloc)
-    return Decisions(modules, candidate, awards, plants)
+    expansions = tuple(expansion for expansion in decisions.expansions if expansion[0] == bloc)
+    return Decisions(modules, candidate, awards, plants, expansions)
 
 
 def site_use(facts: Facts, decisions: Decisions, scope: Scope) -> dict[tuple[str, int], float]:
-    """(site, year) -> what a plan takes there, contracts included, in the site's unit."""
+    """(site, year) -> what a plan takes there, contracts included, in the site's unit; expansions it pays for apart."""
     use: dict[tuple[str, int], float] = {}
     for (item, source, year), pieces in decisions.awards.items():
         site = ""
@@ -78,6 +79,8 @@ def site_use(facts: Facts, decisions: Decisions, scope: Scope) -> dict[tuple[str
             site = scope.contracts[item.contract].site
         if site:
             use[(site, year)] = use.get((site, year), 0.0) + facts.tier_units(item.module, pieces)
+    for (site, year), amount in use.items():
+        use[(site, year)] = max(0.0, amount - expanded(decisions, site, year))
     return use
 
 

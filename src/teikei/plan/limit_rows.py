@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from teikei.plan.arrays import INFINITY
-from teikei.plan.facts import LocalRule
+from teikei.plan.facts import ExpansionFact, LocalRule
 from teikei.plan.money import (
     Cash,
     discount,
@@ -70,11 +72,66 @@ def site_capacity(made: Build) -> None:
             amount = facts.tier_units(item.module, cars)
             held[key] = held.get(key, 0.0) + amount
             drawn.setdefault(key, []).append((made.use[option], amount))
+    expandable = {expansion.site for expansion in facts.expansions}
     for (site, year), terms in drawn.items():
         free = scope.free_capacity(site, year, held.get((site, year), 0.0))
+        if site in expandable:
+            _expandable_capacity(made, site, year, free)
+            continue
         most = sum(weight * program.upper[column] for column, weight in terms)
         if most > free:
             program.row(("site capacity", site, year), terms, upper=free)
+
+
+def _expandable_capacity(made: Build, site: str, year: int, free: float) -> None:
+    """Q_g <= f_g + sum step e_g, sum_g f_g <= free, sum_g e_g <= 1: each spend group has its part and what it paid."""
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    taken: dict[str, list[tuple[int, float]]] = {}
+    for (item, source, when), column in made.bought.items():
+        if when == year and source.startswith("offer:") and facts.offers[source[6:]].site == site:
+            group = scope.buying_group(facts.modules[item.module].class_name, scope.item_bloc(item))
+            taken.setdefault(group, []).append((column, facts.tier_units(item.module, THOUSAND)))
+    for (item, when), carriers in made.members.items():
+        contract = scope.contracts.get(item.contract)
+        if when == year and contract is not None and contract.site == site:
+            group = scope.buying_group(facts.modules[item.module].class_name, scope.item_bloc(item))
+            uses = [(made.use[option], facts.tier_units(item.module, cars)) for option, cars in carriers]
+            taken.setdefault(group, []).extend(uses)
+    parts = []
+    for group, terms in taken.items():
+        part = program.column(("part of site", site, year, group), upper=free)
+        parts.append((part, 1.0))
+        steps = [
+            (_expansion(made, group, expansion), expansion.capacity)
+            for expansion in facts.expansions
+            if expansion.site == site and year >= expansion.from_year
+        ]
+        program.row(
+            ("site capacity", site, year, group), [*terms, (part, -1.0), *((e, -step) for e, step in steps)], upper=0.0
+        )
+        made.fills.append(_fill_part(part, terms, steps))
+    program.row(("site capacity", site, year), parts, upper=free)
+
+
+def _expansion(made: Build, group: str, expansion: ExpansionFact) -> int:
+    """Column of an expansion paid by a spend group; over all groups each is bought at most once."""
+    key = (group, expansion.site, expansion.from_year, expansion.capacity)
+    if key not in made.expansion:
+        worth = worth_of(made, once(made.scope.facts, expansion.cost, expansion.from_year - 1))
+        made.expansion[key] = made.program.column(("expansion", *key), cost=worth, integer=True)
+        others = [column for other, column in made.expansion.items() if other[1:] == key[1:]]
+        if len(others) > 1:
+            made.program.row(("one payer", *key), [(column, 1.0) for column in others], upper=1.0)
+    return made.expansion[key]
+
+
+def _fill_part(
+    part: int, terms: list[tuple[int, float]], steps: list[tuple[int, float]]
+) -> Callable[[npt.NDArray[np.float64]], None]:
+    def fill(x: npt.NDArray[np.float64]) -> None:
+        x[part] = max(0.0, sum(x[c] * w for c, w in terms) - sum(x[e] * step for e, step in steps))
+
+    return fill
 
 
 def qualification_of_sources(made: Build) -> None:

@@ -55,6 +55,7 @@ def price(
         *_qualification_records(scope, decisions),
         *_alliance_records(scope),
         *_take_or_pay_records(scope, decisions, lines),
+        *_expansion_records(scope, decisions, lines),
     ]
     return Priced(math.fsum(record.value for record in records), tuple(records), tuple(lines), tuple(found))
 
@@ -367,6 +368,36 @@ def _take_or_pay_records(scope: Scope, decisions: Decisions, lines: Iterable[Lin
         for (company, programme), pieces in shares[(name, _)].items():
             value = amount * pieces / everyone
             records.append(Record(company, programme, year, "take_or_pay", offer.class_name, offer.module, value))
+    return records
+
+
+def expanded(decisions: Decisions, site: str, year: int) -> float:
+    """Capacity that a plan's paid expansions add to a site in a year."""
+    return math.fsum(capacity for _, name, start, capacity in decisions.expansions if name == site and year >= start)
+
+
+def _expansion_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> list[Record]:
+    """Cost of expanding a site, by what the cars of those who pay take there from then on."""
+    facts, records = scope.facts, []
+    owners = item_owners(scope, decisions)
+    cost = {(one.site, one.from_year, one.capacity): one.cost for one in facts.expansions}
+    lines = list(lines)
+    for payer, site, start, capacity in decisions.expansions:
+        members, pieces = set(payer.split("+")), dict[tuple[str, str], float]()
+        for line in lines:
+            if line.source.startswith("offer:") and facts.offers[line.source[6:]].site == site and line.year >= start:
+                for company, share in owners[(line.item, line.year)].items():
+                    if company in members:
+                        key = (company, line.item.programme)
+                        units = facts.tier_units(line.item.module, line.pieces * share)
+                        pieces[key] = pieces.get(key, 0.0) + units
+        total = math.fsum(pieces.values())
+        idle = owner_shares(scope, [s for s in scope.slots if scope.company_of[s] in members])
+        shares = {key: units / total for key, units in pieces.items()} if total > 0 else idle
+        for year, cash in once(facts, cost[(site, start, capacity)], start - 1):
+            for (company, programme), share in shares.items():
+                value = cash * share * discount(facts, year)
+                records.append(Record(company, programme, year, "expansion", "", site, value))
     return records
 
 

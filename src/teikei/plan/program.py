@@ -71,6 +71,7 @@ class Build:
     first_free: dict[tuple[str, str], int] = field(default_factory=dict)
     activated: dict[tuple[str, str], int] = field(default_factory=dict)
     plant: dict[tuple[str, str, float, int], int] = field(default_factory=dict)
+    expansion: dict[tuple[str, str, int, float], int] = field(default_factory=dict)
     missed: dict[tuple[str, str, str, str, int], int] = field(default_factory=dict)
     members: dict[tuple[Item, int], list[tuple[Option, float]]] = field(default_factory=dict)
     spend: dict[tuple[str, str, int], list[tuple[int, float]]] = field(default_factory=dict)

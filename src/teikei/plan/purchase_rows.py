@@ -60,7 +60,7 @@ def pools_of(made: Build) -> dict[tuple[str, str, int], list[Item]]:
         places = [place for item in items for place in made.places(item, year)]
         most = facts.tier_units(offer.module, most_by_position(places))
         if made.tight:
-            most = min(most, scope.free_capacity(offer.site, year, 0.0))
+            most = min(most, scope.free_capacity(offer.site, year, 0.0) + scope.expandable(offer.site, year))
         most_of[(name, pool, year)] = kept, most
         together = (offer.counts_with, pool, year)
         reach[together] = reach.get(together, 0.0) + most * kept
@@ -267,5 +267,7 @@ def _most_spend(made: Build, key: tuple[str, str, int]) -> float:
         dearest[offer.site] = max(dearest.get(offer.site, 0.0), per_unit)
     if not made.tight:
         return most_by_position(entries)
-    by_site = sum(price * scope.free_capacity(site, year, 0.0) for site, price in dearest.items())
+    by_site = sum(
+        price * (scope.free_capacity(site, year, 0.0) + scope.expandable(site, year)) for site, price in dearest.items()
+    )
     return min(most_by_position(entries), by_site)

@@ -15,6 +15,7 @@ from teikei.plan.facts import (
     BundleFact,
     ClassFact,
     ContractFact,
+    ExpansionFact,
     Facts,
     FamilyFact,
     LocalRule,
@@ -92,6 +93,7 @@ def read_facts(
         volume_by_year=volume_by_year,
         messages=tuple(messages),
         bundles=_bundles(study, offers),
+        expansions=_expansions(study, sites),
         incremental_rebates=frozenset(
             row["supplier"] for row in _rows(study["rebates"]) if row.get("kind") == "incremental"
         ),
@@ -459,6 +461,19 @@ def _sites(study: Study) -> tuple[dict[str, SiteFact], list[str]]:
         sites[site] = SiteFact(site, found[0][2], free)
     missing = [site for site in outsider if site not in sites]
     return sites, [f"Sites without a capacity row are taken as unlimited: {', '.join(missing)}."] if missing else []
+
+
+def _expansions(study: Study, sites: Mapping[str, SiteFact]) -> tuple[ExpansionFact, ...]:
+    found, problems = [], []
+    for index, row in enumerate(_rows(study["expansions"]) if "expansions" in study.tables else ()):
+        if row["site"] not in sites:
+            text = f"the capacity of {row['site']} is unlimited, there is nothing to expand: give it rows in capacities"
+            problems.append(Problem(_place(study, "expansions", index, "site"), text))
+            continue
+        found.append(ExpansionFact(row["site"], row["from_year"], row["capacity"], row["cost"]))
+    if problems:
+        raise StudyError(problems)
+    return tuple(found)
 
 
 def _trade(study: Study) -> dict[tuple[str, str, str], TradeFact]:

@@ -40,7 +40,8 @@ def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
         total = math.fsum(kept.values())
         for source, share in kept.items():
             awards[(item, source, year)] = wanted * share / total
-    return Decisions(modules, candidate, awards, plants)
+    expansions = tuple(key for key, column in made.expansion.items() if x[column] > 0.5)
+    return Decisions(modules, candidate, awards, plants, expansions)
 
 
 def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] | None:
@@ -62,6 +63,12 @@ def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] |
         if key not in made.plant:
             return None
         x[made.plant[key]] = 1.0
+    for payer, *what in decisions.expansions:  # whose pooled group pays where the payer has joined one
+        groups = [key for key in made.expansion if key[1:] == tuple(what)]
+        mine = [key for key in groups if set(payer.split("+")) <= set(key[0].split("+"))]
+        if not mine:
+            return None
+        x[made.expansion[mine[0]]] = 1.0
     for fill in made.fills:
         fill(x)
     _start_rebates(made, x)

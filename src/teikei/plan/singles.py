@@ -111,8 +111,9 @@ def reserved_for(game: Game, part: Sequence[str]) -> Reserved:
             whole[(site, year)] = whole.get((site, year), 0.0) + amount
             own[(site, year)] = own.get((site, year), 0.0) + amount * mine
     share = len(part) / len(members)
-    return {
-        key: own.get(key, 0.0) + share * max(0.0, amount - whole.get(key, 0.0))
+    return {  # where the bloc pays for an expansion it takes more than it is reserved
+        key: own.get(key, 0.0) * min(1.0, amount / max(whole.get(key, 0.0), 1e-9))
+        + share * max(0.0, amount - whole.get(key, 0.0))
         for key, amount in game.reserved[bloc].items()
     }
 
