@@ -4,11 +4,11 @@
                                                [--pyomo PYTHON] [--sizes 3] [--seconds 120]
 
 ``tools``: the same program of a small alliance built and solved through linopy and pyomo (default HiGHS interfaces;
-pyomo in an environment of its own, whose interpreter is given by --pyomo). ``warm``: every union of four companies with and
-without what the planner knows from other coalitions. ``growth``: generated alliances (benchmarks/alliance.py) up to 4
-companies, 60 programmes, 12 years, 60 modules, 25 suppliers; the grand coalition at the rung that shares everything.
-``tenders``: the bars of ``teikei award``. The shipped study: benchmarks/plan_study.py. CPU seconds are the comparable
-number on a shared machine.
+pyomo in an environment of its own, whose interpreter is given by --pyomo). ``warm``: every union of four companies
+with and without what the planner knows from other coalitions. ``growth``: generated alliances (benchmarks/alliance.py)
+up to 4 companies, 60 programmes, 12 years, 60 modules, 25 suppliers; the grand coalition at the rung that shares
+everything. ``tenders``: the bars of ``teikei award``. The shipped study: benchmarks/plan_study.py. CPU seconds are the
+comparable number on a shared machine.
 """
 
 from __future__ import annotations
