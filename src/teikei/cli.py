@@ -143,6 +143,9 @@ def award(
     out: Annotated[Path, typer.Option(help="Folder to write")] = Path("award"),
     time_limit: Annotated[float, typer.Option(help="Seconds for the whole command")] = 60.0,
     gap: Annotated[float, typer.Option(help="Relative gap at which to stop")] = 1e-4,
+    scenarios: Annotated[bool, typer.Option("--scenarios", help="Also: cheapest, incumbent, fewer suppliers")] = False,
+    at_most: Annotated[int | None, typer.Option(help="Most suppliers of the scenario with fewer suppliers")] = None,
+    rule_prices: Annotated[bool, typer.Option("--rule-prices", help="Also: what each rule costs")] = False,
 ) -> None:
     """Award a tender: whom to buy what from, at least cost, under your rules."""
     from time import perf_counter
@@ -152,7 +155,10 @@ def award(
     from teikei.terminal import progress_bar
 
     with progress_bar() as progress:
-        result = solve_tender(tender, out, time_limit_s=time_limit, gap=gap, progress=progress, started=started)
+        result = solve_tender(
+            tender, out, time_limit_s=time_limit, gap=gap, progress=progress, started=started,
+            with_scenarios=scenarios, at_most=at_most, with_prices=rule_prices,
+        )  # fmt: skip
     for warning in result.warnings:
         typer.echo(str(warning), err=True)
     typer.echo(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -147,6 +148,19 @@ def test_ready_made_scenarios(tmp_path: Path) -> None:
     prices = book.get_sheet_by_name("rule prices").to_python()
     assert prices[1][:3] == ["exclude, A", "rules.csv:4:rule", pytest.approx(30.0)]
     assert [row[0] for row in book.get_sheet_by_name("scenarios").to_python()][1:] == list(made)
+
+
+def test_the_command_writes_scenarios_and_rule_prices_that_agree_with_the_functions(tmp_path: Path) -> None:
+    folder = simple(tmp_path / "in", [("max_share_per_item", "*", 0.6), ("exclude", "supplier=C", "")])
+    result = award(folder, tmp_path / "out", with_scenarios=True, at_most=2, with_prices=True)
+    with (tmp_path / "out" / "rule_prices.csv").open() as stream:
+        prices = list(csv.DictReader(stream))
+    assert [float(row["price"]) for row in prices] == pytest.approx([0.2 * 60, 0.0], abs=1e-9)
+    with (tmp_path / "out" / "scenarios.csv").open() as stream:
+        made = {row["scenario"]: float(row["objective"]) for row in csv.DictReader(stream)}
+    assert made["cheapest"] == pytest.approx(150.0)
+    assert set(made) == {"cheapest", "at most 2 suppliers"}
+    assert result.objective >= made["cheapest"]
 
 
 def test_incumbents_keep_what_their_capacity_allows(tmp_path: Path) -> None:

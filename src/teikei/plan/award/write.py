@@ -25,18 +25,26 @@ def write_files(
 ) -> None:
     """awards.csv (CONTRACT, ``teikei award``) and awards.xlsx, each written beside and renamed.
 
-    scenarios, prices: what ``scenarios`` and ``rule_prices`` gave, as further sheets of the workbook.
+    scenarios, prices: what ``scenarios`` and ``rule_prices`` gave, as CSV files of these names and further sheets.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / "awards.csv.part"
+    lines = [(a.supplier, a.item, a.year, a.quantity, a.unit_price, a.discount, a.spend) for a in result.awards]
+    _csv(folder / "awards.csv", COLUMNS, lines)
+    if scenarios:
+        rows = [_scenario_row(name, one, result) for name, one in scenarios.items()]
+        _csv(folder / "scenarios.csv", SCENARIO_COLUMNS, rows)
+    if prices:
+        _csv(folder / "rule_prices.csv", PRICE_COLUMNS, [_price_row(price) for price in prices])
+    _workbook(result, folder / "awards.xlsx", scenarios or {}, prices)
+
+
+def _csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    beside = path.with_name(f"{path.name}.part")
     with beside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        writer.writerows(
-            (a.supplier, a.item, a.year, a.quantity, a.unit_price, a.discount, a.spend) for a in result.awards
-        )
-    os.replace(beside, folder / "awards.csv")
-    _workbook(result, folder / "awards.xlsx", scenarios or {}, prices)
+        writer.writerow(header)
+        writer.writerows(rows)
+    os.replace(beside, path)
 
 
 def write_summary(result: AwardResult, folder: Path) -> None:
@@ -109,14 +117,16 @@ def _workbook(
         if paid:
             sheet("charges", tuple(paid[0]), [tuple(one.values()) for one in paid], 22)
         if scenarios:
-            header = ("scenario", "objective", "bound", "gap", "status", "suppliers", "more than the award")
-            sheet("scenarios", header, [_scenario_row(name, one, result) for name, one in scenarios.items()], 20)
+            sheet(
+                "scenarios", SCENARIO_COLUMNS, [_scenario_row(name, one, result) for name, one in scenarios.items()], 20
+            )
         if prices:
-            columns = ("rule", "place", "price", "at least", "at most", "objective without it")
-            sheet("rule prices", columns, [_price_row(price) for price in prices], 24)
+            sheet("rule prices", PRICE_COLUMNS, [_price_row(price) for price in prices], 24)
     os.replace(beside, path)
 
 
+SCENARIO_COLUMNS = ("scenario", "objective", "bound", "gap", "status", "suppliers", "more than the award")
+PRICE_COLUMNS = ("rule", "place", "price", "at least", "at most", "objective without it")
 SUPPLIER_COLUMNS = ("supplier", "year", "quantity", "capacity", "tier_from", "discount", "spend", "to next tier")
 
 
