@@ -13,6 +13,7 @@ from teikei.plan.decisions import Decisions
 from teikei.plan.infeasible import explain_infeasible
 from teikei.plan.parts import Memory, solve_parts
 from teikei.plan.price import Priced, price
+from teikei.plan.program import least_cost
 from teikei.plan.read_solution import read_decisions, start_vector
 from teikei.plan.scope import Scope
 from teikei.plan.search import Found, search
@@ -66,7 +67,7 @@ def solve_scope(
         made.program, memory, gap_absolute=gap_absolute, time_limit_s=time_limit_s, node_limit=node_limit,
         start=vector, bound_large=True, executor=executor,
     )  # fmt: skip
-    bound, status, nodes = found.bound, found.status, found.nodes
+    bound, status, nodes = max(found.bound, least_cost(made.program)), found.status, found.nodes
     if found.x is not None:
         decisions = read_decisions(made, found.x)
         better = Found(price(scope, decisions), decisions)
