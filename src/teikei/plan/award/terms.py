@@ -162,23 +162,26 @@ def extra_cost(
             if key in bought:
                 rebate[key] = rebate.get(key, Fraction(0)) + bought[key] * price[key] * share
 
+    offered: dict[tuple[int, int], list[Key]] = {}
+    for key in price:
+        offered.setdefault((key[0], key[2]), []).append(key)
+
+    def within(supplier: int, year: int, items: Flags) -> list[Key]:
+        return [key for key in offered.get((supplier, year), ()) if items[key[1]]]
+
     for schedule in terms.schedules:
-        keys = [key for key in price if _within(key, schedule.supplier, schedule.items, schedule.year)]
+        keys = within(schedule.supplier, schedule.year, schedule.items)
         spend = sum((bought[key] * price[key] for key in keys if key in bought), Fraction(0))
         amount = spend if schedule.by_spend else sum((bought[key] for key in keys if key in bought), Fraction(0))
         share, marginal = _granted(schedule, amount)
         grant(keys, share, marginal)
     for bundle in terms.bundles:
-        keys = [key for key in price if _within(key, bundle.supplier, bundle.items, bundle.year)]
+        keys = within(bundle.supplier, bundle.year, bundle.items)
         wanted = {key: bundle.share * float(demand[key[1], bundle.year]) for key in keys}
         if keys and all(key in bought and reaches(bought[key], wanted[key]) for key in keys):
             grant(keys, Fraction(bundle.discount), bundle.discount)
     charges = [*_take_or_pay(terms, bought), *_expansions(terms, bought, capacity)]
     return Extra(rebate, rate, tuple(charges), tuple(_broken(terms, bought, capacity)))
-
-
-def _within(key: Key, supplier: int, items: Flags, year: int) -> bool:
-    return key[0] == supplier and key[2] == year and bool(items[key[1]])
 
 
 def _granted(schedule: Schedule, amount: Number) -> tuple[Number, float]:
