@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
 from teikei.errors import NoPlanError, StudyError
 from teikei.plan.award import award, award_tender, read_tender, rule_prices, solve, write_files
 from teikei.plan.award.price import violations
+from teikei.plan.award.terms import Terms
 from teikei.plan.award.write import quantities
 from tests.plan.award.make import generated, write_tender
 from tests.plan.award.oracles import brute_force_terms
@@ -239,3 +243,16 @@ def test_bad_terms_are_said_with_their_place(tmp_path: Path, tables: Any, expect
         read_tender(case(tmp_path, 1, **tables))
     for text in expected:
         assert text in str(caught.value)
+
+
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10_000), name=st.sampled_from(sorted(set(TERMS) - {"least quantity of a supplier"})))
+def test_what_suppliers_grant_never_costs_more_and_what_they_ask_never_less(
+    tmp_path: Path, seed: int, name: str
+) -> None:
+    tender = read_tender(case(tmp_path / f"{seed} {name}", seed, **TERMS[name]))
+    granted = replace(tender.terms, commitments=(), minimums=())
+    asked = replace(tender.terms, schedules=(), bundles=(), expansions=())
+    plain = award_tender(replace(tender, terms=Terms()), gap=1e-9).objective
+    assert award_tender(replace(tender, terms=granted), gap=1e-9).objective <= plain * (1 + 1e-8)
+    assert award_tender(replace(tender, terms=asked), gap=1e-9).objective >= plain * (1 - 1e-8)
