@@ -1,7 +1,7 @@
 """The plan against its bars, beside general modelling tools, and as it grows: one table for each claim.
 
     PYTHONPATH=src:. python benchmarks/plan.py [--only tools warm growth tenders] [--seeds 1 2 ... 8]
-                                               [--pyomo PYTHON] [--sizes 3] [--seconds 120]
+                                               [--pyomo PYTHON] [--sizes 3] [--seconds 300]
 
 ``tools``: the same program of a small alliance built and solved through linopy and pyomo (default HiGHS interfaces;
 pyomo in an environment of its own, whose interpreter is given by --pyomo). ``warm``: every union of four companies
