@@ -18,7 +18,8 @@ from teikei.plan.money import (
     plant_first_year,
     present_value,
 )
-from teikei.plan.price import cars_by_region, customs_value, known_suppliers
+from teikei.plan.origin import cars_by_region, customs_value
+from teikei.plan.price import known_suppliers
 from teikei.plan.program import THOUSAND, Build, Place
 from teikei.plan.purchase_rows import most_by_position
 

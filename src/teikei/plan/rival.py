@@ -18,7 +18,7 @@ import polars as pl
 
 from teikei.modules.types import Catalogue
 from teikei.plan.facts import OfferFact
-from teikei.plan.read import read_offers
+from teikei.plan.read_supply import read_offers
 from teikei.plan.types import Plan, Plans
 from teikei.study.types import Study
 
