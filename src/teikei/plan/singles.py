@@ -124,7 +124,8 @@ def _side_by_side(game: Game, alone: Solved, part: Sequence[str], beside: Sequen
     decisions = union([alone.decisions, *(game.alone[bloc] for bloc in beside)])
     priced = price(scope, decisions)
     gap = alone.gap + game.baseline.gap
-    return Solved(scope, decisions, priced, priced.value - gap, alone.status, alone.nodes, alone.seconds)
+    status = alone.status if alone.status != "optimal" else game.baseline.status
+    return Solved(scope, decisions, priced, priced.value - gap, status, alone.nodes, alone.seconds)
 
 
 def sentences(game: Game, solved: dict[tuple[str, str], Solved]) -> list[str]:
