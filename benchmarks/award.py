@@ -3,8 +3,8 @@
     PYTHONPATH=src:. python benchmarks/award.py [--seeds 1 2 3] [--only large small facility ctqd build]
 
 Each tender is written as CSV files and solved by the whole command in a fresh interpreter, so that imports, reading and
-writing count in the wall time. CPU seconds are those of that process with its threads: on a busy machine a longer --time-limit gives it the 60 CPU seconds
-seconds that two cores have in 30 s.
+writing count in the wall time. CPU seconds are those of that process with its threads: on a busy machine a longer
+--time-limit gives it the 60 CPU seconds that two cores have in 30 s.
 """
 
 from __future__ import annotations
