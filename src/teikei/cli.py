@@ -74,6 +74,7 @@ def run(
     schedule: Annotated[
         float, typer.Option(help="Prove each schedule of the development further: seconds for each")
     ] = 0.0,
+    singles: Annotated[bool, typer.Option("--singles", help="Also plan the companies of a bloc taken singly")] = False,
 ) -> None:
     """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
     from teikei.flow import run as run_line
@@ -85,7 +86,14 @@ def run(
     read = load(study)
     with progress_bar() as progress, workers() as executor:
         finished = run_line(
-            read, out, scenario, chosen, executor=executor, progress=progress, schedule_seconds=schedule
+            read,
+            out,
+            scenario,
+            chosen,
+            executor=executor,
+            progress=progress,
+            schedule_seconds=schedule,
+            singles=singles,
         )
     console().print(headline(finished.tables, finished.meta))
     typer.echo(f"Report: {finished.report_path}")
@@ -137,6 +145,9 @@ def award(
     out: Annotated[Path, typer.Option(help="Folder to write")] = Path("award"),
     time_limit: Annotated[float, typer.Option(help="Seconds for the whole command")] = 60.0,
     gap: Annotated[float, typer.Option(help="Relative gap at which to stop")] = 1e-4,
+    scenarios: Annotated[bool, typer.Option("--scenarios", help="Also: cheapest, incumbent, fewer suppliers")] = False,
+    at_most: Annotated[int | None, typer.Option(help="Most suppliers of the scenario with fewer suppliers")] = None,
+    rule_prices: Annotated[bool, typer.Option("--rule-prices", help="Also: what each rule costs")] = False,
 ) -> None:
     """Award a tender: whom to buy what from, at least cost, under your rules."""
     from time import perf_counter
@@ -146,13 +157,45 @@ def award(
     from teikei.terminal import progress_bar
 
     with progress_bar() as progress:
-        result = solve_tender(tender, out, time_limit_s=time_limit, gap=gap, progress=progress, started=started)
+        result = solve_tender(
+            tender, out, time_limit_s=time_limit, gap=gap, progress=progress, started=started,
+            with_scenarios=scenarios, at_most=at_most, with_prices=rule_prices,
+        )  # fmt: skip
     for warning in result.warnings:
         typer.echo(str(warning), err=True)
     typer.echo(
         f"Cost {result.objective:,.6g}, at least {result.bound:,.6g} is proven (gap {result.gap:.4%}); "
         f"{len(result.suppliers_used)} suppliers; {result.status} after {result.seconds:.1f} s"
     )
+    typer.echo(f"Written: {out}")
+
+
+@app.command()
+def prices(
+    study: StudyPath,
+    rung: Annotated[str | None, typer.Option(help="Rung of the plan (default: the last that is evaluated)")] = None,
+    requirements: Annotated[str, typer.Option(help="Programmes whose requirements to price, by commas")] = "",
+    rule: Annotated[list[str] | None, typer.Option(help="A rule not in force, as rule;scope;value (repeat)")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the CSV files")] = Path("prices"),
+) -> None:
+    """What each rule costs, and what relaxing a requirement would save, for all companies together."""
+    from teikei.plan.on_demand import price_study
+    from teikei.study import load
+    from teikei.terminal import progress_bar, workers
+
+    names = [name.strip() for name in requirements.split(",") if name.strip()]
+    read = load(study)
+    with progress_bar() as progress, workers() as executor:
+        tables = price_study(
+            read, out, rung=rung, programmes=names, also=rule or (), executor=executor, progress=progress
+        )
+    for row in tables["rule_prices"].iter_rows(named=True):
+        amount = "no plan with it" if row["status"] == "no plan with it" else f"{row['price']:,.1f} million"
+        bounds = "" if "no plan" in amount else f" (between {row['lower']:,.1f} and {row['upper']:,.1f})"
+        typer.echo(f"{row['rule']}: {'costs' if row['in_force'] else 'would cost'} {amount}{bounds}")
+    for row in tables.get("requirement_prices", tables["rule_prices"].clear()).iter_rows(named=True):
+        what = f"{row['programme']} {row['requirement']} relaxed by {row['step']:g} {row['unit']}"
+        typer.echo(f"{what}: saves {row['saving_alliance']:,.1f} million, at most {row['saving_upper']:,.1f}")
     typer.echo(f"Written: {out}")
 
 

@@ -32,6 +32,7 @@ def run(
     progress: Progress | None = None,
     *,
     schedule_seconds: float = 0.0,
+    singles: bool = False,
 ) -> Run:
     """Plan every coalition at every rung, split the saving, predict the market, and keep it all as a run.
 
@@ -39,6 +40,7 @@ def run(
     executor: where plans are solved side by side (default: here); progress: called with a text and the share done;
     schedule_seconds: prove each schedule of the development further, for at most so long (0 = only the bounds of the
     default schedule, which no clock touches; a proof stopped by its time is not reproducible).
+    singles: also plan the companies of a bloc taken singly (the split's Owen value needs them).
     Raises StudyError (the input is wrong) and NoPlanError (nothing satisfies it).
     """
     folder = choose_folder(study.settings.name, Path(out) if out is not None else None)
@@ -52,7 +54,9 @@ def run(
     clock.next("Simulating every candidate", 0.05)
     performance = simulate.performance(study, catalogue)
     clock.next("Planning", 0.15)
-    plans = plan.solve(study, catalogue, performance, rungs=rungs, executor=executor, progress=clock.part(0.15, 0.70))
+    plans = plan.solve(
+        study, catalogue, performance, rungs=rungs, executor=executor, progress=clock.part(0.15, 0.70), singles=singles
+    )
 
     def reprice(one: Plan, volumes: pl.DataFrame) -> Plan:
         return plan.reprice(study, catalogue, one, volumes)

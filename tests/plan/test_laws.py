@@ -123,6 +123,18 @@ def test_two_runs_give_the_same_numbers_to_the_last_digit() -> None:
             assert table.equals(again.tables[name]), (key, name)
 
 
+def test_a_solver_stopped_by_time_gives_the_best_plan_with_a_finite_gap_and_says_so() -> None:
+    study, catalogue, performance = small()
+    stopped = plan.solve(study, catalogue, performance, time_limit_s=1e-6)
+    whole = plan.solve(study, catalogue, performance, gap=1e-6)
+    statuses = {found.status for found in stopped.by_key.values()}
+    assert "time limit" in statuses
+    for key, found in stopped.by_key.items():
+        assert found.value >= whole.by_key[key].value * (1 - 1e-9)
+        assert math.isfinite(found.gap)
+        assert found.bound <= whole.by_key[key].value * (1 + 1e-9)
+
+
 def test_a_rung_without_modules_is_not_evaluated() -> None:
     rungs = [*two_companies()["rungs"]]
     rungs += [

@@ -135,6 +135,9 @@ def test_a_study_without_enough_capacity_names_the_sites_and_the_programmes() ->
     assert "Site Near JP has 20,000 pieces" in text
     assert "Site Far CN has 20,000 pieces" in text
     assert "Programme B1" in text or "Programme A1" in text
+    # 70,000 cars a year against 2 x 20,000: 30,000 are missing wherever they are made
+    assert "Smallest change that gives a plan: " in text
+    assert "site Near JP with 30,000 pieces a year more (2027 to 2030" in text
 
 
 def test_a_rule_that_makes_the_study_infeasible_is_named_alone() -> None:
@@ -142,6 +145,7 @@ def test_a_rule_that_makes_the_study_infeasible_is_named_alone() -> None:
     with pytest.raises(NoPlanError, match="max_share_per_item") as caught:
         plan.solve(*small(two_companies(rules=rules)))
     assert "Site" not in str(caught.value)
+    assert "Smallest change that gives a plan: rule max_share_per_item (*: 0.4) with 0.5" in str(caught.value)
 
 
 def test_a_programme_no_configuration_serves_is_named_with_the_requirement_that_rejects_most() -> None:
@@ -213,3 +217,45 @@ def test_the_price_of_a_requirement_is_what_its_relaxation_saves() -> None:
     assert prices["saving_alliance"][0] == pytest.approx(expected, rel=1e-9)
     assert math.isfinite(prices["saving_owner"][0])
     assert expected > 0
+    assert prices["saving_upper"][0] >= prices["saving_alliance"][0] - 1e-9
+    curve = plan.requirement_curve(
+        study, catalogue, tight, plans, programme="A1", requirement="range", steps=(20.0, 5.0, 10.0)
+    )
+    assert curve["step"].to_list() == [5.0, 10.0, 20.0]
+    assert curve["saving_alliance"].to_list() == pytest.approx([0.0, expected, expected], rel=1e-9, abs=1e-6)
+    with pytest.raises(StudyError, match="No configuration of B1 is rejected by range"):
+        plan.requirement_curve(study, catalogue, tight, plans, programme="B1", requirement="range", steps=(1.0,))
+
+
+def test_a_rule_costs_the_difference_of_the_plans_with_and_without_it() -> None:
+    """Prices of rules in force and of one that is not, against separate runs of the planner."""
+    rules = [
+        {"rule": "max_share_per_item", "scope": "*", "value": "0.7"},
+        {"rule": "exclude_supplier", "scope": "supplier:Far", "value": "Ann"},
+    ]
+
+    def value(chosen: list[dict[str, str]]) -> float:
+        return plan.solve(*small(two_companies(rules=chosen)), gap=1e-6).value("Bob", "alone")
+
+    study, catalogue, performance = small(two_companies(rules=rules[:1]))
+    plans = plan.solve(study, catalogue, performance, gap=1e-6)
+    local = ("local_supply", "class:e-axle&country:JP", "yes")
+    prices = plan.rule_prices(
+        study, catalogue, performance, plans, coalition="Bob", rung="alone",
+        also=[local, ("max_share_per_item", "*", "0.4")],
+    )  # fmt: skip
+    with_both = [*rules[:1], {"rule": local[0], "scope": local[1], "value": local[2]}]
+    assert prices["in_force"].to_list() == [True, False, False]
+    assert prices["price"][0] == pytest.approx(value(rules[:1]) - value([]), rel=1e-7)
+    assert prices["price"][0] > 0
+    assert prices["status"].to_list()[1:] == ["no plan with it", "no plan with it"]
+    with pytest.raises(NoPlanError):
+        value(with_both)
+    free_study, free_catalogue, free_performance = small()
+    free = plan.solve(free_study, free_catalogue, free_performance, gap=1e-6)
+    alone = plan.rule_prices(
+        free_study, free_catalogue, free_performance, free, coalition="Bob", rung="alone", also=[local]
+    )
+    home = value([{"rule": local[0], "scope": local[1], "value": local[2]}])
+    assert alone["price"][0] == pytest.approx(home - free.value("Bob", "alone"), rel=1e-7)
+    assert alone["lower"][0] <= alone["price"][0] <= alone["upper"][0] + 1e-9

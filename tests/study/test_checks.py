@@ -269,3 +269,38 @@ def test_problems_as_text_are_one_line_each_and_as_json_carry_the_parts_of_the_p
     assert (third["sheet"], third["cell"]) == ("offers", None)
     assert (fourth["file"], fourth["line"]) == ("tiers.csv", None)
     assert format_problems_text([]) == ""
+
+
+def with_columns(tables: Tables, table: str, **cells: str) -> None:
+    """Further columns of a table, the same cell in its first row and empty elsewhere."""
+    rows = tables[table]
+    rows[0] += list(cells)
+    for at, row in enumerate(rows[1:]):
+        row.extend(cells.values() if at == 0 else [""] * len(cells))
+
+
+def test_index_clauses_give_each_path_its_share_of_at_most_the_whole_price(tmp_path: Path) -> None:
+    def edit(shares: str) -> Callable[[Tables], None]:
+        return lambda tables: with_columns(tables, "offers", index_paths="cells", index_shares=shares)
+
+    assert said(change(tmp_path / "a", edit("0.3;0.2")), "offers.csv:2:index_shares", "2 shares for 1 index_paths")
+    assert said(change(tmp_path / "b", edit("1.2")), "offers.csv:2:index_shares", "expected shares of the price")
+    assert not any("index" in str(problem) for problem in change(tmp_path / "c", edit("0.4")))
+
+
+def test_bundles_name_offers_of_one_supplier(tmp_path: Path) -> None:
+    def edit(tables: Tables) -> None:
+        names = [row[0] for row in tables["offers"][1:]]
+        tables["bundles"] = [["bundle", "offers", "rebate"], ["all", ";".join(names), "0.1"]]
+
+    problems = change(tmp_path, edit)
+    assert said(problems, "bundles.csv:2:offers", "expected one supplier")
+
+
+def test_only_sites_with_a_capacity_can_be_expanded(tmp_path: Path) -> None:
+    def edit(tables: Tables) -> None:
+        site = tables["capacities"][1][0]
+        tables["capacities"] = [row for row in tables["capacities"] if row[0] != site]
+        tables["expansions"] = [["site", "from_year", "capacity", "cost"], [site, "2028", "10", "5"]]
+
+    assert said(change(tmp_path, edit), "expansions.csv:2:site", "there is nothing to expand")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from teikei.plan.infeasible import explain_infeasible
     from teikei.plan.ladder import solve, solver_options
+    from teikei.plan.prices_of_requirements import requirement_curve, requirement_prices
+    from teikei.plan.prices_of_rules import rule_prices
     from teikei.plan.reprice import reprice
-    from teikei.plan.requirement_prices import requirement_prices
     from teikei.plan.rival import integrated_rival
     from teikei.plan.types import Plan, Plans
 
@@ -21,7 +22,9 @@ __all__ = [
     "explain_infeasible",
     "integrated_rival",
     "reprice",
+    "requirement_curve",
     "requirement_prices",
+    "rule_prices",
     "solve",
     "solver_options",
 ]
@@ -32,7 +35,9 @@ _HOMES = {
     "explain_infeasible": "infeasible",
     "integrated_rival": "rival",
     "reprice": "reprice",
-    "requirement_prices": "requirement_prices",
+    "requirement_curve": "prices_of_requirements",
+    "requirement_prices": "prices_of_requirements",
+    "rule_prices": "prices_of_rules",
     "solve": "ladder",
     "solver_options": "ladder",
 }

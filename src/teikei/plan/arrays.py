@@ -161,4 +161,6 @@ def minimise(
     found = info.primal_solution_status == 2
     x = np.asarray(highs.getSolution().col_value) if found else None
     bound = info.mip_dual_bound
+    if not any(program.integer):  # a linear program proves itself
+        bound = info.objective_function_value if text == "optimal" else -INFINITY
     return Solution(x, info.objective_function_value if found else INFINITY, bound, text, max(0, info.mip_node_count))

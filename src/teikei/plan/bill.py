@@ -8,10 +8,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from teikei.plan.decisions import Decisions
-from teikei.plan.facts import OfferFact
+from teikei.plan.facts import Facts, OfferFact
 from teikei.plan.scope import CONTRACT, NOT_PRICED, Item, Scope
+
+
+class Reached(NamedTuple):
+    """Tier and price per piece that a drawing group reaches at an offer in a year, and its total in tier units."""
+
+    tier: int
+    price: float
+    total: float
+
 
 PoolOf = Callable[[str, str, str], str]
 GroupOf = Callable[[str, str], str]
@@ -39,6 +49,22 @@ class Line:
     def cost(self) -> float:
         """Study currency per piece, all in."""
         return self.unit_price - self.rebate + self.duty_freight + self.warranty - self.equity + self.shortfall
+
+
+def tier_price(offer: OfferFact, year: int, quantity: float) -> tuple[int, float]:
+    """(tier reached, price per piece) at a yearly quantity; the average price where the discount is incremental."""
+    tier, prices = tier_of(offer, quantity), offer.price[year]
+    if not offer.incremental or quantity <= 0 or tier == 0:
+        return tier, prices[tier]
+    ends = (*offer.from_quantity[1 : tier + 1], max(quantity, offer.from_quantity[tier]))
+    starts = (0.0, *offer.from_quantity[1 : tier + 1])
+    paid = math.fsum((end - start) * prices[i] for i, (start, end) in enumerate(zip(starts, ends, strict=True)))
+    return tier, paid / ends[-1]
+
+
+def take_or_pay_price(offer: OfferFact) -> float:
+    """Study currency paid for each piece not taken: the first tier's price of the last year, times its share."""
+    return offer.price[max(offer.price)][0] * offer.take_or_pay_share
 
 
 def tier_of(offer: OfferFact, quantity: float) -> int:
@@ -69,19 +95,25 @@ def price_lines(
         if source.startswith("offer:"):
             key = (source[6:], _pool(scope, item, pool_of), year)
             quantity[key] = quantity.get(key, 0.0) + scope.facts.tier_units(item.module, pieces)
+    counted: dict[tuple[str, str, int], float] = {}
+    for (name, pool, year), total in quantity.items():
+        offer = scope.facts.offers[name]
+        kept = 1.0
+        lost = divergence is None or divergence(offer.class_name)
+        if lost and scope.joint and pool == scope.joint and offer.module in scope.joint_start:
+            kept = 1.0 - scope.diverged(offer.module, year)
+        together = (offer.counts_with, pool, year)
+        counted[together] = counted.get(together, 0.0) + total * kept
     tiers = {}
     for (name, pool, year), total in quantity.items():
         offer = scope.facts.offers[name]
-        counted = total
-        lost = divergence is None or divergence(offer.class_name)
-        if lost and scope.joint and pool == scope.joint and offer.module in scope.joint_start:
-            counted = total * (1.0 - scope.diverged(offer.module, year))
-        tiers[(name, pool, year)] = (tier_of(offer, counted), total)
+        tier, paid = tier_price(offer, year, counted[(offer.counts_with, pool, year)])
+        tiers[(name, pool, year)] = Reached(tier, paid, total)
     rebates = _rebates(scope, decisions, pool_of, group_of, tiers)
     lines = []
     for award, pieces in decisions.awards.items():
         if award[1] != NOT_PRICED:
-            line = _line(scope, award, pieces, pool_of=pool_of, group_of=group_of, tiers=tiers, rebates=rebates)
+            line = _line(scope, award, pieces, pool_of=pool_of, tiers=tiers, rebates=rebates)
             lines.append(line)
     return lines
 
@@ -95,27 +127,59 @@ def _rebates(
     decisions: Decisions,
     pool_of: PoolOf,
     group_of: GroupOf,
-    tiers: dict[tuple[str, str, int], tuple[int, float]],
+    tiers: dict[tuple[str, str, int], Reached],
 ) -> dict[tuple[str, str, int], float]:
-    """(supplier, spend group, year) -> rebate as a share of the year's spend, reached within 1e-6 of the threshold."""
+    """(offer, bloc, year) -> rebates as a share of the price, of the year's spend and of bundles.
+
+    Thresholds count as reached within 1e-6 of them.
+    """
     spend: dict[tuple[str, str, int], list[float]] = {}
+    bought: dict[tuple[str, str, int], float] = {}
     for (item, source, year), pieces in decisions.awards.items():
         if not source.startswith("offer:"):
             continue
         offer = scope.facts.offers[source[6:]]
-        tier, _ = tiers[(offer.name, _pool(scope, item, pool_of), year)]
-        group = group_of(offer.class_name, scope.item_bloc(item))
-        spend.setdefault((offer.supplier, group, year), []).append(pieces * offer.price[year][tier] / 1e6)
+        paid = tiers[(offer.name, _pool(scope, item, pool_of), year)].price
+        bloc = scope.item_bloc(item)
+        group = group_of(offer.class_name, bloc)
+        spend.setdefault((offer.supplier, group, year), []).append(pieces * paid / 1e6)
+        units = scope.facts.tier_units(item.module, pieces)
+        bought[(offer.name, bloc, year)] = bought.get((offer.name, bloc, year), 0.0) + units
+    rates = {key: spend_rebate(scope.facts, key[0], math.fsum(parts)) for key, parts in spend.items()}
     result = {}
-    for key, parts in spend.items():
-        total = math.fsum(parts)
-        reached = [
-            rebate
-            for threshold, rebate in scope.facts.rebates.get(key[0], ())
-            if total >= threshold - max(1e-6, 1e-6 * threshold)
-        ]
-        result[key] = reached[-1] if reached else 0.0
+    for name, bloc, year in bought:
+        offer = scope.facts.offers[name]
+        rate = rates[(offer.supplier, group_of(offer.class_name, bloc), year)]
+        result[(name, bloc, year)] = rate + _bundled(scope, group_of, bought, (name, bloc, year))
     return result
+
+
+def spend_rebate(facts: Facts, supplier: str, spend: float) -> float:
+    """Rebate as a share of a year's spend (million) with a supplier; the average where it is incremental."""
+    rows = [row for row in facts.rebates.get(supplier, ()) if spend >= row[0] - max(1e-6, 1e-6 * row[0])]
+    if not rows:
+        return 0.0
+    if supplier not in facts.incremental_rebates or spend <= 0:
+        return rows[-1][1]
+    ends = [*(start for start, _ in rows[1:]), max(spend, rows[-1][0])]
+    return math.fsum((end - start) * rate for (start, rate), end in zip(rows, ends, strict=True)) / spend
+
+
+def _bundled(
+    scope: Scope, group_of: GroupOf, bought: dict[tuple[str, str, int], float], where: tuple[str, str, int]
+) -> float:
+    """Rebates of the bundles an offer is in that the spend group of a bloc reaches in a year."""
+    (name, bloc, year), total = where, 0.0
+    for bundle in scope.facts.bundles:
+        if name not in bundle.offers:
+            continue
+        groups = {group_of(scope.facts.offers[other].class_name, bloc) for other in bundle.offers}
+        members = set((groups.pop() if len(groups) == 1 else bloc).split("+"))
+        blocs = [one for one in scope.bloc_names if set(one.split("+")) <= members]
+        amounts = [math.fsum(bought.get((other, one, year), 0.0) for one in blocs) for other in bundle.offers]
+        if all(amount > 0 and amount >= bundle.minimum * (1 - 1e-6) for amount in amounts):
+            total += bundle.rebate
+    return total
 
 
 def _line(
@@ -124,8 +188,7 @@ def _line(
     pieces: float,
     *,
     pool_of: PoolOf,
-    group_of: GroupOf,
-    tiers: dict[tuple[str, str, int], tuple[int, float]],
+    tiers: dict[tuple[str, str, int], Reached],
     rebates: dict[tuple[str, str, int], float],
 ) -> Line:
     facts, (item, source, year) = scope.facts, award
@@ -135,12 +198,12 @@ def _line(
     if source.startswith("offer:"):
         offer = facts.offers[source[6:]]
         pool = _pool(scope, item, pool_of)
-        tier, total = tiers[(offer.name, pool, year)]
-        price = offer.price[year][tier]
-        rebate = rebates[(offer.supplier, group_of(offer.class_name, bloc), year)]
+        tier, price, total = tiers[(offer.name, pool, year)]
+        rebate = rebates[(offer.name, bloc, year)]
         factor, freight = facts.landed(module.class_name, offer.country, item.country, module.energy_kwh)
         missing = max(0.0, offer.minimum_quantity - total) if total > 0 else 0.0
-        short = price * missing / total if missing > 1e-6 * offer.minimum_quantity else 0.0
+        first = offer.price[year][0]
+        short = first * missing / total if missing > 1e-6 * offer.minimum_quantity else 0.0
         return Line(
             item, source, year, pieces, price, price * rebate, price * (factor - 1.0) + freight, price * warranty,
             price * equity_share(scope, offer.supplier, bloc), short, source, pool, tier,

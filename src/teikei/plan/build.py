@@ -17,6 +17,7 @@ from teikei.plan.program import Build
 from teikei.plan.purchase_rows import purchases_meet_need, rebates_by_spend_group, tiers_by_drawing_group
 from teikei.plan.rules import apply_rules
 from teikei.plan.scope import Scope
+from teikei.plan.terms_rows import bundles_bought_together, minimum_orders, take_or_pay_over_years
 
 
 def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
@@ -39,6 +40,9 @@ def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
     plants_opened(made)
     tiers_by_drawing_group(made)
     rebates_by_spend_group(made)
+    minimum_orders(made)
+    take_or_pay_over_years(made)
+    bundles_bought_together(made)
     site_capacity(made)
     qualification_of_sources(made)
     local_content_missed(made)

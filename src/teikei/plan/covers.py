@@ -113,21 +113,27 @@ def _violated(need: Demand, x: Vector, seen: set[tuple[int, ...]]) -> Iterator[d
 
 def _tiers(made: Build) -> Iterator[Demand]:
     facts = made.scope.facts
-    for key, steps in made.tier.items():
-        name, _, year = key
-        offer, pool = facts.offers[name], made.pools[key]
-        if any(choice < 0 for choice, _ in steps.values()):
+    together: dict[tuple[str, str, int], list[tuple[str, str, int]]] = {}
+    for key in made.tier:
+        together.setdefault((facts.offers[key[0]].counts_with, key[1], key[2]), []).append(key)
+    for keys in together.values():
+        first, offer = made.tier[keys[0]], facts.offers[keys[0][0]]
+        if any(choice < 0 for choice, _ in first.values()):
             continue
-        scale = facts.tier_units(offer.module, THOUSAND) * pool.kept
         most: dict[Option, float] = {}
-        for option, country in next(iter(steps.values()))[1]:
-            column = made.carried[(option, country, f"offer:{name}", year)]
-            most[option] = most.get(option, 0.0) + made.program.upper[column] * scale
-        opens = tuple(_opens(made, [option], offer.supplier) for option in most)
-        for index, low, _ in pool.steps:
+        opens: dict[Option, Opens] = {}
+        for key in keys:
+            mine = facts.offers[key[0]]
+            scale = facts.tier_units(mine.module, THOUSAND) * made.pools[key].kept
+            for option, country in next(iter(made.tier[key].values()))[1]:
+                column = made.carried[(option, country, f"offer:{key[0]}", key[2])]
+                most[option] = most.get(option, 0.0) + made.program.upper[column] * scale
+                opens[option] = _opens(made, [option], mine.supplier)
+        for index, low, _ in made.pools[keys[0]].steps:
             if low > 0:
-                choices = tuple(choice for at, (choice, _) in steps.items() if at >= index)
-                yield Demand(low, choices, tuple(most.values()), opens)
+                better = [choice for at, (choice, _) in first.items() if at >= index]
+                choices = tuple(better[:1] if offer.incremental else better)
+                yield Demand(low, choices, tuple(most.values()), tuple(opens.values()))
 
 
 def _rebates(made: Build) -> Iterator[Demand]:
@@ -138,6 +144,8 @@ def _rebates(made: Build) -> Iterator[Demand]:
         for (option, _), column in quantities.items()
     }
     for key, levels in made.rebate.items():
+        if key[0] in made.scope.facts.incremental_rebates:
+            continue
         most: dict[tuple[str, str], float] = {}
         options: dict[tuple[str, str], dict[Option, None]] = {}
         for place, terms in made.spend[key].items():
@@ -160,7 +168,8 @@ def _opens(made: Build, options: Sequence[Option], supplier: str) -> Opens:
     found = [tuple(made.use[option] for option in options)]
     classes = {facts.modules[option.module].class_name for option in options}
     if len(classes) == 1:
-        tested = made.qualified.get((facts.slots[options[0].slot].programme, *classes, supplier))
+        (class_name,) = classes
+        tested = made.qualified.get((facts.slots[options[0].slot].programme, class_name, supplier))
         if tested is not None:
             found.append((tested,))
     return tuple(found)

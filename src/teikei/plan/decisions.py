@@ -13,12 +13,14 @@ class Decisions:
     """modules[(slot, position)]: the drawing it carries. candidate[slot]: number of the configuration.
 
     awards[(item, source, year)]: pieces. plants: (owner, plant, size in GWh, first year of delivery).
+    expansions: (who pays, site, first year, capacity added).
     """
 
     modules: Mapping[tuple[str, str], Option]
     candidate: Mapping[str, int]
     awards: Mapping[tuple[Item, str, int], float]
     plants: tuple[tuple[str, str, float, int], ...] = field(default=())
+    expansions: tuple[tuple[str, str, int, float], ...] = field(default=())
 
 
 def union(parts: list[Decisions]) -> Decisions:
@@ -27,9 +29,11 @@ def union(parts: list[Decisions]) -> Decisions:
     candidate: dict[str, int] = {}
     awards: dict[tuple[Item, str, int], float] = {}
     plants: list[tuple[str, str, float, int]] = []
+    expansions: dict[tuple[str, str, int, float], None] = {}
     for part in parts:
         modules.update(part.modules)
         candidate.update(part.candidate)
         awards.update(part.awards)
         plants += part.plants
-    return Decisions(modules, candidate, awards, tuple(plants))
+        expansions.update(dict.fromkeys(part.expansions))
+    return Decisions(modules, candidate, awards, tuple(plants), tuple(expansions))

@@ -146,7 +146,7 @@ def own_or_joint(made: Build) -> None:
 def _joint_needs_partner(made: Build) -> None:
     """A joint family is one that another bloc uses too: alone in it a bloc has no more than its own drawing gives.
 
-    Left out where the partners' past gives a bloc something: a family or variant they have paid, a module only they have.
+    Left out where the partners' past gives a bloc something: a family or variant they have paid, a module of theirs.
     """
     scope, facts, program = made.scope, made.scope.facts, made.program
     if len(scope.bloc_names) != 2:

@@ -110,7 +110,9 @@ class OfferFact:
     """An offer with tiers in the class's unit (pieces, GWh) and prices in study currency per piece by year.
 
     buyers: companies the offer is made to (empty = any; several = only together). sources: companies that may buy at
-    the site (empty = any). price[year][tier].
+    the site (empty = any). price[year][tier]. incremental: each price holds for the part of the quantity from
+    its tier's start on. tier_pool: offers with the same name (of one site) count their quantities together.
+    take_or_pay: quantity over all years, take_or_pay_share of the first tier's price due for what is missing.
     """
 
     name: str
@@ -124,6 +126,25 @@ class OfferFact:
     from_quantity: tuple[float, ...]
     price: Mapping[int, tuple[float, ...]]
     minimum_quantity: float
+    incremental: bool = False
+    tier_pool: str = ""
+    take_or_pay: float = 0.0
+    take_or_pay_share: float = 1.0
+
+    @property
+    def counts_with(self) -> str:
+        """What its quantities count together with for its tiers: its tier pool at the site, or itself."""
+        return f"{self.site}/{self.tier_pool}" if self.tier_pool else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFact:
+    """A rebate on a year's spend with several offers of one supplier, if at least ``minimum`` of each is bought."""
+
+    name: str
+    offers: tuple[str, ...]
+    minimum: float
+    rebate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +178,16 @@ class SiteFact:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpansionFact:
+    """Capacity that a buyer can add to a site from a year on, for a sum (million) paid once."""
+
+    site: str
+    from_year: int
+    capacity: float
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
 class TradeFact:
     """Duty (share of value), freight (study currency per piece or kWh), lead time."""
 
@@ -167,7 +198,7 @@ class TradeFact:
 
 @dataclass(frozen=True, slots=True)
 class LocalRule:
-    """A row of ``local_content`` for a part the plan decides (pack, e-axle)."""
+    """A row of ``local_content`` for a part the plan decides (pack, e-axle) or for the whole car."""
 
     origins: frozenset[str]
     plant_country: str
@@ -234,6 +265,9 @@ class Facts:
     car_value: Mapping[str, float]
     volume_by_year: Mapping[int, float]
     messages: tuple[str, ...]
+    bundles: tuple[BundleFact, ...] = ()
+    incremental_rebates: frozenset[str] = frozenset()
+    expansions: tuple[ExpansionFact, ...] = ()
 
     def landed(self, class_name: str, origin: str, destination: str, energy_kwh: float) -> tuple[float, float]:
         """Landed-cost law of a part: (factor on price, freight in study currency per piece).

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 from teikei.plan.arrays import INFINITY, Program, minimise
 from teikei.plan.build import build
 from teikei.plan.program import Build
+from teikei.plan.relaxation import least_changes
 from teikei.plan.scope import Scope
 
 FILTER_NODES = 200
@@ -15,8 +17,9 @@ FILTER_NODES = 200
 def explain_infeasible(scope: Scope) -> list[str]:
     """Sentences that name programmes, capacities, minimum orders and rules which cannot hold together.
 
-    Every limit named is needed for the conflict: without any one of them a plan exists (deletion filter). Empty where
-    a plan exists after all.
+    Every limit named is needed for the conflict: without any one of them a plan exists (deletion filter). The last
+    sentences say by how much each would have to give way, alone, the smallest relative change first
+    (``relaxation``). Empty where a plan exists after all.
     """
     made = build(scope, tight=False)
     empty = _without_choice(made)
@@ -38,7 +41,24 @@ def explain_infeasible(scope: Scope) -> list[str]:
             kept.append(group)
         else:
             dropped = trial
-    return [_sentence(made, group) for group in kept]
+    freed = _without_rows(program, dropped)
+    others = replace(made, program=freed)
+    changes = least_changes(others, {group: groups[group] for group in kept}, lambda other: has_plan(other, kept))
+    return [*(_sentence(made, group) for group in kept), *changes]
+
+
+def has_plan(scope: Scope, kept: Sequence[Hashable]) -> bool:
+    """Whether a scope has a plan when only the limits ``kept`` (and what defines the program) hold."""
+    made = build(scope, tight=False)
+    out = {row for row, name in enumerate(made.program.row_names) if _other(name, kept)}
+    return _feasible(made.program, out)
+
+
+def _other(name: tuple[object, ...], kept: Sequence[Hashable]) -> bool:
+    group = _group(name)
+    if isinstance(group, tuple) and group[0] == "rule":  # a changed rule has another text: rules hold where any does
+        return not any(isinstance(one, tuple) and one[0] == "rule" for one in kept)
+    return group is not None and group not in kept
 
 
 def _without_choice(made: Build) -> list[str]:
@@ -80,6 +100,13 @@ def _group(name: tuple[object, ...]) -> Hashable | None:
 
 def _feasible(program: Program, without: set[int]) -> bool:
     """Whether the program has a plan when some rows are dropped (cost set to zero: any plan will do)."""
+    found = minimise(
+        _without_rows(program, without), gap_absolute=INFINITY, gap_relative=INFINITY, node_limit=FILTER_NODES
+    )
+    return found.x is not None
+
+
+def _without_rows(program: Program, without: set[int]) -> Program:
     trial = Program(
         cost=[0.0] * len(program.cost), lower=program.lower, upper=program.upper, integer=program.integer,
         names=program.names, row_lower=list(program.row_lower), row_upper=list(program.row_upper),
@@ -87,8 +114,7 @@ def _feasible(program: Program, without: set[int]) -> bool:
     )  # fmt: skip
     for row in without:
         trial.row_lower[row], trial.row_upper[row] = -INFINITY, INFINITY
-    found = minimise(trial, gap_absolute=INFINITY, gap_relative=INFINITY, node_limit=FILTER_NODES)
-    return found.x is not None
+    return trial
 
 
 def _sentence(made: Build, group: Hashable) -> str:

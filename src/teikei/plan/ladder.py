@@ -15,7 +15,7 @@ from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions, union
 from teikei.plan.facts import Facts
 from teikei.plan.parts import Memory
-from teikei.plan.price import price
+from teikei.plan.price import expanded, price
 from teikei.plan.read import read_facts
 from teikei.plan.scope import CONTRACT, Scope
 from teikei.plan.solve_one import Found, Request, Solved, combine, solve_scope, solve_scopes
@@ -63,11 +63,12 @@ def split_decisions(decisions: Decisions, scope: Scope, bloc: str) -> Decisions:
     candidate = {slot: number for slot, number in decisions.candidate.items() if scope.bloc_of_slot(slot) == bloc}
     awards = {key: pieces for key, pieces in decisions.awards.items() if scope.item_bloc(key[0]) == bloc}
     plants = tuple(plant for plant in decisions.plants if plant[0] == bloc)
-    return Decisions(modules, candidate, awards, plants)
+    expansions = tuple(expansion for expansion in decisions.expansions if expansion[0] == bloc)
+    return Decisions(modules, candidate, awards, plants, expansions)
 
 
 def site_use(facts: Facts, decisions: Decisions, scope: Scope) -> dict[tuple[str, int], float]:
-    """(site, year) -> what a plan takes there, contracts included, in the site's unit."""
+    """(site, year) -> what a plan takes there, contracts included, in the site's unit; expansions it pays for apart."""
     use: dict[tuple[str, int], float] = {}
     for (item, source, year), pieces in decisions.awards.items():
         site = ""
@@ -77,6 +78,8 @@ def site_use(facts: Facts, decisions: Decisions, scope: Scope) -> dict[tuple[str
             site = scope.contracts[item.contract].site
         if site:
             use[(site, year)] = use.get((site, year), 0.0) + facts.tier_units(item.module, pieces)
+    for (site, year), amount in use.items():
+        use[(site, year)] = max(0.0, amount - expanded(decisions, site, year))
     return use
 
 
@@ -129,6 +132,7 @@ def solve(
     time_limit_s: float = math.inf,
     gap: float = 0.01,
     effort: Effort = QUICK,
+    singles: bool = False,
 ) -> Plans:
     """What to share, what to buy together and from whom: the plan of every coalition at every rung.
 
@@ -136,6 +140,8 @@ def solve(
     the blocs and all their unions. executor: rungs may be solved through it; results do not depend on it. progress:
     called with a text and a fraction. time_limit_s: wall seconds of each solve (a plan stopped by it says so);
     gap: wanted gap of each value as a share of the saving; effort: how far plans and bounds are pursued.
+    singles: also plan the companies of a bloc taken singly, with and without the other blocs
+    (``plan.singles``), for the Owen value; the baseline stays the blocs' own.
 
     Raises NoPlanError where a coalition has no plan (in the study's words), StudyError for unknown names.
     """
@@ -155,7 +161,7 @@ def solve(
         solved[(first.scope.coalition, first.scope.rung)] = first
         if len(blocs) > 1:
             upper = [rung for rung in wanted[1:] if evaluated(facts, rung)]
-            requests += [_request(game.scope(blocs, rung), first, gap, game.baseline.links) for rung in upper]
+            requests += [request(game.scope(blocs, rung), first, gap, game.baseline.links) for rung in upper]
     say(f"plan: {len(requests)} programs of coalitions and rungs", 0.3)
     for found in solve_scopes(requests, effort=effort, memory=memory, executor=executor):
         scope = found.scope
@@ -167,6 +173,14 @@ def solve(
         for rung in wanted:
             if len(blocs) > 1 and not evaluated(facts, rung):
                 by_key[(coalition, rung)] = not_evaluated(coalition, rung)
+    sentences = _explanations(game, solved)
+    if singles:
+        from teikei.plan import singles as apart
+
+        say("plan: companies taken singly", 0.95)
+        found_apart = apart.solve_singles(game, wanted, gap=gap, effort=effort, memory=memory, executor=executor)
+        by_key.update({key: replace(_plan(one, performance), rung=key[1]) for key, one in found_apart.items()})
+        sentences += apart.sentences(game, found_apart)
     from teikei.plan.commonality import commonality_table
     from teikei.plan.levers import LEVER_ORDER, savings_table
 
@@ -175,7 +189,7 @@ def solve(
         savings=savings_table(solved),
         commonality=commonality_table(solved),
         lever_order=LEVER_ORDER,
-        explanations=tuple(_explanations(game, solved)),
+        explanations=tuple(sentences),
     )
 
 
@@ -192,8 +206,8 @@ def _rough_cost(facts: Facts) -> float:
     return total
 
 
-def _request(scope: Scope, first: Solved, gap: float, links: tuple[Hashable, ...]) -> Request:
-    """One rung, from the baseline plan; the gap asked for is a share of a saving of one part in a thousand, at least."""
+def request(scope: Scope, first: Solved, gap: float, links: tuple[Hashable, ...]) -> Request:
+    """One rung, from the baseline plan; the gap asked for is a share of a saving of a thousandth of the cost."""
     return Request(scope, gap * max(1e-3 * first.value, 1.0), (first.decisions,), links)
 
 

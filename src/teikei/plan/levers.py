@@ -1,9 +1,10 @@
 """Why a rung saves what it saves: the difference between consecutive rungs, by lever, adding up exactly.
 
 Rule (docs/maths/plan.md, "Levers"). Cost items that one lever alone explains go to it whole: family NRE to
-``development``; tooling to ``tooling``; variant and application NRE to ``variants``; plants to ``plant_use``;
-coordination and the alliance's one-off to ``coordination``; variant NRE paid again to ``divergence``; changes,
-cancellations, qualification and activation to ``switching``. The purchase bill (price, rebate, duty, freight,
+``development``; tooling to ``tooling``; variant and application NRE to ``variants``; plants and paid expansions of
+sites to ``plant_use``; coordination and the alliance's one-off to ``coordination``; units committed to and not taken
+to ``commercial_scale``; variant NRE paid again to ``divergence``; changes, cancellations, qualification and activation
+to ``switching``. The purchase bill (price, rebate, duty, freight,
 warranty, equity, local content) is walked from the lower rung's plan to the upper one's:
 
 1. designs and sources change while every bloc still buys by itself (the lower rung's drawing and spend groups):
@@ -54,6 +55,8 @@ ITEM_LEVER = {
     "divergence": "divergence",
     "switching": "switching",
     "activation": "switching",
+    "take_or_pay": "commercial_scale",
+    "expansion": "plant_use",
 }
 
 Bill = dict[tuple[str, str], float]  # (company, key of a position's need) -> million

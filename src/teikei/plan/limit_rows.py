@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
 from teikei.plan.arrays import INFINITY
+from teikei.plan.facts import ExpansionFact, LocalRule
 from teikei.plan.money import (
     Cash,
     discount,
@@ -12,8 +18,10 @@ from teikei.plan.money import (
     plant_first_year,
     present_value,
 )
-from teikei.plan.price import cars_by_region, known_suppliers
+from teikei.plan.origin import cars_by_region, customs_value
+from teikei.plan.price import known_suppliers
 from teikei.plan.program import THOUSAND, Build, Place
+from teikei.plan.purchase_rows import most_by_position
 
 
 def plants_opened(made: Build) -> None:
@@ -65,11 +73,66 @@ def site_capacity(made: Build) -> None:
             amount = facts.tier_units(item.module, cars)
             held[key] = held.get(key, 0.0) + amount
             drawn.setdefault(key, []).append((made.use[option], amount))
+    expandable = {expansion.site for expansion in facts.expansions}
     for (site, year), terms in drawn.items():
         free = scope.free_capacity(site, year, held.get((site, year), 0.0))
+        if site in expandable:
+            _expandable_capacity(made, site, year, free)
+            continue
         most = sum(weight * program.upper[column] for column, weight in terms)
         if most > free:
             program.row(("site capacity", site, year), terms, upper=free)
+
+
+def _expandable_capacity(made: Build, site: str, year: int, free: float) -> None:
+    """Q_g <= f_g + sum step e_g, sum_g f_g <= free, sum_g e_g <= 1: each spend group has its part and what it paid."""
+    scope, facts, program = made.scope, made.scope.facts, made.program
+    taken: dict[str, list[tuple[int, float]]] = {}
+    for (item, source, when), column in made.bought.items():
+        if when == year and source.startswith("offer:") and facts.offers[source[6:]].site == site:
+            group = scope.buying_group(facts.modules[item.module].class_name, scope.item_bloc(item))
+            taken.setdefault(group, []).append((column, facts.tier_units(item.module, THOUSAND)))
+    for (item, when), carriers in made.members.items():
+        contract = scope.contracts.get(item.contract)
+        if when == year and contract is not None and contract.site == site:
+            group = scope.buying_group(facts.modules[item.module].class_name, scope.item_bloc(item))
+            uses = [(made.use[option], facts.tier_units(item.module, cars)) for option, cars in carriers]
+            taken.setdefault(group, []).extend(uses)
+    parts = []
+    for group, terms in taken.items():
+        part = program.column(("part of site", site, year, group), upper=free)
+        parts.append((part, 1.0))
+        steps = [
+            (_expansion(made, group, expansion), expansion.capacity)
+            for expansion in facts.expansions
+            if expansion.site == site and year >= expansion.from_year
+        ]
+        program.row(
+            ("site capacity", site, year, group), [*terms, (part, -1.0), *((e, -step) for e, step in steps)], upper=0.0
+        )
+        made.fills.append(_fill_part(part, terms, steps))
+    program.row(("site capacity", site, year), parts, upper=free)
+
+
+def _expansion(made: Build, group: str, expansion: ExpansionFact) -> int:
+    """Column of an expansion paid by a spend group; over all groups each is bought at most once."""
+    key = (group, expansion.site, expansion.from_year, expansion.capacity)
+    if key not in made.expansion:
+        worth = worth_of(made, once(made.scope.facts, expansion.cost, expansion.from_year - 1))
+        made.expansion[key] = made.program.column(("expansion", *key), cost=worth, integer=True)
+        others = [column for other, column in made.expansion.items() if other[1:] == key[1:]]
+        if len(others) > 1:
+            made.program.row(("one payer", *key), [(column, 1.0) for column in others], upper=1.0)
+    return made.expansion[key]
+
+
+def _fill_part(
+    part: int, terms: list[tuple[int, float]], steps: list[tuple[int, float]]
+) -> Callable[[npt.NDArray[np.float64]], None]:
+    def fill(x: npt.NDArray[np.float64]) -> None:
+        x[part] = max(0.0, sum(x[c] * w for c, w in terms) - sum(x[e] * step for e, step in steps))
+
+    return fill
 
 
 def qualification_of_sources(made: Build) -> None:
@@ -142,30 +205,65 @@ def local_content_missed(made: Build) -> None:
         ]
         if not rules or not value:
             continue
-        column = -1
+        worth = sum(cars.values()) * value / 1e6 * discount(facts, year)
+        key = (programme, generation, country, region, year)
         for rule in rules:
-            terms = _missing_terms(made, rule.part, rule.origins, (programme, generation, country, year))
+            if rule.part == "car":
+                terms = _whole_car(made, rule, key, value * total / 1e6)
+            else:
+                found = _missing_terms(made, rule.part, rule.origins, (programme, generation, country, year))
+                terms = [(c, weight * rule.penalty / (total / THOUSAND)) for c, weight, _ in found]
             if not terms:
                 continue
-            if column < 0:
-                here = sum(cars.values())
-                worth = here * value / 1e6 * discount(facts, year)
-                column = program.column(("misses", programme, generation, country, region, year), worth, 0.0, INFINITY)
-                made.missed[(programme, generation, country, region, year)] = column
-            scaled = [(c, weight * rule.penalty / (total / THOUSAND)) for c, weight in terms]
-            program.row(("local content", rule.part, programme, region, year), [*scaled, (column, -1.0)], upper=0.0)
+            if key not in made.missed:
+                made.missed[key] = program.column(("misses", *key), worth, 0.0, INFINITY)
+            label = ("local content", rule.part, programme, region, year)
+            program.row(label, [*terms, (made.missed[key], -1.0)], upper=0.0)
+
+
+def _whole_car(
+    made: Build, rule: LocalRule, key: tuple[str, str, str, str, int], cars_value: float
+) -> list[tuple[int, float]]:
+    """Value of parts from outside <= (1 - minimum) of the cars' value, else m = 1 and the penalty is due.
+
+    The largest value of foreign parts that the positions can hold bounds what m lets through.
+    """
+    programme, generation, country, _, year = key
+    found = _missing_terms(made, "car", rule.origins, (programme, generation, country, year))
+    allowed = (1.0 - rule.minimum) * cars_value
+    entries = [
+        (place, cars * max((v for _, _, v in found), default=0.0) / 1e6)
+        for item, when in made.members
+        if (item.programme, item.generation, item.country, when) == (programme, generation, country, year)
+        for place, cars in made.places(item, when)
+    ]
+    most = most_by_position(entries)
+    if not found or most <= allowed:
+        return []
+    missed = made.program.column(("misses car", *key), integer=True)
+    terms = [(column, weight * each / THOUSAND) for column, weight, each in found]
+    made.program.row(("whole car", *key), [*terms, (missed, allowed - most)], upper=allowed)
+
+    def fill(x: npt.NDArray[np.float64]) -> None:
+        x[missed] = 1.0 if sum(x[column] * factor for column, factor in terms) > allowed * (1 + 1e-6) else 0.0
+
+    made.fills.append(fill)
+    return [(missed, rule.penalty)]
 
 
 def _missing_terms(
     made: Build, part: str, origins: frozenset[str], where: tuple[str, str, str, int]
-) -> list[tuple[int, float]]:
-    """Columns (thousand pieces each unit of weight) that bring a part from outside the origins."""
+) -> list[tuple[int, float, float]]:
+    """(column, thousand pieces each unit of it, customs value of a piece) that bring a part from outside the origins.
+
+    part: as the trade table names it, or ``car`` for all parts.
+    """
     scope, facts = made.scope, made.scope.facts
-    terms: list[tuple[int, float]] = []
+    terms: list[tuple[int, float, float]] = []
     for (item, year), carriers in made.members.items():
         if (item.programme, item.generation, item.country, year) != where:
             continue
-        if facts.classes[facts.modules[item.module].class_name].part != part:
+        if part not in ("car", facts.classes[facts.modules[item.module].class_name].part):
             continue
         for source in scope.sources(item, year):
             origin = ""
@@ -177,10 +275,11 @@ def _missing_terms(
                 origin = scope.plants_of(source[6:].split("@")[0])[0].country
             if not origin or origin in origins:
                 continue
+            value = customs_value(scope, item, source, year)
             if (item, source, year) in made.bought:
-                terms.append((made.bought[(item, source, year)], 1.0))
+                terms.append((made.bought[(item, source, year)], 1.0, value))
             else:
-                terms += [(made.use[option], cars / THOUSAND) for option, cars in carriers]
+                terms += [(made.use[option], cars / THOUSAND, value) for option, cars in carriers]
     return terms
 
 

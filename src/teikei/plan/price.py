@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from teikei.errors import NoPlanError
-from teikei.plan.bill import Line, price_lines
+from teikei.plan.bill import Line, price_lines, take_or_pay_price
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import Charge, charges
 from teikei.plan.money import END, discount, once, plant_cash
-from teikei.plan.scope import CONTRACT, Item, Scope
+from teikei.plan.origin import local_content
+from teikei.plan.scope import Item, Scope
 
 
 class Record(NamedTuple):
@@ -54,6 +55,8 @@ def price(
         *_plant_records(scope, decisions),
         *_qualification_records(scope, decisions),
         *_alliance_records(scope),
+        *_take_or_pay_records(scope, decisions, lines),
+        *_expansion_records(scope, decisions, lines),
     ]
     return Priced(math.fsum(record.value for record in records), tuple(records), tuple(lines), tuple(found))
 
@@ -132,70 +135,6 @@ def bill_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> l
         value = amount * discount(scope.facts, year)
         records.append(Record(company, programme, year, "local_content", "car", "", value))
     return records
-
-
-def origin_of(scope: Scope, line: Line) -> str:
-    """Country a line comes from; empty where it is not known (curves, contracts without a site)."""
-    if line.source == CONTRACT:
-        return scope.contracts[line.item.contract].country
-    if line.source.startswith("offer:"):
-        return scope.facts.offers[line.source[6:]].country
-    if line.source.startswith("plant:"):
-        return scope.plants_of(line.source[6:].split("@")[0])[0].country
-    return ""
-
-
-def local_content(scope: Scope, lines: Iterable[Line]) -> dict[tuple[str, str, int], float]:
-    """(company, programme, year) -> million lost on cars that miss a local-content rule, undiscounted.
-
-    A car misses a rule where its part comes from outside the rule's origins (a part bought from abroad has local share
-    0); a car that misses several parts' rules loses the highest penalty once. Unknown origin counts as local.
-    """
-    if not scope.facts.local_rules:
-        return {}
-    missing: dict[tuple[str, str, str, str, int], dict[str, float]] = {}
-    by_car = cars_by_region(scope)
-    for line in lines:
-        origin = origin_of(scope, line)
-        class_name = scope.facts.modules[line.item.module].class_name
-        part = scope.facts.classes[class_name].part
-        if not origin:
-            continue
-        for rule in scope.facts.local_rules:
-            hit = rule.part == part and rule.plant_country == line.item.country and line.year >= rule.from_year
-            if not hit or origin in rule.origins or rule.minimum <= 0:
-                continue
-            key = (line.item.programme, line.item.generation, line.item.country, rule.region, line.year)
-            cars, total = by_car.get(key, ({}, 0.0))
-            if not cars:
-                continue
-            lost = line.pieces / total * rule.penalty
-            parts = missing.setdefault(key, {})
-            parts[part] = parts.get(part, 0.0) + lost
-    result: dict[tuple[str, str, int], float] = {}
-    for (programme, generation, country, region, year), parts in missing.items():
-        cars, _ = by_car[(programme, generation, country, region, year)]
-        for company, units in cars.items():
-            key3 = (company, programme, year)
-            lost = max(parts.values()) * units * scope.facts.car_value.get(programme, 0.0) / 1e6
-            result[key3] = result.get(key3, 0.0) + lost
-    return result
-
-
-def cars_by_region(scope: Scope) -> dict[tuple[str, str, str, str, int], tuple[dict[str, float], float]]:
-    """(programme, generation, country, region, year) -> (cars by company to that region, cars to all regions)."""
-    regional: dict[tuple[str, str, str, str, int], dict[str, float]] = {}
-    total: dict[tuple[str, str, str, int], float] = {}
-    for name in scope.slots:
-        slot = scope.facts.slots[name]
-        for row in scope.facts.units[name]:
-            if row.company in scope.members:
-                key = (slot.programme, slot.generation, row.country, row.region, row.year)
-                by = regional.setdefault(key, {})
-                by[row.company] = by.get(row.company, 0.0) + row.units
-                all_key = (slot.programme, slot.generation, row.country, row.year)
-                total[all_key] = total.get(all_key, 0.0) + row.units
-    return {key: (by, total[(key[0], key[1], key[2], key[4])]) for key, by in regional.items()}
 
 
 def _charge_records(scope: Scope, found: Iterable[Charge]) -> list[Record]:
@@ -295,6 +234,65 @@ def known_suppliers(scope: Scope) -> frozenset[tuple[str, str]]:
         for contract in scope.contracts.values()
         if contract.programme in lead
     )
+
+
+def _take_or_pay_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> list[Record]:
+    """What a drawing group pays at the end of an offer for units it committed to and did not take."""
+    facts, records = scope.facts, []
+    owners = item_owners(scope, decisions)
+    taken: dict[tuple[str, str], float] = {}
+    shares: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+    for line in lines:
+        if not line.source.startswith("offer:") or not facts.offers[line.source[6:]].take_or_pay or line.pieces <= 0:
+            continue
+        key = (line.source[6:], line.pool)
+        taken[key] = taken.get(key, 0.0) + facts.tier_units(line.item.module, line.pieces)
+        by = shares.setdefault(key, {})
+        for company, share in owners[(line.item, line.year)].items():
+            who = (company, line.item.programme)
+            by[who] = by.get(who, 0.0) + line.pieces * share
+    for (name, _), total in taken.items():
+        offer = facts.offers[name]
+        missing = offer.take_or_pay - total
+        if missing <= 1e-6 * offer.take_or_pay:
+            continue
+        year = max(offer.price)
+        amount = missing / facts.tier_units(offer.module, 1.0) * take_or_pay_price(offer) / 1e6 * discount(facts, year)
+        everyone = math.fsum(shares[(name, _)].values())
+        for (company, programme), pieces in shares[(name, _)].items():
+            value = amount * pieces / everyone
+            records.append(Record(company, programme, year, "take_or_pay", offer.class_name, offer.module, value))
+    return records
+
+
+def expanded(decisions: Decisions, site: str, year: int) -> float:
+    """Capacity that a plan's paid expansions add to a site in a year."""
+    return math.fsum(capacity for _, name, start, capacity in decisions.expansions if name == site and year >= start)
+
+
+def _expansion_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> list[Record]:
+    """Cost of expanding a site, by what the cars of those who pay take there from then on."""
+    facts, records = scope.facts, []
+    owners = item_owners(scope, decisions)
+    cost = {(one.site, one.from_year, one.capacity): one.cost for one in facts.expansions}
+    lines = list(lines)
+    for payer, site, start, capacity in decisions.expansions:
+        members, pieces = set(payer.split("+")), dict[tuple[str, str], float]()
+        for line in lines:
+            if line.source.startswith("offer:") and facts.offers[line.source[6:]].site == site and line.year >= start:
+                for company, share in owners[(line.item, line.year)].items():
+                    if company in members:
+                        key = (company, line.item.programme)
+                        units = facts.tier_units(line.item.module, line.pieces * share)
+                        pieces[key] = pieces.get(key, 0.0) + units
+        total = math.fsum(pieces.values())
+        idle = owner_shares(scope, [s for s in scope.slots if scope.company_of[s] in members])
+        shares = {key: units / total for key, units in pieces.items()} if total > 0 else idle
+        for year, cash in once(facts, cost[(site, start, capacity)], start - 1):
+            for (company, programme), share in shares.items():
+                value = cash * share * discount(facts, year)
+                records.append(Record(company, programme, year, "expansion", "", site, value))
+    return records
 
 
 def alliance_charged(scope: Scope) -> bool:

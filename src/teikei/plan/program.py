@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from teikei.plan.arrays import Program
 from teikei.plan.scope import Item, Option, Scope
@@ -21,10 +25,22 @@ class Pool:
     most: float
 
 
+def least_cost(program: Program) -> float:
+    """A lower bound that needs no solver: every column at the end of its range that costs least.
+
+    What is left to say of a program whose solver was stopped before it had any bound.
+    """
+    total = program.offset
+    for cost, low, high in zip(program.cost, program.lower, program.upper, strict=True):
+        total += min(cost * low if cost else 0.0, cost * high if cost else 0.0)
+    return total
+
+
 @dataclass
 class Build:
     """The program with its columns by meaning.
 
+    fills: what sets the columns of further terms (``terms_rows``) in a start vector whose quantities are set.
     tight: whether site capacity bounds the tiers and rebates that can be reached (off when limits are to be dropped).
     lazy: whether the couplings of a car's positions are kept aside until a solution breaks them.
     """
@@ -50,11 +66,13 @@ class Build:
     first_free: dict[tuple[str, str], int] = field(default_factory=dict)
     activated: dict[tuple[str, str], int] = field(default_factory=dict)
     plant: dict[tuple[str, str, float, int], int] = field(default_factory=dict)
+    expansion: dict[tuple[str, str, int, float], int] = field(default_factory=dict)
     missed: dict[tuple[str, str, str, str, int], int] = field(default_factory=dict)
     couplings: dict[tuple[str, tuple[str, ...]], list[dict[str, str]]] = field(default_factory=dict)
     linked: list[Any] = field(default_factory=list)
     members: dict[tuple[Item, int], list[tuple[Option, float]]] = field(default_factory=dict)
     spend: dict[tuple[str, str, int], dict[Place, list[tuple[int, float]]]] = field(default_factory=dict)
+    fills: list[Callable[[npt.NDArray[np.float64]], None]] = field(default_factory=list)
 
     def places(self, item: Item, year: int, weight: float = 1.0) -> list[tuple[Place, float]]:
         """What each position could need of an item in a year: ((slot, position, country), cars x weight)."""

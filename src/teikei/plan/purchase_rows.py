@@ -9,6 +9,8 @@ from teikei.plan.money import discount
 from teikei.plan.program import THOUSAND, Build, Place, Pool
 from teikei.plan.scope import NOT_PRICED, Item, Option
 
+WHOLE: Place = ("", "", "")  # in place of the positions where a rebate is kept for the spend as a whole
+
 
 def purchases_meet_need(made: Build) -> None:
     """Shares of the sources of an item add up to the share of the cars that carry the drawing, year by year."""
@@ -55,12 +57,17 @@ def _award(made: Build, item: Item, year: int, sources: tuple[str, ...], carrier
 
 
 def pools_of(made: Build) -> dict[tuple[str, str, int], list[Item]]:
-    """(offer, drawing group, year) -> items that may be bought in it; finds the tiers each can reach."""
+    """(offer, drawing group, year) -> items that may be bought in it; finds the tiers each can reach.
+
+    Offers of one tier pool count together: their tiers reach as far as all of them can.
+    """
     scope, facts = made.scope, made.scope.facts
     found: dict[tuple[str, str, int], list[Item]] = {}
     for item, source, year in made.bought:
         if source.startswith("offer:"):
             found.setdefault((source[6:], made.pool(item), year), []).append(item)
+    reach: dict[tuple[str, str, int], float] = {}
+    most_of: dict[tuple[str, str, int], tuple[float, float]] = {}
     for (name, pool, year), items in found.items():
         offer = facts.offers[name]
         kept = 1.0
@@ -69,8 +76,14 @@ def pools_of(made: Build) -> dict[tuple[str, str, int], list[Item]]:
         places = [place for item in items for place in made.places(item, year)]
         most = facts.tier_units(offer.module, most_by_position(places))
         if made.tight:
-            most = min(most, scope.free_capacity(offer.site, year, 0.0))
-        steps = tier_steps(offer, year, most * kept)
+            most = min(most, scope.free_capacity(offer.site, year, 0.0) + scope.expandable(offer.site, year))
+        most_of[(name, pool, year)] = kept, most
+        together = (offer.counts_with, pool, year)
+        reach[together] = reach.get(together, 0.0) + most * kept
+    for (name, pool, year), (kept, most) in most_of.items():
+        offer = facts.offers[name]
+        top = reach[(offer.counts_with, pool, year)]
+        steps = tier_steps(offer, year, top)
         made.pools[(name, pool, year)] = Pool(kept, tuple(steps), most)
     return found
 
@@ -102,17 +115,15 @@ def most_by_position(entries: list[tuple[Place, float]]) -> float:
 
 
 def tier_steps(offer: OfferFact, year: int, most: float) -> list[tuple[int, float, float]]:
-    """Tiers that can be reached: (index, from, to) with the minimum order as floor; equal prices are one tier."""
+    """Tiers that can be reached: (index, from, to), the first from 0; equal prices are one tier (not in tier pools)."""
     prices = offer.price[year]
     steps: list[tuple[int, float, float]] = []
     count = len(prices)
     for index, threshold in enumerate(offer.from_quantity):
         following = offer.from_quantity[index + 1] if index + 1 < count else INFINITY
-        low, high = max(threshold, offer.minimum_quantity), min(following, most)
-        if index == 0:
-            low = max(offer.minimum_quantity, 0.0)
+        low, high = threshold if index else 0.0, min(following, most)
         if low <= high and low <= most + 1e-9:
-            if steps and prices[steps[-1][0]] == prices[index]:
+            if steps and prices[steps[-1][0]] == prices[index] and not offer.tier_pool:
                 steps[-1] = (steps[-1][0], steps[-1][1], high)
             else:
                 steps.append((index, low, high))
@@ -123,49 +134,80 @@ def tiers_by_drawing_group(made: Build) -> None:
     """All-units price by tier: from_r y_r <= Q_r <= to_r y_r, sum y_r <= 1, payment p_r Q_r, sum_r Q_r = pieces bought.
 
     Q_r is kept by position that carries the drawing: Q_r <= cars y_r for each, which a half chosen tier feels at once.
+    Offers of one tier pool share y_r, and their Q_r add up; incremental prices: see ``_increments``.
     """
+    facts = made.scope.facts
+    together: dict[tuple[str, str, int], list[tuple[str, str, int]]] = {}
     for key, items in pools_of(made).items():
-        _tiers(made, key, items)
+        together.setdefault((facts.offers[key[0]].counts_with, key[1], key[2]), []).append(key)
+        _quantities(made, key, items)
+    for keys in together.values():
+        steps = made.pools[keys[0]].steps
+        if len(steps) < 2:
+            continue
+        totals: list[list[tuple[int, float]]] = [[] for _ in steps]
+        for key in keys:
+            weight = facts.tier_units(facts.offers[key[0]].module, THOUSAND) * made.pools[key].kept
+            for total, (index, _, _) in zip(totals, steps, strict=True):
+                total += [(column, weight) for column in made.tier[key][index][1].values()]
+        choices = (_increments if facts.offers[keys[0][0]].incremental else _one_tier)(made, keys[0], totals)
+        for (index, _, _), choice, total in zip(steps, choices, totals, strict=True):
+            for key in keys:
+                made.tier[key][index] = (choice, made.tier[key][index][1])
+            for column, _ in total:
+                terms = [(column, 1.0), (choice, -made.program.upper[column])]
+                made.program.row(("tier of", column), terms, upper=0.0)
 
 
-def _tiers(made: Build, key: tuple[str, str, int], items: list[Item]) -> None:
+def _quantities(made: Build, key: tuple[str, str, int], items: list[Item]) -> None:
+    """Thousand pieces of every position at every tier of an offer, and what they add up to."""
     scope, facts, program = made.scope, made.scope.facts, made.program
     name, _, year = key
     offer, pool, source = facts.offers[name], made.pools[key], f"offer:{name}"
     weight = facts.tier_units(offer.module, THOUSAND)
-    single = len(pool.steps) == 1 and pool.steps[0][1] == 0.0
     made.tier[key] = {}
     cells = [(item, option) for item in items for option, _ in made.members[(item, year)]]
     parts: dict[tuple[Option, str], list[int]] = {(option, item.country): [] for item, option in cells}
-    choices = []
-    for index, low, high in pool.steps:
-        total, quantities = [], {}
+    for index, _, _ in pool.steps:
+        quantities = {}
         for item, option in cells:
             most = min(pool.most / weight, program.upper[made.carried[(option, item.country, source, year)]])
             cost = unit_cost(made, item, source, year, price=offer.price[year][index], origin=offer.country)
             column = program.column(("quantity", *key, index, option, item.country), cost=cost, upper=most)
             quantities[(option, item.country)] = column
             parts[(option, item.country)].append(column)
-            total.append((column, weight * pool.kept))
             buyer = (offer.supplier, scope.buying_group(offer.class_name, scope.item_bloc(item)), year)
             place = (option.slot, option.position, item.country)
             spend = made.spend.setdefault(buyer, {}).setdefault(place, [])
             spend.append((column, offer.price[year][index] / THOUSAND))
-        choice = -1
-        if not single:
-            choice = program.column(("tier", *key, index), integer=True)
-            choices.append((choice, 1.0))
-            if low > 0:
-                program.row(("tier from", *key, index), [*total, (choice, -low)], lower=0.0)
-            program.row(("tier to", *key, index), [*total, (choice, -high)], upper=0.0)
-            for column in quantities.values():
-                program.row(("tier of", column), [(column, 1.0), (choice, -program.upper[column])], upper=0.0)
-        made.tier[key][index] = (choice, quantities)
+        made.tier[key][index] = (-1, quantities)
     for cell, columns in parts.items():
         row = [(made.carried[(*cell, source, year)], 1.0), *((column, -1.0) for column in columns)]
         program.row(("tiers add up", *key, cell), row, 0.0, 0.0)
-    if choices:
-        program.row(("one tier", *key), choices, upper=1.0)
+
+
+def _one_tier(made: Build, key: tuple[str, str, int], totals: list[list[tuple[int, float]]]) -> list[int]:
+    """from_r y_r <= Q_r <= to_r y_r, sum y_r <= 1; returns the columns y_r."""
+    program, choices = made.program, []
+    for (index, low, high), total in zip(made.pools[key].steps, totals, strict=True):
+        choice = program.column(("tier", *key, index), integer=True)
+        choices.append(choice)
+        if low > 0:
+            program.row(("tier from", *key, index), [*total, (choice, -low)], lower=0.0)
+        program.row(("tier to", *key, index), [*total, (choice, -high)], upper=0.0)
+    program.row(("one tier", *key), [(choice, 1.0) for choice in choices], upper=1.0)
+    return choices
+
+
+def _increments(made: Build, key: tuple[str, str, int], totals: list[list[tuple[int, float]]]) -> list[int]:
+    """Q_r <= length_r y_r, Q_r >= length_r y_(r+1): a part is full before the next begins; returns the columns y_r."""
+    program, steps = made.program, made.pools[key].steps
+    choices = [program.column(("tier", *key, index), integer=True) for index, _, _ in steps]
+    for at, ((index, low, high), total) in enumerate(zip(steps, totals, strict=True)):
+        program.row(("part to", *key, index), [*total, (choices[at], -(high - low))], upper=0.0)
+        if at + 1 < len(steps):
+            program.row(("part full", *key, index), [*total, (choices[at + 1], -(high - low))], lower=0.0)
+    return choices
 
 
 def rebates_by_spend_group(made: Build) -> None:
@@ -189,7 +231,8 @@ def rebates_by_spend_group(made: Build) -> None:
                 for column, price in terms:
                     program.cost[column] -= merged[0][1] * price * worth
             continue
-        _rebate_levels(made, key, merged, most)
+        levels_of = _incremental_rebate if supplier in facts.incremental_rebates else _rebate_levels
+        levels_of(made, key, merged, most)
 
 
 def _rebate_levels(made: Build, key: tuple[str, str, int], levels: list[tuple[float, float]], most: float) -> None:
@@ -215,6 +258,25 @@ def _rebate_levels(made: Build, key: tuple[str, str, int], levels: list[tuple[fl
     program.row(("one rebate", *key), [(choice, 1.0) for _, choice, _ in made.rebate[key]], upper=1.0)
 
 
+def _incremental_rebate(made: Build, key: tuple[str, str, int], levels: list[tuple[float, float]], most: float) -> None:
+    """V_j <= length_j w_j, V_j >= length_j w_(j+1), sum V_j = spend: each on the spend above its start."""
+    program, worth = made.program, discount(made.scope.facts, key[2])
+    made.rebate[key] = []
+    for index, (low, rebate) in enumerate(levels):
+        length = (levels[index + 1][0] if index + 1 < len(levels) else most) - low
+        choice = program.column(("rebate", *key, index), integer=True)
+        value = program.column(("spend", *key, index), cost=-rebate * worth, upper=length)
+        program.row(("rebate to", *key, index), [(value, 1.0), (choice, -length)], upper=0.0)
+        if index:
+            before = made.rebate[key][-1][2][WHOLE]
+            full = program.upper[before]
+            program.row(("rebate full", *key, index), [(before, 1.0), (choice, -full)], lower=0.0)
+        made.rebate[key].append((rebate, choice, {WHOLE: value}))
+    values = [(value[WHOLE], -1.0) for _, _, value in made.rebate[key]]
+    spend = [term for terms in made.spend[key].values() for term in terms]
+    program.row(("spend adds up", *key), [*spend, *values], 0.0, 0.0)
+
+
 def _most_spend(made: Build, key: tuple[str, str, int]) -> float:
     """Upper bound of a year's spend with a supplier.
 
@@ -237,5 +299,7 @@ def _most_spend(made: Build, key: tuple[str, str, int]) -> float:
         dearest[offer.site] = max(dearest.get(offer.site, 0.0), per_unit)
     if not made.tight:
         return most_by_position(entries)
-    by_site = sum(price * scope.free_capacity(site, year, 0.0) for site, price in dearest.items())
+    by_site = sum(
+        price * (scope.free_capacity(site, year, 0.0) + scope.expandable(site, year)) for site, price in dearest.items()
+    )
     return min(most_by_position(entries), by_site)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
-from teikei.errors import NoPlanError, Problem, StudyError
+from teikei.errors import NoPlanError
 from teikei.modules.types import Catalogue
 from teikei.plan.facts import (
     ClassFact,
@@ -18,13 +17,20 @@ from teikei.plan.facts import (
     LocalRule,
     ModuleFact,
     OfferFact,
-    PlantFact,
     Rule,
     RungRule,
-    SiteFact,
     SlotFact,
-    TradeFact,
     UnitsFact,
+)
+from teikei.plan.read_supply import (
+    read_bundles,
+    read_expansions,
+    read_offers,
+    read_plants,
+    read_rebates,
+    read_sites,
+    read_trade,
+    rows_of,
 )
 from teikei.simulate.types import Performance
 from teikei.study.types import Study
@@ -55,8 +61,8 @@ def read_facts(
     for cars in units.values():
         for row in cars:
             volume_by_year[row.year] += row.units
-    sites, site_messages = _sites(study)
-    trade, rules = _trade(study), _rules(study)
+    sites, site_messages = read_sites(study)
+    trade, rules = read_trade(study), _rules(study)
     local, local_messages = _local_rules(study)
     messages += [*site_messages, *local_messages]
     offers_of: dict[str, list[str]] = {}
@@ -77,33 +83,29 @@ def read_facts(
         modules=modules,
         offers=offers,
         offers_of={module: tuple(names) for module, names in offers_of.items()},
-        plants=_plants(study),
+        plants=read_plants(study),
         sites=sites,
         trade=trade,
         local_rules=local,
         rules=rules,
-        rebates=_rebates(study),
-        equity={(row["company"], row["supplier"]): row["share"] for row in _rows(study["equity"])},
-        margin={row["supplier"]: row["operating_margin"] for row in _rows(study["suppliers"])},
-        activation={row["supplier"]: row["activation_cost"] for row in _rows(study["suppliers"])},
-        car_value={row["programme"]: row["car_value"] or 0.0 for row in _rows(study["programmes"])},
+        rebates=read_rebates(study),
+        equity={(row["company"], row["supplier"]): row["share"] for row in rows_of(study["equity"])},
+        margin={row["supplier"]: row["operating_margin"] for row in rows_of(study["suppliers"])},
+        activation={row["supplier"]: row["activation_cost"] for row in rows_of(study["suppliers"])},
+        car_value={row["programme"]: row["car_value"] or 0.0 for row in rows_of(study["programmes"])},
         volume_by_year=volume_by_year,
         messages=tuple(messages),
+        bundles=read_bundles(study, offers),
+        expansions=read_expansions(study, sites),
+        incremental_rebates=frozenset(
+            row["supplier"] for row in rows_of(study["rebates"]) if row.get("kind") == "incremental"
+        ),
     )
 
 
-def _rows(table: pl.DataFrame) -> Iterable[dict[str, Any]]:
-    return table.iter_rows(named=True)
-
-
-def _place(study: Study, table: str, index: int, column: str) -> str:
-    places = study.row_places.get(table, ())
-    return f"{places[index]}:{column}" if index < len(places) else f"{table}:{index + 2}:{column}"
-
-
 def _slots(study: Study, catalogue: Catalogue) -> dict[str, SlotFact]:
-    programmes = {row["programme"]: row for row in _rows(study["programmes"])}
-    eop = {(row["programme"], row["generation"]): row["eop_year"] for row in _rows(study["generations"])}
+    programmes = {row["programme"]: row for row in rows_of(study["programmes"])}
+    eop = {(row["programme"], row["generation"]): row["eop_year"] for row in rows_of(study["generations"])}
     return {
         row["slot"]: SlotFact(
             name=row["slot"],
@@ -117,17 +119,17 @@ def _slots(study: Study, catalogue: Catalogue) -> dict[str, SlotFact]:
             lead=programmes[row["programme"]]["company"],
             eop_year=eop[(row["programme"], row["generation"])],
         )
-        for row in _rows(catalogue.slots)
+        for row in rows_of(catalogue.slots)
         if programmes[row["programme"]]["in_scope"]
     }
 
 
 def _units(study: Study, slots: Mapping[str, SlotFact], volumes: pl.DataFrame) -> dict[str, tuple[UnitsFact, ...]]:
-    country = {row["plant"]: row["country"] for row in _rows(study["car_plants"])}
+    country = {row["plant"]: row["country"] for row in rows_of(study["car_plants"])}
     if "scenario" in volumes.columns:
         volumes = volumes.filter(pl.col("scenario") == study.settings.volume_scenario)
     by_generation: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in _rows(volumes):
+    for row in rows_of(volumes):
         by_generation.setdefault((row["programme"], row["generation"]), []).append(row)
     result = {}
     for slot in slots.values():
@@ -143,9 +145,9 @@ def _units(study: Study, slots: Mapping[str, SlotFact], volumes: pl.DataFrame) -
 def _choices(
     catalogue: Catalogue, performance: Performance, slots: Mapping[str, SlotFact]
 ) -> dict[str, tuple[tuple[int, Mapping[str, str]], ...]]:
-    feasible = {(row["slot"], row["candidate"]) for row in _rows(performance.candidates) if row["feasible"]}
+    feasible = {(row["slot"], row["candidate"]) for row in rows_of(performance.candidates) if row["feasible"]}
     configurations: dict[tuple[str, int], dict[str, str]] = {}
-    for row in _rows(catalogue.candidates):
+    for row in rows_of(catalogue.candidates):
         if row["slot"] in slots and (row["slot"], row["candidate"]) in feasible:
             configurations.setdefault((row["slot"], row["candidate"]), {})[row["position"]] = row["module"]
     result: dict[str, list[tuple[int, Mapping[str, str]]]] = {name: [] for name in slots}
@@ -186,9 +188,9 @@ def _refuse_unserved(
 
 
 def _existing(study: Study, catalogue: Catalogue, slots: Mapping[str, SlotFact]) -> dict[tuple[str, str], ContractFact]:
-    country = {row["site"]: row["country"] for row in _rows(study["sites"])}
+    country = {row["site"]: row["country"] for row in rows_of(study["sites"])}
     contracts: dict[tuple[str, str, str, str, str], ContractFact] = {}
-    for row in _rows(study["existing"]):
+    for row in rows_of(study["existing"]):
         version = row["version"] or "all"
         key = (row["programme"], row["generation"], version, row["class"], row["position"])
         contracts[key] = ContractFact(
@@ -207,7 +209,7 @@ def _existing(study: Study, catalogue: Catalogue, slots: Mapping[str, SlotFact])
         )
     result = {}
     found = catalogue.candidates.filter("existing").unique(["slot", "position"], keep="first", maintain_order=True)
-    for row in _rows(found):
+    for row in rows_of(found):
         slot = slots.get(row["slot"])
         if slot is None:
             continue
@@ -222,7 +224,7 @@ def _existing(study: Study, catalogue: Catalogue, slots: Mapping[str, SlotFact])
 
 def _rungs(study: Study) -> dict[str, dict[str, RungRule]]:
     result: dict[str, dict[str, RungRule]] = {rung: {} for rung in study.rung_names}
-    for row in _rows(study["rungs"]):
+    for row in rows_of(study["rungs"]):
         result[row["rung"]][row["class"]] = RungRule(
             row["procurement"], bool(row["development_shared"]), bool(row["joint_plants"])
         )
@@ -248,7 +250,7 @@ def _classes(study: Study, modules: Mapping[str, ModuleFact], offers: Mapping[st
             warranty_share=row["warranty_share"],
             priced=row["class"] in priced,
         )
-        for row in _rows(study["classes"])
+        for row in rows_of(study["classes"])
     }
 
 
@@ -265,14 +267,14 @@ def _families(study: Study) -> dict[str, FamilyFact]:
             life_years=row["life_years"],
             earliest_year=row["earliest_year"] or 0,
         )
-        for row in _rows(study["families"])
+        for row in rows_of(study["families"])
     }
 
 
 def _modules(study: Study, catalogue: Catalogue, offers: Mapping[str, OfferFact]) -> dict[str, ModuleFact]:
     curve = dict(zip(catalogue.table["module"], catalogue.table["curve_price"], strict=True))
     included: dict[str, list[bool]] = {}
-    for row in _rows(study["offers"]):
+    for row in rows_of(study["offers"]):
         if row["offer"] in offers:
             included.setdefault(row["module"], []).append(bool(row["tooling_included"]))
     return {
@@ -289,131 +291,14 @@ def _modules(study: Study, catalogue: Catalogue, offers: Mapping[str, OfferFact]
             curve_price=curve.get(row["module"]),
             tooling_in_price=all(included.get(row["module"], [False])),
         )
-        for row in _rows(study["modules"])
-    }
-
-
-def read_offers(study: Study) -> dict[str, OfferFact]:
-    """Offers that can be bought, with prices in study currency per piece by year and tier; raises StudyError."""
-    settings = study.settings
-    currency = {row["currency"]: row["rate"] * row["to_price_year"] for row in _rows(study["currencies"])}
-    currency.setdefault(settings.currency, 1.0)
-    modules = {row["module"]: row for row in _rows(study["modules"])}
-    sites = {row["site"]: row for row in _rows(study["sites"])}
-    paths = _paths(study)
-    tiers: dict[str, list[tuple[float, float]]] = {}
-    for row in _rows(study["tiers"].sort("offer", "from_quantity")):
-        tiers.setdefault(row["offer"], []).append((row["from_quantity"], row["unit_price"]))
-    result = {}
-    problems = []
-    for index, row in enumerate(_rows(study["offers"])):
-        sources = _companies(sites[row["site"]]["sourceable_by"])
-        if row["status"] == "benchmark" or sources is None:
-            continue
-        steps = tiers.get(row["offer"], [])
-        if not steps:
-            problems.append(Problem(_place(study, "offers", index, "offer"), f"{row['offer']} has no row in tiers"))
-            continue
-        if any(later[1] > earlier[1] for earlier, later in itertools.pairwise(steps)):
-            text = f"{row['offer']}: the tier price rises with volume; expected falling all-units prices"
-            problems.append(Problem(_place(study, "offers", index, "offer"), text))
-            continue
-        module = modules[row["module"]]
-        first = row["first_year"] or settings.first_year
-        last = row["last_year"] or settings.last_year
-        per_piece = currency[row["currency"]] * (module["gross_energy_kwh"] if row["price_unit"] == "kwh" else 1.0)
-        path = paths.get(row["price_path"] or "", {})
-        price = {}
-        for year in settings.years:
-            if first <= year <= last:
-                age = min(max(year - first, 0), row["price_down_years"])
-                level = per_piece * (1.0 - row["yearly_price_down"]) ** age * path.get(year, 1.0)
-                price[year] = tuple(level * unit_price for _, unit_price in steps)
-        result[row["offer"]] = OfferFact(
-            name=row["offer"],
-            supplier=row["supplier"],
-            site=row["site"],
-            country=sites[row["site"]]["country"],
-            module=row["module"],
-            class_name=module["class"],
-            buyers=frozenset() if row["buyer"] in ("", "any", None) else frozenset(row["buyer"].split("+")),
-            sources=sources,
-            from_quantity=tuple(quantity for quantity, _ in steps),
-            price=price,
-            minimum_quantity=row["minimum_quantity"],
-        )
-    if problems:
-        raise StudyError(problems)
-    return result
-
-
-def _companies(cell: list[str] | None) -> frozenset[str] | None:
-    """Companies of a ``sourceable_by`` cell: empty = any; None = nobody (a benchmark)."""
-    names = list(cell or ["any"])
-    if "none" in names:
-        return None
-    return frozenset() if "any" in names else frozenset(names)
-
-
-def _paths(study: Study) -> dict[str, dict[int, float]]:
-    paths: dict[str, dict[int, float]] = {}
-    for row in _rows(study["price_paths"]):
-        paths.setdefault(row["path"], {})[row["year"]] = row["factor"]
-    return paths
-
-
-def _plants(study: Study) -> tuple[PlantFact, ...]:
-    paths = _paths(study)
-    return tuple(
-        PlantFact(
-            name=row["plant"],
-            step_gwh=row["step"],
-            class_name=row["class"],
-            family=row["family"],
-            country=row["country"],
-            investment=row["investment"] - row["grant"] * row["grant_share"],
-            fixed_cost=row["fixed_cost"],
-            variable_cost_per_kwh=row["variable_cost_per_kwh"],
-            variable_cost_per_pack=row["variable_cost_per_pack"],
-            lead_years=row["lead_years"],
-            ramp=tuple(float(part) for part in row["ramp"]) or (1.0,),
-            life_years=row["life_years"],
-            building_share=row["building_share"],
-            building_life_years=row["building_life_years"],
-            path=paths.get(row["price_path"] or "", {}),
-        )
-        for row in _rows(study["plants"])
-    )
-
-
-def _sites(study: Study) -> tuple[dict[str, SiteFact], list[str]]:
-    by = {row["site"]: row for row in _rows(study["sites"])}
-    outsider = {site: row["outsider_share"] for site, row in by.items()}
-    steps: dict[str, list[tuple[int, float, str]]] = {}
-    for row in _rows(study["capacities"].sort("site", "from_year")):
-        steps.setdefault(row["site"], []).append((row["from_year"], row["capacity"], row["unit"]))
-    sites = {}
-    for site, found in steps.items():
-        free = {}
-        for year in study.settings.years:
-            reached = [capacity for from_year, capacity, _ in found if from_year <= year]
-            free[year] = (reached[-1] if reached else 0.0) * (1.0 - outsider[site])
-        sites[site] = SiteFact(site, found[0][2], free)
-    missing = [site for site in outsider if site not in sites]
-    return sites, [f"Sites without a capacity row are taken as unlimited: {', '.join(missing)}."] if missing else []
-
-
-def _trade(study: Study) -> dict[tuple[str, str, str], TradeFact]:
-    return {
-        (row["origin"], row["destination"], row["part"]): TradeFact(row["duty"], row["freight"], row["lead_weeks"])
-        for row in _rows(study["trade"])
+        for row in rows_of(study["modules"])
     }
 
 
 def _local_rules(study: Study) -> tuple[tuple[LocalRule, ...], list[str]]:
     rules, skipped = [], set()
-    for row in _rows(study["local_content"]):
-        if row["part"] not in ("pack", "e-axle"):
+    for row in rows_of(study["local_content"]):
+        if row["part"] not in ("pack", "e-axle", "car"):
             skipped.add(f"{row['plant_country']} to {row['region']} ({row['part']})")
             continue
         rules.append(
@@ -423,30 +308,25 @@ def _local_rules(study: Study) -> tuple[tuple[LocalRule, ...], list[str]]:
             )
         )  # fmt: skip
     named = ", ".join(sorted(skipped))
-    text = f"Local-content rules on the whole car need the value of all its parts and are not evaluated: {named}."
+    text = f"Local-content rules on other parts than packs, e-axles and whole cars are not evaluated: {named}."
     return tuple(rules), [text] if skipped else []
 
 
 def _rules(study: Study) -> tuple[Rule, ...]:
     found = []
-    for row in _rows(study["rules"]):
+    for row in rows_of(study["rules"]):
         if str(row["value"]).strip().lower() in _OFF:
             continue
-        scope = {"class": "", "module": "", "supplier": "", "country": ""}
-        for part in (row["scope"] or "*").split("&"):
-            kind, _, name = part.strip().partition(":")
-            if kind != "*" and kind in scope:
-                scope[kind] = name.strip()
-        text = f"{row['rule']} ({row['scope']}: {row['value']})"
-        found.append(
-            Rule(row["rule"], text, str(row["value"]).strip(), scope["class"], scope["module"], scope["supplier"],
-                 scope["country"])
-        )  # fmt: skip
+        found.append(rule_of(row["rule"], row["scope"] or "*", str(row["value"])))
     return tuple(found)
 
 
-def _rebates(study: Study) -> dict[str, tuple[tuple[float, float], ...]]:
-    found: dict[str, list[tuple[float, float]]] = {}
-    for row in _rows(study["rebates"].sort("supplier", "spend_from")):
-        found.setdefault(row["supplier"], []).append((row["spend_from"], row["rebate"]))
-    return {supplier: tuple(rows) for supplier, rows in found.items()}
+def rule_of(kind: str, where: str, value: str) -> Rule:
+    """A rule from a row's rule, scope (``class:pack&country:JP``) and value."""
+    scope = {"class": "", "module": "", "supplier": "", "country": ""}
+    for part in where.split("&"):
+        key, _, name = part.strip().partition(":")
+        if key != "*" and key in scope:
+            scope[key] = name.strip()
+    text = f"{kind} ({where}: {value})"
+    return Rule(kind, text, value.strip(), scope["class"], scope["module"], scope["supplier"], scope["country"])

@@ -7,12 +7,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from teikei.plan.bill import price_lines
+from teikei.plan.bill import Line, price_lines
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import family_share
 from teikei.plan.price import need, qualifications
 from teikei.plan.program import THOUSAND, Build
-from teikei.plan.scope import Item
+from teikei.plan.purchase_rows import WHOLE
+from teikei.plan.scope import Item, Option
 
 
 def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
@@ -40,7 +41,8 @@ def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
         total = math.fsum(kept.values())
         for source, share in kept.items():
             awards[(item, source, year)] = wanted * share / total
-    return Decisions(modules, candidate, awards, plants)
+    expansions = tuple(key for key, column in made.expansion.items() if x[column] > 0.5)
+    return Decisions(modules, candidate, awards, plants, expansions)
 
 
 def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] | None:
@@ -62,6 +64,14 @@ def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] |
         if key not in made.plant:
             return None
         x[made.plant[key]] = 1.0
+    for payer, *what in decisions.expansions:  # whose pooled group pays where the payer has joined one
+        groups = [key for key in made.expansion if key[1:] == tuple(what)]
+        mine = [key for key in groups if set(payer.split("+")) <= set(key[0].split("+"))]
+        if not mine:
+            return None
+        x[made.expansion[mine[0]]] = 1.0
+    for fill in made.fills:
+        fill(x)
     _start_rebates(made, x)
     _start_qualification(made, decisions, x)
     for option, column in made.changed.items():
@@ -130,9 +140,15 @@ def _start_awards(made: Build, decisions: Decisions, x: npt.NDArray[np.float64])
             x[made.carried[(option, line.item.country, line.source, line.year)]] = pieces
         if not line.source.startswith("offer:"):
             continue
-        prices = facts.offers[line.source[6:]].price[line.year]
+        offer = facts.offers[line.source[6:]]
+        if offer.incremental:
+            for option, pieces in mine.items():
+                _start_incremental(made, line, option, pieces, x)
+            continue
+        prices = offer.price[line.year]
         steps = made.tier[(line.source[6:], made.pool(line.item), line.year)]
-        tier = next((index for index in steps if prices[index] == prices[line.tier]), None)
+        same = (index for index in steps if prices[index] == prices[line.tier])
+        tier = line.tier if line.tier in steps else next(same, None)
         if tier is None:
             return False
         choice, quantities = steps[tier]
@@ -143,6 +159,24 @@ def _start_awards(made: Build, decisions: Decisions, x: npt.NDArray[np.float64])
     return True
 
 
+def _start_incremental(made: Build, line: Line, option: Option, pieces: float, x: npt.NDArray[np.float64]) -> None:
+    """Thousand pieces of a position, put into the first increments of its offer that have room."""
+    key = (line.source[6:], made.pool(line.item), line.year)
+    pool, steps = made.pools[key], made.tier[key]
+    weight = made.scope.facts.tier_units(line.item.module, THOUSAND) * pool.kept
+    left = pieces
+    for at, (index, low, high) in enumerate(pool.steps):
+        choice, cells = steps[index]
+        taken = left
+        if at + 1 < len(pool.steps):
+            taken = min(left, max(0.0, (high - low) / weight - sum(x[column] for column in cells.values())))
+        if taken > 0:
+            x[cells[(option, line.item.country)]] += taken
+            if choice >= 0:
+                x[choice] = 1.0
+        left -= taken
+
+
 def _start_rebates(made: Build, x: npt.NDArray[np.float64]) -> None:
     for key, levels in made.rebate.items():
         spent = {
@@ -150,6 +184,14 @@ def _start_rebates(made: Build, x: npt.NDArray[np.float64]) -> None:
         }
         table, total = made.scope.facts.rebates[key[0]], math.fsum(spent.values())
         if total <= 0:
+            continue
+        if key[0] in made.scope.facts.incremental_rebates:
+            left = total
+            for at, (_, choice, whole) in enumerate(levels):
+                value = whole[WHOLE]
+                x[value] = left if at + 1 == len(levels) else min(left, made.program.upper[value])
+                x[choice] = 1.0 if left > 0 else 0.0
+                left -= x[value]
             continue
         reached = [rebate for low, rebate in table if total >= low - max(1e-6, 1e-6 * low)]
         mine = reached[-1] if reached else 0.0

@@ -12,7 +12,7 @@ from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions
 from teikei.plan.ladder import split_members
 from teikei.plan.money import plant_capacity_gwh
-from teikei.plan.price import need, price
+from teikei.plan.price import expanded, need, price
 from teikei.plan.read import read_facts
 from teikei.plan.scope import Item, Scope
 from teikei.plan.tables import make_tables
@@ -102,8 +102,9 @@ def _over_capacity(scope: Scope, decisions: Decisions) -> list[str]:
             made[(owner, name, year)] = made.get((owner, name, year), 0.0) + gwh
     for (site, year), amount in sorted(use.items()):
         fact = facts.sites.get(site)
-        if fact is not None and amount > fact.free[year] * (1 + 1e-6):
-            found.append(f"{site} would deliver {amount:,.6g} {fact.unit} in {year}, {fact.free[year]:,.6g} are free.")
+        free = fact.free[year] + expanded(decisions, site, year) if fact is not None else math.inf
+        if fact is not None and amount > free * (1 + 1e-6):
+            found.append(f"{site} would deliver {amount:,.6g} {fact.unit} in {year}, {free:,.6g} are free.")
     for (owner, name, year), amount in sorted(made.items()):
         capacity = sum(
             plant_capacity_gwh(plant, opened, year)

@@ -18,7 +18,7 @@ import polars as pl
 
 from teikei.modules.types import Catalogue
 from teikei.plan.facts import OfferFact
-from teikei.plan.read import read_offers
+from teikei.plan.read_supply import read_offers
 from teikei.plan.types import Plan, Plans
 from teikei.study.types import Study
 
@@ -33,7 +33,7 @@ def integrated_rival(
     """Cost walk per car in the report year, from the companies' cost alone to the same car at the rival's structure.
 
     coalition, rung: the joint plan in the middle of the walk (default: all companies at the highest rung with a plan).
-    Columns: programme, step (``own`` and ``total`` are levels,
+    Columns: programme, step (``own alone``, ``own together`` and ``total`` are levels,
     ``alliance``, ``source`` and ``margin`` are changes), item (words), value (study currency per car, landed, real).
     Empty where no supplier of the study is a rival's captive.
     """

@@ -287,6 +287,10 @@ class Scope:
         reserved = self.reserved.get((site, year)) if self.reserved is not None else None
         return max(fact.free[year] if reserved is None else reserved, held)
 
+    def expandable(self, site: str, year: int) -> float:
+        """Capacity that could be added to a site until a year, in its unit."""
+        return math.fsum(e.capacity for e in self.facts.expansions if e.site == site and year >= e.from_year)
+
     def supplier(self, source: str, item: Item) -> str:
         """Supplier behind a source; empty for curves, plants and unpriced classes."""
         if source == CONTRACT:

@@ -18,7 +18,7 @@ from teikei.plan.infeasible import explain_infeasible
 from teikei.plan.links import add_broken, add_broken_by_relaxation, add_known
 from teikei.plan.parts import Memory, Task, Vector, solve_parts
 from teikei.plan.price import Priced, price
-from teikei.plan.program import Build
+from teikei.plan.program import Build, least_cost
 from teikei.plan.read_solution import read_decisions, start_vector
 from teikei.plan.reduce import reduce
 from teikei.plan.scope import Scope
@@ -100,7 +100,13 @@ def solve_scopes(
     """
     began = time.process_time()
     memory = memory or Memory()
-    prepared = list(executor.map(_prepare, requests)) if executor is not None else [_prepare(r) for r in requests]
+    prepared = []
+    for request, (best, links) in zip(
+        requests, (executor.map if executor is not None else map)(_prepare, requests), strict=True
+    ):
+        made = build(request.scope, lazy=True)
+        add_known(made, links)
+        prepared.append((made, best))
     found: dict[int, Solution] = {}
     open_ones = list(range(len(requests)))
     while open_ones:
@@ -116,14 +122,14 @@ def solve_scopes(
     return [_solved(*prepared[i], found[i], seconds) for i in range(len(requests))]
 
 
-def _prepare(request: Request) -> tuple[Build, Found | None]:
-    """The program with the links that its relaxation needs, and the best of the known plans."""
+def _prepare(request: Request) -> tuple[Found | None, tuple[Hashable, ...]]:
+    """The best of the known plans, and the links that the relaxation needs."""
     known = [Found(price(request.scope, start), start) for start in request.starts]
     best = combine(request.scope, known) if known else None
     made = build(request.scope, lazy=True)
     add_known(made, request.links)
     add_broken_by_relaxation(made)
-    return made, best
+    return best, tuple(made.linked)
 
 
 def _solved(made: Build, best: Found | None, found: Solution, seconds: float) -> Solved:
@@ -137,11 +143,12 @@ def _solved(made: Build, best: Found | None, found: Solution, seconds: float) ->
             explain_infeasible(scope) if found.status == "infeasible" else [f"The solver stopped: {found.status}."]
         )
         raise NoPlanError("\n".join([f"There is no plan for {scope.coalition} at {scope.rung}.", *sentences]))
+    bound = max(found.bound, least_cost(made.program))
     status = "time limit" if found.status == "time limit" else "gap"
-    if best.value - found.bound <= 1e-9 * abs(best.value):
+    if best.value - bound <= 1e-9 * abs(best.value):
         status = "optimal"
     links = tuple(made.linked)
-    return Solved(scope, best.decisions, best.priced, found.bound, status, found.nodes, seconds, links)
+    return Solved(scope, best.decisions, best.priced, bound, status, found.nodes, seconds, links)
 
 
 def combine(scope: Scope, known: Sequence[Found]) -> Found:

@@ -23,7 +23,15 @@ from teikei.plan.reduce import Part, reduce
 
 Vector = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-KEPT = ("use", "configuration", "joint family", "qualified", "plant")  # what ties the years together
+KEPT = (
+    "use",
+    "configuration",
+    "joint family",
+    "qualified",
+    "plant",
+    "expansion",
+    "committed",
+)  # what ties the years together
 DIVE_STEPS = 12
 NEAR = 0.1  # a relaxed value this near to the known plan's agrees with it
 
@@ -32,11 +40,11 @@ NEAR = 0.1  # a relaxed value this near to the known plan's agrees with it
 class Effort:
     """How long a part may be worked on, in nodes of the solver so that the same inputs give the same plan.
 
-    small: integer columns up to which a part goes to the solver as it is; held_nodes: of each part that is left once
-    designs and sources are held; neighbours: rounds of neighbourhoods, neighbour_nodes: of each part in them; leaves: of
-    the tree over joint families; leaf_nodes: of each part of a leaf (0 = relaxed only), leaf_checks: rounds
-    of cuts after which a leaf is left (None = no limit); time_limit_s: wall seconds of each solve (a plan stopped by it
-    is not reproducible).
+    small: integer columns up to which a part goes to the solver as it is, with small_nodes; held_nodes: of each part
+    that is left once designs and sources are held; neighbours: rounds of neighbourhoods, neighbour_nodes: of each part
+    in them; leaves: of the tree over joint families; leaf_nodes: of each part of a leaf (0 = relaxed only),
+    leaf_checks: rounds of cuts after which a leaf is left (None = no limit); time_limit_s: wall seconds of each
+    solve (a plan stopped by it is not reproducible).
     """
 
     small: int = 60
@@ -183,14 +191,13 @@ class _Large:
         for _ in range(self.effort.neighbours):
             before = self.value
             for among, nodes in ((self.integer, self.effort.held_nodes), (self.kept, self.effort.neighbour_nodes)):
-                if nodes:
-                    assert self.best is not None
+                if nodes and self.best is not None:
                     self._hold(among & (np.abs(relaxed - self.best) < NEAR), self.best, nodes)
             if self.value > before - max(self.gap / 4, 1e-7 * abs(before)):
                 return
 
     def _dive(self, relaxed: Vector) -> Vector | None:
-        """Designs from the relaxation: joint families rounded, then the surest quarter of what is open, again and again."""
+        """Designs from the relaxation: joint families rounded, then the surest quarter of what is open, and so on."""
         lower, upper, x = self.lower.copy(), self.upper.copy(), relaxed
         for _ in range(DIVE_STEPS):
             between = self.kept & (x > 1e-6) & (x < 1.0 - 1e-6) & (lower < upper)

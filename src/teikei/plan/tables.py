@@ -11,7 +11,8 @@ import polars as pl
 from teikei.plan.bill import Line, flat_price
 from teikei.plan.decisions import Decisions
 from teikei.plan.money import plant_capacity_gwh, present_value
-from teikei.plan.price import BILL_ITEMS, Priced, item_owners, local_content, origin_of
+from teikei.plan.origin import local_content, origin_of
+from teikei.plan.price import BILL_ITEMS, Priced, item_owners
 from teikei.plan.scope import CONTRACT, Item, Option, Scope
 from teikei.simulate.types import Performance
 

@@ -25,13 +25,15 @@ from teikei import modules, plan, simulate
 from teikei.errors import NoPlanError, StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.build import build
+from teikei.plan.covers import demands
 from teikei.plan.decisions import Decisions
 from teikei.plan.ladder import split_members
-from teikei.plan.parts import Memory, solve_parts
+from teikei.plan.parts import Memory, Task, solve_parts
 from teikei.plan.price import price
 from teikei.plan.read import read_facts
 from teikei.plan.read_solution import read_decisions, start_vector
 from teikei.plan.scope import Scope
+from teikei.plan.solve_part import QUICK
 from teikei.simulate.types import Performance
 from teikei.study import Study
 from teikei.study.messages import show
@@ -42,7 +44,6 @@ from teikei.sweep.types import Array, Uncertainty
 Progress = Callable[[str, float], None]
 AVERAGE: Final = "average volumes"
 AWARD_GAP: Final = 1e-5  # of a plan's cost: second stages are compared with each other, so they are solved closely
-AWARD_NODES: Final = 50
 
 
 @dataclass(frozen=True)
@@ -230,10 +231,9 @@ def awards_for(scope: Scope, designs: Decisions, known: Decisions | None = None)
             made.program.lower[column] = made.program.upper[column] = 1.0 if key in kept else 0.0
     before = math.inf if known is None else price(scope, known).value
     rough = before if before < math.inf else float(np.abs(made.program.offset)) + 1e5
-    solution = solve_parts(
-        made.program, Memory(), gap_absolute=AWARD_GAP * rough, time_limit_s=math.inf, node_limit=AWARD_NODES,
-        start=start_vector(made, known) if known is not None else None,
-    )  # fmt: skip
+    start = start_vector(made, known) if known is not None else None
+    task = Task(made.program, tuple(demands(made)), AWARD_GAP * rough, start)
+    solution = solve_parts([task], Memory(), effort=QUICK)[0]
     if solution.x is None:
         return before if before < math.inf else None
     return min(before, price(scope, read_decisions(made, solution.x)).value)

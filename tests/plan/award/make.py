@@ -17,6 +17,14 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "offers": ("supplier", "item", "year", "unit_price"),
     "tiers": ("supplier", "year", "from_quantity", "discount"),
     "rules": ("rule", "scope", "value"),
+    "bundles": ("bundle", "supplier", "items", "year", "min_share", "discount"),
+    "take_or_pay": ("supplier", "items", "from_year", "to_year", "quantity", "price", "when"),
+    "expansions": ("supplier", "from_year", "capacity", "cost"),
+}
+WIDER: Mapping[str, tuple[str, ...]] = {
+    "offers": ("max_quantity", "min_quantity"),
+    "tiers": ("item", "basis", "kind"),
+    "capacity": ("min_quantity",),
 }
 
 
@@ -26,8 +34,8 @@ def write_tender(folder: Path, **tables: Iterable[Sequence[Any]]) -> Path:
     for name, rows in tables.items():
         listed = [tuple(row) for row in rows]
         header = HEADERS[name]
-        if name == "offers" and any(len(row) > 4 for row in listed):
-            header = (*header, "max_quantity", "min_quantity")
+        if any(len(row) > len(header) for row in listed):
+            header = (*header, *WIDER[name])
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(header)

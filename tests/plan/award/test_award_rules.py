@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -149,6 +150,19 @@ def test_ready_made_scenarios(tmp_path: Path) -> None:
     assert [row[0] for row in book.get_sheet_by_name("scenarios").to_python()][1:] == list(made)
 
 
+def test_the_command_writes_scenarios_and_rule_prices_that_agree_with_the_functions(tmp_path: Path) -> None:
+    folder = simple(tmp_path / "in", [("max_share_per_item", "*", 0.6), ("exclude", "supplier=C", "")])
+    result = award(folder, tmp_path / "out", with_scenarios=True, at_most=2, with_prices=True)
+    with (tmp_path / "out" / "rule_prices.csv").open() as stream:
+        prices = list(csv.DictReader(stream))
+    assert [float(row["price"]) for row in prices] == pytest.approx([0.2 * 60, 0.0], abs=1e-9)
+    with (tmp_path / "out" / "scenarios.csv").open() as stream:
+        made = {row["scenario"]: float(row["objective"]) for row in csv.DictReader(stream)}
+    assert made["cheapest"] == pytest.approx(150.0)
+    assert set(made) == {"cheapest", "at most 2 suppliers"}
+    assert result.objective >= made["cheapest"]
+
+
 def test_incumbents_keep_what_their_capacity_allows(tmp_path: Path) -> None:
     tender = read_tender(simple(tmp_path, [("incumbent", "*", "C")], capacity=[("C", 2030, 120)]))
     kept = scenarios(tender, at_most=3)["incumbent"]
@@ -276,6 +290,10 @@ def test_conflict_leaves_out_what_is_not_part_of_it(tmp_path: Path) -> None:
     with pytest.raises(NoPlanError) as caught:
         award(folder)
     text = str(caught.value)
+    assert "capacity of A in 2030 60 -> 80" in text
+    assert "rule 'force, supplier=A;item=bolt;year=2030, 0.8' -> 0.6" in text
+    assert "quantity of bolt in 2030 100 -> 75" in text
+    assert text.index("0.8' -> 0.6") < text.index("60 -> 80")  # a quarter less is a smaller change than a third more
     assert "A (60)" in text
     assert "force" in text
     assert "nut" not in text

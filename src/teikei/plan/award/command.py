@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from teikei.errors import NoPlanError
 from teikei.plan.award.explain import conflict
-from teikei.plan.award.price import objective, reprice, to_awards, violations
+from teikei.plan.award.price import extra, objective, reprice, to_awards, violations
 from teikei.plan.award.read import read_tender
 from teikei.plan.award.reasons import reasons
 from teikei.plan.award.solve import solve
@@ -31,13 +32,18 @@ def award(
     workers: int = 2,
     progress: Progress | None = None,
     started: float | None = None,
+    with_scenarios: bool = False,
+    at_most: int | None = None,
+    with_prices: bool = False,
 ) -> AwardResult:
     """Whom to buy what from, year by year, at least cost: the tender of a folder or workbook, solved and written out.
 
     tender_path: folder of CSV files or workbook (CONTRACT, ``teikei award``). out_dir: where awards.csv, summary.json
     and awards.xlsx go; None writes nothing. time_limit_s: wall time of the whole command, reading and writing included.
     gap: relative gap at which it stops. workers: processors to use. started: ``time.perf_counter()`` at the start of
-    the command, so that imports count; the call itself by default.
+    the command, so that imports count; the call itself by default. with_scenarios: also solve the ready-made scenarios
+    (``scenarios``; at_most: their limit on suppliers) and with_prices the price of each rule (``rule_prices``), as
+    further files and sheets; the time is then shared between all of them.
     Raises StudyError (every problem of the input with its place), NoPlanError (what is in conflict).
     """
     begin = time.perf_counter() if started is None else started
@@ -46,16 +52,26 @@ def award(
     tender = read_tender(tender_path)
     # A busy machine is slow in writing as it is in reading: keep time for the files in that proportion.
     slowness = max(1.0, (time.perf_counter() - reading) / max(time.thread_time() - spent, 1e-3))
-    result = award_tender(
-        tender,
-        time_limit_s=0.98 * time_limit_s - slowness * _time_to_write(tender) - (time.perf_counter() - begin),
-        gap=gap,
-        workers=workers,
-        progress=progress,
-    )
+    left = 0.98 * time_limit_s - slowness * _time_to_write(tender) - (time.perf_counter() - begin)
+    further = int(with_scenarios or at_most is not None) + int(with_prices and bool(tender.rules))
+    share = left / (1 + further)
+    result = award_tender(tender, time_limit_s=share, gap=gap, workers=workers, progress=progress)
     folder = Path(out_dir) if out_dir is not None else None
     if folder is not None:
-        write_files(result, folder)
+        made: dict[str, Any] = {}
+        if further:
+            from teikei.plan.award.scenarios import rule_prices, scenarios
+
+            if with_scenarios or at_most is not None:
+                most = at_most if at_most is not None else max(1, len(result.suppliers_used) - 1)
+                made["scenarios"] = scenarios(
+                    tender, at_most=most, time_limit_s=share, gap=gap, workers=workers, progress=progress
+                )
+            if with_prices and tender.rules:
+                made["prices"] = rule_prices(
+                    tender, result, time_limit_s=share, gap=gap, workers=workers, progress=progress
+                )
+        write_files(result, folder, **made)
     final = _with_seconds(result, time.perf_counter() - begin, folder)
     if folder is not None:
         write_summary(final, folder)
@@ -103,12 +119,14 @@ def award_tender(
         tender=tender,
         warnings=tender.warnings,
         details=solved.details,
+        charges=extra(tender, solved.quantity).charges if tender.terms else (),
     )
 
 
 def _time_to_write(tender: Tender) -> float:
     """CPU seconds that reasons and files take, by the size of the tender (2,400 demands: 0.7 s)."""
-    return 0.45 + 2.5e-4 * int((tender.demand > 0).sum())
+    size = int((tender.demand > 0).sum())
+    return 0.45 + 2.5e-4 * size + (6e-4 * size if tender.terms else 0.0)
 
 
 def _with_seconds(result: AwardResult, seconds: float, folder: Path | None) -> AwardResult:

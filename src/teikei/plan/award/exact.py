@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import highspy
@@ -29,11 +30,18 @@ class Solved:
 
 
 def branch_and_bound(
-    model: CompactModel, *, deadline: float, gap: float, start: Array | None = None, bound: float = -np.inf
+    model: CompactModel,
+    *,
+    deadline: float,
+    gap: float,
+    start: Array | None = None,
+    bound: float = -np.inf,
+    further: Callable[[Array, Array], Array] | None = None,
 ) -> Solved:
     """The compact program solved by HiGHS until ``gap`` (relative) or ``deadline`` (time.perf_counter seconds).
 
-    start: awards (P,) of a known plan. bound: a lower bound known from elsewhere.
+    start: awards (P,) of a known plan. bound: a lower bound known from elsewhere. further: sets the columns of further
+    terms for known awards (``TermsModel.start``).
     """
     solver = model.solver()
     if any(model.integer):
@@ -46,7 +54,8 @@ def branch_and_bound(
     solver.setOptionValue("mip_abs_gap", 1e-9)
     solver.setOptionValue("mip_feasibility_tolerance", 1e-7)
     if start is not None and model.integer.any():
-        solver.setSolution(_solution(columns_of(model, start)))
+        values = columns_of(model, start)
+        solver.setSolution(_solution(values if further is None else further(values, start)))
     solver.run()
     status = solver.getModelStatus()
     if status in INFEASIBLE:

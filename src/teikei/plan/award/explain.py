@@ -10,7 +10,10 @@ import highspy
 import numpy as np
 
 from teikei.plan.award.cover import cover
-from teikei.plan.award.model import build, frame_of
+from teikei.plan.award.model import frame_of
+from teikei.plan.award.relaxation import least_changes
+from teikei.plan.award.terms import Terms
+from teikei.plan.award.terms_model import build_with_terms
 from teikei.plan.award.types import Tender
 
 Element = tuple[str, int, int]
@@ -45,13 +48,25 @@ def conflict(tender: Tender, *, seconds: float = 10.0) -> list[str]:
             kept = rest
         elif len(block) > 1:
             blocks += [block[: len(block) // 2], block[len(block) // 2 :]]
-    return _sentences(tender, kept) + ([] if complete else ["(stopped by time: the list may be longer than needed)"])
+    sentences = _sentences(tender, kept)
+    if not complete:
+        return [*sentences, "(stopped by time: the list may be longer than needed)"]
+    return sentences + relaxations(tender, kept, deadline, quick=quick)
+
+
+def relaxations(tender: Tender, kept: Sequence[Element], deadline: float, *, quick: bool) -> list[str]:
+    """What each part of an irreducible conflict would have to become, alone, for a plan; the smallest change first."""
+
+    def has_plan(changed: Tender) -> bool:
+        return not _infeasible(changed, kept, deadline, quick)
+
+    return least_changes(tender, kept, has_plan, lambda: time.perf_counter() > deadline)
 
 
 def _elements(tender: Tender) -> list[Element]:
     """Everything a buyer can change; the demands last, so that they are tried first."""
     elements: list[Element] = [("rule", i, 0) for i, rule in enumerate(tender.rules) if rule.name != "incumbent"]
-    if (tender.minimum > 0).any():
+    if (tender.minimum > 0).any() or tender.terms.minimums:
         elements.append(("least", 0, 0))
     elements += [("capacity", int(s), int(t)) for s, t in np.argwhere(np.isfinite(tender.capacity))]
     elements += [("demand", int(k), int(t)) for k, t in np.argwhere(tender.demand > 0)]
@@ -62,13 +77,14 @@ def _infeasible(tender: Tender, kept: Sequence[Element], deadline: float, quick:
     """Whether the tender with nothing but these elements is proven to have no plan; quick: by counting suppliers."""
     demand, capacity = np.zeros_like(tender.demand), np.full_like(tender.capacity, np.inf)
     minimum, rules = np.zeros_like(tender.minimum), []
+    terms = Terms()
     for kind, first, second in kept:
         if kind == "demand":
             demand[first, second] = tender.demand[first, second]
         elif kind == "capacity":
-            capacity[first, second] = tender.capacity[first, second]
+            capacity[first, second] = tender.capacity_limit[first, second]
         elif kind == "least":
-            minimum = tender.minimum
+            minimum, terms = tender.minimum, Terms(minimums=tender.terms.minimums)
         else:
             rules.append(tender.rules[first])
     use = demand[tender.offer_item, tender.offer_year] > 0
@@ -85,6 +101,7 @@ def _infeasible(tender: Tender, kept: Sequence[Element], deadline: float, quick:
         minimum=minimum[use],
         tier_from=np.zeros((*tender.capacity.shape, 1)),
         tier_discount=np.zeros((*tender.capacity.shape, 1)),
+        terms=terms,
     )
     if not use.any():
         return False
@@ -92,7 +109,7 @@ def _infeasible(tender: Tender, kept: Sequence[Element], deadline: float, quick:
         return cover(
             reduced, np.ones(len(tender.suppliers)), seconds=max(0.5, deadline - time.perf_counter())
         ).impossible
-    solver = build(frame_of(reduced)).solver()
+    solver = build_with_terms(frame_of(reduced)).model.solver()
     solver.setOptionValue("time_limit", max(0.5, deadline - time.perf_counter()))
     solver.setOptionValue("mip_max_improving_sols", 1)
     solver.run()
@@ -110,13 +127,13 @@ def _sentences(tender: Tender, kept: Sequence[Element]) -> list[str]:
     limited: dict[int, list[str]] = {}
     for kind, s, t in kept:
         if kind == "capacity":
-            limited.setdefault(t, []).append(f"{tender.suppliers[s]} ({tender.capacity[s, t]:g})")
+            limited.setdefault(t, []).append(f"{tender.suppliers[s]} ({tender.capacity_limit[s, t]:g})")
     text += [f"capacity in {tender.years[t]}: {_few(names)}" for t, names in sorted(limited.items())]
     for kind, first, _ in kept:
         if kind == "rule":
             text.append(f"rule '{tender.rules[first]}' ({tender.rules[first].place})")
         elif kind == "least":
-            text.append("the min_quantity of the offers")
+            text.append("the min_quantity of offers and suppliers")
     return text
 
 

@@ -48,7 +48,7 @@ def in_scope(tender: Tender, rule: Rule) -> Flags:
 def offer_limits(tender: Tender) -> Limits:
     """Bounds of every offer from its own limits, the demand, the capacity and the rules on single offers."""
     demand = tender.offer_demand
-    capacity = tender.capacity[tender.offer_supplier, tender.offer_year]
+    capacity = tender.capacity_limit[tender.offer_supplier, tender.offer_year]
     upper = np.minimum(np.minimum(tender.maximum, demand), capacity)
     lower, least = np.zeros_like(upper), tender.minimum.copy()
     share = np.zeros_like(upper)

@@ -78,7 +78,7 @@ def frame_of(tender: Tender) -> Frame:
 
 def _group(tender: Tender, upper: Array, place: tuple[int, int], first: int, last: int) -> Group:
     s, t = place
-    most = min(float(upper.sum()), float(tender.capacity[s, t]))
+    most = min(float(upper.sum()), float(tender.capacity_limit[s, t]))
     start = tender.tier_from[s, t]
     used = np.flatnonzero(start <= most * (1 + 1e-12))
     low = np.minimum(start[used], most)

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from teikei.plan.award.limits import offer_limits, share_rows
+from teikei.plan.award.terms import Extra, Number, extra_cost
 from teikei.plan.award.types import Array, Award, Tender
 
 RELATIVE_TOLERANCE = 1e-6
@@ -35,7 +36,29 @@ def objective(tender: Tender, quantity: Array) -> float:
     for s, t in np.argwhere(totals > 0):
         factor[s, t] = 1.0 - tender.tier_discount[s, t, reached_tier(tender, s, t, totals[s, t])]
     spend = float(np.sum(tender.unit_price * quantity * factor[tender.offer_supplier, tender.offer_year]))
-    return spend + float(tender.activation_cost[totals.sum(axis=1) > 0].sum())
+    further = float(extra(tender, quantity).cost) if tender.terms else 0.0
+    return spend + float(tender.activation_cost[totals.sum(axis=1) > 0].sum()) + further
+
+
+def extra(tender: Tender, quantity: Array) -> Extra:
+    """What the further terms make of awards (P,): rebates by line, charges, promises broken; in exact fractions."""
+    keys = _keys(tender)
+    bought: dict[tuple[int, int, int], Number] = {
+        key: Fraction(float(q)) for key, q in zip(keys, quantity, strict=True) if q > 0
+    }
+    return _extra(tender, bought)
+
+
+def _keys(tender: Tender) -> list[tuple[int, int, int]]:
+    columns = (tender.offer_supplier, tender.offer_item, tender.offer_year)
+    return [(int(s), int(k), int(t)) for s, k, t in zip(*columns, strict=True)]
+
+
+def _extra(tender: Tender, bought: dict[tuple[int, int, int], Number]) -> Extra:
+    price: dict[tuple[int, int, int], Number] = {
+        key: Fraction(float(one)) for key, one in zip(_keys(tender), tender.unit_price, strict=True)
+    }
+    return extra_cost(tender.terms, bought=bought, price=price, demand=tender.demand, capacity=tender.capacity)
 
 
 def to_awards(tender: Tender, quantity: Array, reasons: Sequence[str] | None = None) -> tuple[Award, ...]:
@@ -44,10 +67,13 @@ def to_awards(tender: Tender, quantity: Array, reasons: Sequence[str] | None = N
     discount = np.zeros_like(totals)
     for s, t in np.argwhere(totals > 0):
         discount[s, t] = tender.tier_discount[s, t, reached_tier(tender, s, t, totals[s, t])]
+    rebates = extra(tender, quantity).rebate if tender.terms else {}
     lines = []
     for p in (int(p) for p in np.flatnonzero(quantity > 0)):
         s, k, t = int(tender.offer_supplier[p]), int(tender.offer_item[p]), int(tender.offer_year[p])
         amount, price, rebate = float(quantity[p]), float(tender.unit_price[p]), float(discount[s, t])
+        if price > 0:
+            rebate += float(rebates.get((s, k, t), 0) / (Fraction(amount) * Fraction(price)))
         lines.append(
             Award(
                 tender.suppliers[s],
@@ -79,9 +105,11 @@ def reprice(tender: Tender, awards: Sequence[Award]) -> float:
     item_at = {name: k for k, name in enumerate(tender.items)}
     totals: dict[tuple[int, int], Fraction] = {}
     spend: dict[tuple[int, int], Fraction] = {}
+    bought: dict[tuple[int, int, int], Number] = {}
     for award in awards:
         s, k, t = supplier_at[award.supplier], item_at[award.item], year_at[award.year]
         amount = Fraction(award.quantity)
+        bought[s, k, t] = bought.get((s, k, t), Fraction(0)) + amount
         totals[s, t] = totals.get((s, t), Fraction(0)) + amount
         spend[s, t] = spend.get((s, t), Fraction(0)) + amount * Fraction(prices[s, k, t])
     result = Fraction(0)
@@ -90,6 +118,8 @@ def reprice(tender: Tender, awards: Sequence[Award]) -> float:
         result += spend[s, t] * (1 - discount)
     for s in {s for (s, _), total in totals.items() if total > 0}:
         result += Fraction(float(tender.activation_cost[s]))
+    if tender.terms:
+        result += Fraction(_extra(tender, bought).cost)
     return float(result)
 
 
@@ -121,7 +151,7 @@ def violations(tender: Tender, quantity: Array) -> list[str]:
     limits = offer_limits(tender)
     found = []
     totals = group_totals(tender, quantity)
-    over = np.argwhere(totals > tender.capacity * (1 + RELATIVE_TOLERANCE) + 1e-9)
+    over = np.argwhere(totals > tender.capacity_limit * (1 + RELATIVE_TOLERANCE) + 1e-9)
     found += [f"{tender.suppliers[s]} gets more than its capacity in {tender.years[t]}" for s, t in over]
     bought = np.zeros_like(tender.demand)
     np.add.at(bought, (tender.offer_item, tender.offer_year), quantity)
@@ -140,6 +170,8 @@ def violations(tender: Tender, quantity: Array) -> list[str]:
         total = float(quantity[share.offers].sum())
         if not share.low * (1 - 1e-6) - 1e-9 <= total <= share.high * (1 + 1e-6) + 1e-9:
             found.append(f"the rule '{share.rule}' is broken: {total!r}")
+    if tender.terms:
+        found += extra(tender, quantity).broken
     return found + _count_violations(tender, quantity, limits.counts)
 
 

@@ -13,6 +13,7 @@ from teikei.errors import Problem, StudyError
 from teikei.plan.award.limits import offer_limits
 from teikei.plan.award.rules import read_rules
 from teikei.plan.award.tables import RawTable, closest, number_column, read_tables, year_column
+from teikei.plan.award.terms_read import read_terms, special_rows
 from teikei.plan.award.types import Array, Ints, Tender
 
 
@@ -28,16 +29,18 @@ def read_tender(path: str | Path) -> Tender:
     items, years, demand = _read_items(tables["items"], problems)
     suppliers, activation = _read_suppliers(tables["suppliers"], problems)
     capacity = np.full((len(suppliers), len(years)), np.inf)
+    least = np.zeros_like(capacity)
     if "capacity" in tables:
-        _read_capacity(tables["capacity"], suppliers, years, capacity, problems)
-    tier_from, tier_discount = _read_tiers(tables.get("tiers"), suppliers, years, capacity, problems)
+        _read_capacity(tables["capacity"], suppliers, years, capacity, least, problems)
+    more = capacity + _possible_expansion(tables.get("expansions"), suppliers, years)
+    tier_from, tier_discount = _read_tiers(tables.get("tiers"), suppliers, years, more, problems)
     offers = _read_offers(
         tables["offers"],
         suppliers=suppliers,
         items=items,
         years=years,
         demand=demand,
-        capacity=capacity,
+        capacity=more,
         problems=problems,
     )
     rules = read_rules(tables["rules"], suppliers, items, years, problems) if "rules" in tables else ()
@@ -59,6 +62,7 @@ def read_tender(path: str | Path) -> Tender:
         tier_discount=tier_discount,
         rules=rules,
     )
+    tender = replace(tender, terms=read_terms(tables, tender, least, problems))
     if not any(not problem.warning for problem in problems):
         problems.extend(_demand_problems(tender, tables["items"]))
         problems.extend(_rule_problems(tender))
@@ -138,11 +142,17 @@ def _year_index(table: RawTable, years: Sequence[int], problems: list[Problem]) 
 
 
 def _read_capacity(
-    table: RawTable, suppliers: Sequence[str], years: Sequence[int], capacity: Array, problems: list[Problem]
+    table: RawTable,
+    suppliers: Sequence[str],
+    years: Sequence[int],
+    capacity: Array,
+    least: Array,
+    problems: list[Problem],
 ) -> None:
     supplier_at = _names(table, "supplier", {name: i for i, name in enumerate(suppliers)}, problems)
     year_at = _year_index(table, years, problems)
     value = number_column(table, "capacity", problems)
+    minimum = number_column(table, "min_quantity", problems, empty=0.0)
     seen: set[tuple[int, int]] = set()
     for row, (s, t) in enumerate(zip(supplier_at, year_at, strict=True)):
         if s is None or t is None:
@@ -151,7 +161,19 @@ def _read_capacity(
             message = f"the capacity of {suppliers[s]} in {years[t]} stands there twice"
             problems.append(Problem(table.place(row, "supplier"), message))
         seen.add((s, t))
-        capacity[s, t] = value[row]
+        capacity[s, t], least[s, t] = value[row], minimum[row]
+
+
+def _possible_expansion(table: RawTable | None, suppliers: Sequence[str], years: Sequence[int]) -> Array:
+    """What the expansions could add to capacities (S, T); rows that cannot be read are left to ``read_terms``."""
+    result = np.zeros((len(suppliers), len(years)))
+    if table is None:
+        return result
+    step = np.nan_to_num(number_column(table, "capacity", []))
+    for row, (name, first) in enumerate(zip(table.texts("supplier"), table.texts("from_year"), strict=True)):
+        if name in suppliers and first.isdigit():
+            result[suppliers.index(name), np.array(years) >= int(first)] += step[row]
+    return result
 
 
 def _read_tiers(
@@ -167,11 +189,12 @@ def _read_tiers(
         supplier_at = _names(table, "supplier", {name: i for i, name in enumerate(suppliers)}, problems)
         year_at = _year_index(table, years, problems)
         start, discount = number_column(table, "from_quantity", problems), number_column(table, "discount", problems)
+        special = special_rows(table)
         for row, (s, t) in enumerate(zip(supplier_at, year_at, strict=True)):
             if discount[row] >= 1:
                 message = f"discount is {discount[row]:g}, a fraction below 1 is expected (0.05 is five per cent)"
                 problems.append(Problem(table.place(row, "discount"), message))
-            elif s is not None and t is not None and not np.isnan(start[row] + discount[row]):
+            elif s is not None and t is not None and not special[row] and not np.isnan(start[row] + discount[row]):
                 found.setdefault((s, t), []).append((float(start[row]), float(discount[row]), row))
         for (s, t), tiers in found.items():
             tiers.sort()

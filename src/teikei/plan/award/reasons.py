@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from teikei.plan.award.limits import in_scope, offer_limits
-from teikei.plan.award.price import group_totals, reached_tier
+from teikei.plan.award.price import extra, group_totals, reached_tier
 from teikei.plan.award.types import Array, Flags, Tender
 
 
@@ -14,7 +16,8 @@ def reasons(tender: Tender, quantity: Array) -> list[str]:
 
     ``only offer``, ``cheapest offer``, ``cheapest at its tier`` (by the prices after discount of the plan), ``cheapest
     that is left`` (and what stops each cheaper offer: share limit, capacity, supplier not used), ``needed for a rule``,
-    ``completes a tier`` (the supplier's total stands at the break), ``keeps its supplier in a better tier``.
+    ``completes a tier`` (the supplier's total stands at the break), ``keeps its supplier in a better tier``, ``part of
+    bundle NAME`` and ``counts towards a take-or-pay`` where these decide.
     """
     limits = offer_limits(tender)
     totals = group_totals(tender, quantity)
@@ -25,13 +28,19 @@ def reasons(tender: Tender, quantity: Array) -> list[str]:
         factor[s, t] = 1 - tender.tier_discount[s, t, tier]
         start = tender.tier_from[s, t, tier]
         at_break[s, t] = tier > 0 and totals[s, t] <= start * (1 + 1e-6) + 1e-9
-    full = totals >= tender.capacity * (1 - 1e-9)
+    full = totals >= tender.capacity_limit * (1 - 1e-9)
     used = totals.sum(axis=1) > 0
     dear = tender.activation_cost > 0
     for rule in tender.rules:
         if rule.name == "max_suppliers":
             dear = dear | rule.suppliers
     net = tender.unit_price * factor[tender.offer_supplier, tender.offer_year]
+    tied = [""] * len(quantity)
+    if tender.terms:
+        keys = list(zip(tender.offer_supplier, tender.offer_item, tender.offer_year, strict=True))
+        rate = extra(tender, quantity).rate
+        net = net - tender.unit_price * np.array([rate.get((int(s), int(k), int(t)), 0.0) for s, k, t in keys])
+        tied = [_tie(tender, rate, int(s), int(k), int(t)) for s, k, t in keys]
     ruled = _ruled_minimum(tender, limits.counts)
     cell = tender.offer_item * len(tender.years) + tender.offer_year
     order = np.lexsort((net, cell))
@@ -53,8 +62,22 @@ def reasons(tender: Tender, quantity: Array) -> list[str]:
                     full=full,
                     used=used,
                     dear=dear,
+                    tied=tied[p],
                 )
     return text
+
+
+def _tie(tender: Tender, rate: Mapping[tuple[int, int, int], float], s: int, k: int, t: int) -> str:
+    """What ties an award to others of its supplier among the further terms; empty where nothing does."""
+    terms = tender.terms
+    for bundle in terms.bundles:
+        if (bundle.supplier, bundle.year) == (s, t) and bundle.items[k] and rate.get((s, k, t), 0.0) > 0:
+            return f"part of bundle {bundle.name}"
+    if any(one.supplier == s and one.items[k] and one.years[t] for one in terms.commitments):
+        return "counts towards a take-or-pay"
+    if any((one.supplier, one.year) == (s, t) and one.items[k] for one in terms.schedules):
+        return "keeps its supplier in a better tier"
+    return ""
 
 
 def _reason(
@@ -70,6 +93,7 @@ def _reason(
     full: Flags,
     used: Flags,
     dear: Flags,
+    tied: str,
 ) -> str:
     """The reason of one award among the usable offers of its item and year, cheapest first."""
     if len(offers) == 1:
@@ -98,6 +122,8 @@ def _reason(
             return "needed for a rule"
         if at_break[s, t]:
             return "completes a tier: the supplier's total stands at the break"
+        if tied:
+            return f"{tied}; {room_left} is cheaper for this item alone"
         others = [int(tender.offer_supplier[p]) for p in better]
         if any(at_break[o, t] for o in others):
             parts.append(f"{room_left} stays at its tier")

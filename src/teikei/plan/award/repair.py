@@ -16,6 +16,7 @@ from teikei.plan.award.cover import FEASIBLE
 from teikei.plan.award.exact import columns_of, finish
 from teikei.plan.award.model import CompactModel, build, frame_of, whole_tender
 from teikei.plan.award.price import violations
+from teikei.plan.award.terms import Terms
 from teikei.plan.award.types import Array, Flags, Tender
 
 PER_OFFER = ("min_share_per_item", "max_suppliers_per_item", "min_suppliers_per_item", "max_suppliers")
@@ -30,6 +31,7 @@ def without_decisions(tender: Tender) -> Tender:
         tier_discount=flat,
         activation_cost=np.zeros_like(tender.activation_cost),
         minimum=np.zeros_like(tender.minimum),
+        terms=Terms(),
         rules=tuple(rule for rule in tender.rules if rule.name not in PER_OFFER),
     )
 
@@ -80,6 +82,7 @@ def _year(tender: Tender, t: int, inside: Flags) -> Tender:
         tier_from=tender.tier_from[:, [t]],
         tier_discount=tender.tier_discount[:, [t]],
         rules=rules,
+        terms=Terms(),
     )
 
 

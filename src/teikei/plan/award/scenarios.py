@@ -10,7 +10,9 @@ import numpy as np
 
 from teikei.errors import NoPlanError, StudyError
 from teikei.plan.award.command import award_tender
-from teikei.plan.award.model import build, frame_of
+from teikei.plan.award.model import frame_of
+from teikei.plan.award.terms import Terms
+from teikei.plan.award.terms_model import build_with_terms
 from teikei.plan.award.types import AwardResult, Flags, Rule, RulePrice, Tender
 
 Progress = Callable[[str, float], None]
@@ -79,8 +81,9 @@ def keep_incumbents(tender: Tender) -> Tender | None:
         tier_discount=flat,
         activation_cost=np.zeros_like(tender.activation_cost),
         unit_price=np.where(own, 0.0, 1.0),
+        terms=Terms(minimums=tender.terms.minimums),
     )
-    model = build(frame_of(plain))
+    model = build_with_terms(frame_of(plain)).model
     solver = model.solver()
     solver.setOptionValue("mip_rel_gap", 1e-6)
     solver.run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from teikei.plan.award.exact import branch_and_bound, demand_duals
 from teikei.plan.award.model import CompactModel, Frame, build, frame_of, whole_tender
 from teikei.plan.award.price import objective, tidy, violations
 from teikei.plan.award.repair import repair, without_decisions
+from teikei.plan.award.terms import Terms
 from teikei.plan.award.types import Array, Tender
 
 SMALL_OFFERS: Final = 250  # up to so many offers, or without tiers, branch and bound needs no help
@@ -23,6 +24,8 @@ ROOT_ITERATIONS: Final = 600
 KICKS: Final = 50  # random moves after each local optimum
 TREE_NODES: Final = 8_000
 PATIENCE_S: Final = 3.0
+PLAIN_PART: Final = 0.4  # of the time, for the plan without further terms that a large tender with them starts from
+PLAIN_GAP: Final = 2e-3
 
 Progress = Callable[[str, float], None]
 
@@ -49,6 +52,8 @@ def solve(
     """
     say = progress or _silent
     begin = time.perf_counter()
+    if tender.terms:
+        return _solve_with_terms(tender, deadline=deadline, gap=gap, workers=workers, say=say)
     frame = frame_of(tender)
     model = build(frame)
     say("model built", 0.02)
@@ -57,6 +62,32 @@ def solve(
         solved = branch_and_bound(model, deadline=deadline, gap=min(gap, 1e-6))
         return Outcome(solved.quantity, solved.bound, solved.infeasible)
     return _Large(frame, model, begin=begin, deadline=deadline, gap=gap, workers=workers, say=say).run()
+
+
+def _solve_with_terms(tender: Tender, *, deadline: float, gap: float, workers: int, say: Progress) -> Outcome:
+    """Tenders with further terms: HiGHS on the compact program with their rows.
+
+    Large ones start from the plan of the same tender without these terms (capacity as it is, else expanded), found in
+    a part of the time; its cost with the terms is computed exactly.
+    """
+    from teikei.plan.award.terms_model import build_with_terms
+
+    best: Array | None = None
+    if len(tender.unit_price) > SMALL_OFFERS:
+        for capacity in (tender.capacity, tender.capacity_limit):
+            plain = replace(tender, terms=Terms(), capacity=capacity)
+            until = time.perf_counter() + PLAIN_PART * (deadline - time.perf_counter())
+            found = solve(plain, deadline=until, gap=max(gap, PLAIN_GAP), workers=workers, progress=say)
+            if found.quantity is not None and not violations(tender, found.quantity):
+                best = found.quantity
+                break
+    made = build_with_terms(frame_of(tender))
+    say("model with further terms built", 0.5)
+    solved = branch_and_bound(made.model, deadline=deadline, gap=gap, start=best, further=made.start)
+    quantity = solved.quantity
+    if best is not None and (quantity is None or objective(tender, best) < objective(tender, quantity)):
+        quantity = best
+    return Outcome(quantity, solved.bound, solved.infeasible and quantity is None)
 
 
 def _silent(text: str, fraction: float) -> None:

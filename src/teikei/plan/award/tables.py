@@ -17,9 +17,12 @@ from teikei.plan.award.types import Array
 COLUMNS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "items": (("item", "year", "quantity"), ()),
     "suppliers": (("supplier",), ("activation_cost",)),
-    "capacity": (("supplier", "year", "capacity"), ()),
+    "capacity": (("supplier", "year", "capacity"), ("min_quantity",)),
     "offers": (("supplier", "item", "year", "unit_price"), ("max_quantity", "min_quantity")),
-    "tiers": (("supplier", "year", "from_quantity", "discount"), ()),
+    "tiers": (("supplier", "year", "from_quantity", "discount"), ("item", "basis", "kind")),
+    "bundles": (("bundle", "supplier", "items", "discount"), ("year", "min_share")),
+    "take_or_pay": (("supplier", "quantity", "price"), ("items", "from_year", "to_year", "when")),
+    "expansions": (("supplier", "from_year", "capacity", "cost"), ("to_year",)),
     "rules": (("rule", "scope", "value"), ()),
 }
 REQUIRED_TABLES: Final = ("items", "suppliers", "offers")
@@ -66,7 +69,7 @@ class RawTable:
 def read_tables(path: Path) -> tuple[dict[str, RawTable], list[Problem]]:
     """The sheets of a tender and the problems of their shape.
 
-    path: a folder with items.csv, suppliers.csv, offers.csv and perhaps capacity.csv, tiers.csv, rules.csv, or a
+    path: a folder with items.csv, suppliers.csv, offers.csv and perhaps the other tables of ``COLUMNS``, or a
     workbook (.xlsx, .xlsm, .xlsb, .ods) with sheets of these names. Raises StudyError if nothing can be read at all.
     """
     if not path.exists():

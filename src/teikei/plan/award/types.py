@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from teikei.errors import Problem
+from teikei.plan.award.terms import Charge, Terms
 
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -48,6 +49,7 @@ class Tender:
     tier_from, tier_discount (S, T, R): tiers of a supplier and year in ascending order, the first from 0; unused places
     at the end carry an infinite ``tier_from``.
     incumbent (K,): index of the supplier that has the item today, -1 where no rule says so.
+    terms: whatever else suppliers ask and grant (terms.py).
     """
 
     items: tuple[str, ...]
@@ -66,6 +68,12 @@ class Tender:
     tier_discount: Array
     rules: tuple[Rule, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    terms: Terms = field(default_factory=Terms)
+
+    @property
+    def capacity_limit(self) -> Array:
+        """Capacity (S, T) with every expansion that is on offer."""
+        return self.capacity + self.terms.expanded((self.capacity.shape[0], self.capacity.shape[1]))
 
     @property
     def incumbent(self) -> Ints:
@@ -89,7 +97,8 @@ class Tender:
 
 @dataclass(frozen=True)
 class Award:
-    """One line of the award: unit_price before discount, spend after it; ``reason`` says why this supplier."""
+    """One line of the award: unit_price before discount, discount the sum of all it gets, spend after it; ``reason``
+    says why this supplier."""
 
     supplier: str
     item: str
@@ -105,8 +114,9 @@ class Award:
 class AwardResult:
     """The best plan found, and how good it is proven to be.
 
-    objective: all spend after discounts plus activation costs, in the money of the tender; bound: proven lower bound;
-    gap = (objective - bound) / objective; repriced: the objective recomputed in exact arithmetic from the awards alone;
+    objective: all spend after discounts, activation costs and charges, in the money of the tender; bound: proven lower
+    bound; gap = (objective - bound) / objective; repriced: the objective recomputed in exact arithmetic from the awards
+    alone;
     status: ``optimal`` (gap within 1e-6), ``gap`` (stopped within the gap asked for) or ``time limit`` (the best plan
     found so far; another run may find another); seconds: wall time of the command.
     """
@@ -123,6 +133,7 @@ class AwardResult:
     folder: Path | None = None
     warnings: tuple[Problem, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    charges: tuple[Charge, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,26 @@ def write_files(
 ) -> None:
     """awards.csv (CONTRACT, ``teikei award``) and awards.xlsx, each written beside and renamed.
 
-    scenarios, prices: what ``scenarios`` and ``rule_prices`` gave, as further sheets of the workbook.
+    scenarios, prices: what ``scenarios`` and ``rule_prices`` gave, as CSV files of these names and further sheets.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / "awards.csv.part"
+    lines = [(a.supplier, a.item, a.year, a.quantity, a.unit_price, a.discount, a.spend) for a in result.awards]
+    _csv(folder / "awards.csv", COLUMNS, lines)
+    if scenarios:
+        rows = [_scenario_row(name, one, result) for name, one in scenarios.items()]
+        _csv(folder / "scenarios.csv", SCENARIO_COLUMNS, rows)
+    if prices:
+        _csv(folder / "rule_prices.csv", PRICE_COLUMNS, [_price_row(price) for price in prices])
+    _workbook(result, folder / "awards.xlsx", scenarios or {}, prices)
+
+
+def _csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    beside = path.with_name(f"{path.name}.part")
     with beside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        writer.writerows(
-            (a.supplier, a.item, a.year, a.quantity, a.unit_price, a.discount, a.spend) for a in result.awards
-        )
-    os.replace(beside, folder / "awards.csv")
-    _workbook(result, folder / "awards.xlsx", scenarios or {}, prices)
+        writer.writerow(header)
+        writer.writerows(rows)
+    os.replace(beside, path)
 
 
 def write_summary(result: AwardResult, folder: Path) -> None:
@@ -58,7 +66,23 @@ def summary(result: AwardResult) -> dict[str, Any]:
         "status": result.status,
         "suppliers_used": list(result.suppliers_used),
         "warnings": [str(problem) for problem in result.warnings],
+        **({"charges": charges(result)} if result.tender.terms else {}),
     }
+
+
+def charges(result: AwardResult) -> list[dict[str, Any]]:
+    """Activation, expansions and take-or-pay: the money in the objective that is no spend on a line."""
+    tender = result.tender
+    used = set(result.suppliers_used)
+    found: list[dict[str, Any]] = [
+        {"kind": "activation", "supplier": name, "name": "", "units": 0.0, "amount": float(cost)}
+        for name, cost in zip(tender.suppliers, tender.activation_cost, strict=True)
+        if name in used and cost > 0
+    ]
+    for one in result.charges:
+        amounts = {"units": float(one.units), "amount": float(one.amount)}
+        found.append({"kind": one.kind, "supplier": tender.suppliers[one.supplier], "name": one.name, **amounts})
+    return found
 
 
 def _workbook(
@@ -89,22 +113,30 @@ def _workbook(
         ]
         sheet("awards", (*COLUMNS, "reason"), lines)
         sheet("suppliers", SUPPLIER_COLUMNS, supplier_rows(result.tender, quantities(result)))
+        paid = charges(result)
+        if paid:
+            sheet("charges", tuple(paid[0]), [tuple(one.values()) for one in paid], 22)
         if scenarios:
-            header = ("scenario", "objective", "bound", "gap", "status", "suppliers", "more than the award")
-            sheet("scenarios", header, [_scenario_row(name, one, result) for name, one in scenarios.items()], 20)
+            sheet(
+                "scenarios", SCENARIO_COLUMNS, [_scenario_row(name, one, result) for name, one in scenarios.items()], 20
+            )
         if prices:
-            columns = ("rule", "place", "price", "at least", "at most", "objective without it")
-            sheet("rule prices", columns, [_price_row(price) for price in prices], 24)
+            sheet("rule prices", PRICE_COLUMNS, [_price_row(price) for price in prices], 24)
     os.replace(beside, path)
 
 
+SCENARIO_COLUMNS = ("scenario", "objective", "bound", "gap", "status", "suppliers", "more than the award")
+PRICE_COLUMNS = ("rule", "place", "price", "at least", "at most", "objective without it")
 SUPPLIER_COLUMNS = ("supplier", "year", "quantity", "capacity", "tier_from", "discount", "spend", "to next tier")
 
 
 def supplier_rows(tender: Tender, quantity: Array) -> list[tuple[Any, ...]]:
     """One row per supplier and year with awards: total, capacity, tier, spend after discount, way to the next tier."""
-    from teikei.plan.award.price import group_totals, reached_tier
+    from teikei.plan.award.price import extra, group_totals, reached_tier
 
+    rebates: dict[tuple[int, int], float] = {}
+    for (s, _, t), amount in (extra(tender, quantity).rebate if tender.terms else {}).items():
+        rebates[s, t] = rebates.get((s, t), 0.0) + float(amount)
     totals = group_totals(tender, quantity)
     size = totals.size
     spend = np.bincount(tender.offer_group, quantity * tender.unit_price, size).reshape(totals.shape)
@@ -113,7 +145,7 @@ def supplier_rows(tender: Tender, quantity: Array) -> list[tuple[Any, ...]]:
         tier = reached_tier(tender, s, t, totals[s, t])
         start, discount = tender.tier_from[s, t], float(tender.tier_discount[s, t, tier])
         further = float(start[tier + 1]) - float(totals[s, t]) if tier + 1 < len(start) else np.inf
-        capacity = float(tender.capacity[s, t])
+        capacity = float(tender.capacity_limit[s, t])
         rows.append(
             (
                 tender.suppliers[s],
@@ -122,7 +154,7 @@ def supplier_rows(tender: Tender, quantity: Array) -> list[tuple[Any, ...]]:
                 capacity if np.isfinite(capacity) else "",
                 float(start[tier]),
                 discount,
-                float(spend[s, t]) * (1 - discount),
+                float(spend[s, t]) * (1 - discount) - rebates.get((int(s), int(t)), 0.0),
                 further if np.isfinite(further) else "",
             )
         )

@@ -225,6 +225,7 @@ def price_paths_cover_the_years(draft: Draft) -> Iterator[Problem]:
         return
     years = {path: {row["year"] for row in rows} for path, rows in draft.grouped("price_paths", "path").items()}
     used = {*draft.values("offers", "price_path"), *draft.values("plants", "price_path")}
+    used |= {path for row in draft["offers"] for path in row["index_paths"] or ()}
     for path, row in draft.by_key("price_paths", "path").items():
         missing = [year for year in draft.settings.years if year not in years[path]]
         if path in used and missing and None not in years[path]:
@@ -232,6 +233,50 @@ def price_paths_cover_the_years(draft: Draft) -> Iterator[Problem]:
                 "year",
                 f"price path {path} has no factor for {', '.join(map(str, missing))}: add rows for these "
                 "planning years",
+            )
+
+
+def index_clauses_add_up(draft: Draft) -> Iterator[Problem]:
+    """``offers.index_shares`` gives each of index_paths its share of the price, together at most the whole of it."""
+    for row in draft["offers"]:
+        paths, shares = row["index_paths"] or [], row["index_shares"] or []
+        if len(paths) != len(shares):
+            yield row.error(
+                "index_shares", f"found {len(shares)} shares for {len(paths)} index_paths: give each path its share"
+            )
+            continue
+        odd = [part for part in shares if not _is_share(part)]
+        if odd:
+            yield row.error("index_shares", f"found {show(odd)} in the list, expected shares of the price such as 0.3")
+        elif sum(float(part) for part in shares) > 1 + 1e-9:
+            total = sum(float(part) for part in shares)
+            yield row.error("index_shares", f"the shares add up to {total:.6g}, more than the whole price")
+
+
+def bundles_are_of_one_supplier(draft: Draft) -> Iterator[Problem]:
+    """The offers of a bundle come from one supplier and can be bought."""
+    offers = draft.by_key("offers", "offer")
+    for row in draft["bundles"]:
+        named = [offers[name] for name in row["offers"] or () if name in offers]
+        suppliers = dict.fromkeys(offer["supplier"] for offer in named if offer["supplier"])
+        if len(suppliers) > 1:
+            yield row.error("offers", f"the bundle names offers of {', '.join(suppliers)}: expected one supplier")
+        closed = [offer["offer"] for offer in named if offer["status"] == "benchmark"]
+        if closed:
+            yield row.error("offers", f"nobody can buy {', '.join(closed)} (benchmark): the bundle cannot be reached")
+
+
+def expansions_are_of_limited_sites(draft: Draft) -> Iterator[Problem]:
+    """Only a site with capacity rows can be expanded."""
+    if "capacities" in draft.damaged:
+        return
+    limited = set(draft.values("capacities", "site"))
+    for row in draft["expansions"]:
+        if row["site"] and row["site"] not in limited:
+            yield row.error(
+                "site",
+                f"site {row['site']} has no row in {draft.files['capacities']}, so its capacity is unlimited and "
+                "there is nothing to expand: give its capacity, or remove the row",
             )
 
 
@@ -314,6 +359,9 @@ CHECKS = (
     equity_adds_to_at_most_one,
     the_study_currency_has_rate_one,
     price_paths_cover_the_years,
+    index_clauses_add_up,
+    bundles_are_of_one_supplier,
+    expansions_are_of_limited_sites,
     trade_rows_cover_the_flows,
     ramps_of_plants_are_shares,
 )

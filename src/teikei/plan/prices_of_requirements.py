@@ -11,10 +11,11 @@ import polars as pl
 from teikei.errors import StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions
+from teikei.plan.facts import Facts
 from teikei.plan.ladder import split_members
 from teikei.plan.read import read_facts
 from teikei.plan.scope import Scope
-from teikei.plan.solve_one import solve_scope
+from teikei.plan.solve_one import Solved, solve_scope
 from teikei.plan.solve_part import QUICK, Effort
 from teikei.plan.types import Plan, Plans
 from teikei.simulate.types import Performance
@@ -36,7 +37,8 @@ STEPS: Mapping[str, float] = {
 SCHEMA = {
     "coalition": pl.String, "rung": pl.String, "programme": pl.String, "procedure": pl.String, "step": pl.Float64,
     "saving_alliance": pl.Float64, "saving_owner": pl.Float64, "requirement": pl.String, "unit": pl.String,
-    "new_configurations": pl.Int64, "modules_changed": pl.String,
+    "new_configurations": pl.Int64, "modules_changed": pl.String, "saving_upper": pl.Float64,
+    "shared_families": pl.String,
 }  # fmt: skip
 
 
@@ -57,17 +59,14 @@ def requirement_prices(
     coalition, rung: default the largest coalition at its last evaluated rung. programmes: default all. steps:
     requirement -> step in the requirement's unit (default STEPS). A requirement is listed where its relaxation makes
     configurations feasible that were not; every other stays as it was. The saving is that of the best plan found from
-    the known one, so that it is never negative; ``modules_changed`` names the drawings whose use changes.
+    the known one, so that it is never negative; saving_upper is what it can be at most, by the proven bound of the
+    relaxed plan. ``modules_changed`` names the drawings whose use changes, ``shared_families`` those families that
+    several companies share in the known plan and that the change adds to or takes out of a car.
     """
-    plan = _chosen(plans, coalition, rung)
-    known = plan.decisions.get("decisions")
-    if not isinstance(known, Decisions):
-        raise StudyError(
-            f"The plan of {plan.coalition} at {plan.rung} was not evaluated; it has no requirement prices."
-        )
+    plan = chosen_plan(plans, coalition, rung)
+    known = _known(plan)
     rows = []
     facts = read_facts(study, catalogue, performance)
-    members = split_members(facts, plan.coalition)
     pairs = (
         performance.results.filter(~pl.col("passed") & pl.col("margin").is_not_null())
         .select("programme", "requirement", "procedure", "unit")
@@ -81,27 +80,96 @@ def requirement_prices(
         if not count:
             continue
         wider = replace(facts, choices=read_facts(study, catalogue, relaxed).choices)
-        scope = Scope(wider, plan.coalition, plan.rung, members, plan.decisions.get("reserved"))
-        found = solve_scope(scope, gap_absolute=1e-4 * plan.value, starts=(known,), effort=effort)
-        owner = next(s.lead for s in facts.slots.values() if s.programme == pair["programme"])
-        changed = {
-            option.module
-            for key, option in found.decisions.modules.items()
-            if known.modules.get(key) is None or known.modules[key].module != option.module
-        }
-        rows.append(
-            {
-                "coalition": plan.coalition, "rung": plan.rung, **pair, "step": step,
-                "saving_alliance": plan.value - found.value,
-                "saving_owner": _owner_cost(plan, owner)
-                - math.fsum(r.value for r in found.priced.records if r.company == owner),
-                "new_configurations": count, "modules_changed": ";".join(sorted(changed)),
-            }
-        )  # fmt: skip
+        found = _relaxed_plan(plan, wider, (known,), effort)
+        rows.append(_row(plan, facts, pair, step, count, found))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _chosen(plans: Plans, coalition: str | None, rung: str | None) -> Plan:
+def requirement_curve(
+    study: Study,
+    catalogue: Catalogue,
+    performance: Performance,
+    plans: Plans,
+    *,
+    programme: str,
+    requirement: str,
+    steps: Sequence[float],
+    coalition: str | None = None,
+    rung: str | None = None,
+    effort: Effort = QUICK,
+) -> pl.DataFrame:
+    """The price of one requirement of one programme as a curve: a row like those of ``requirement_prices`` per step.
+
+    steps: amounts to give up, in the requirement's unit. Each plan starts from the one of the smaller step, so that
+    the curve never falls. A step that lets no configuration in has saving 0. Raises StudyError where the programme
+    has no such requirement that rejects anything.
+    """
+    plan = chosen_plan(plans, coalition, rung)
+    facts = read_facts(study, catalogue, performance)
+    here = (pl.col("programme") == programme) & (pl.col("requirement") == requirement)
+    rejected = performance.results.filter(here & ~pl.col("passed") & pl.col("margin").is_not_null())
+    if rejected.is_empty():
+        raise StudyError(f"No configuration of {programme} is rejected by {requirement}; giving it up saves nothing.")
+    pair = rejected.row(0, named=True)
+    pair = {name: pair[name] for name in ("programme", "requirement", "procedure", "unit")}
+    starts: tuple[Decisions, ...] = (_known(plan),)
+    rows = []
+    for step in sorted(steps):
+        relaxed, count = _relax(performance, programme, requirement, pair["procedure"], step)
+        wider = replace(facts, choices=read_facts(study, catalogue, relaxed).choices)
+        found = _relaxed_plan(plan, wider, starts, effort)
+        starts = (*starts, found.decisions)
+        rows.append(_row(plan, facts, pair, step, count, found))
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _known(plan: Plan) -> Decisions:
+    known = plan.decisions.get("decisions")
+    if not isinstance(known, Decisions):
+        raise StudyError(
+            f"The plan of {plan.coalition} at {plan.rung} was not evaluated; it has no requirement prices."
+        )
+    return known
+
+
+def _relaxed_plan(plan: Plan, facts: Facts, starts: tuple[Decisions, ...], effort: Effort) -> Solved:
+    members = split_members(facts, plan.coalition)
+    scope = Scope(facts, plan.coalition, plan.rung, members, plan.decisions.get("reserved"))
+    joint = {**scope.joint_start, **plan.decisions.get("joint_start", {})}  # divergence counts from the same years
+    scope = replace(scope, known_joint_start=joint)
+    return solve_scope(scope, gap_absolute=1e-4 * plan.value, starts=starts, effort=effort)
+
+
+def _row(
+    plan: Plan, facts: Facts, pair: Mapping[str, object], step: float, count: int, found: Solved
+) -> dict[str, object]:
+    known = _known(plan)
+    owner = next(s.lead for s in facts.slots.values() if s.programme == pair["programme"])
+    changed = {
+        key
+        for key, option in found.decisions.modules.items()
+        if known.modules.get(key) is None or known.modules[key].module != option.module
+    }
+    shared = {facts.modules[o.module].family for o in known.modules.values() if o.group == plan.coalition}
+    touched = {
+        facts.modules[decisions.modules[key].module].family
+        for key in changed
+        for decisions in (known, found.decisions)
+        if key in decisions.modules
+    }
+    return {
+        "coalition": plan.coalition, "rung": plan.rung, **pair, "step": step,
+        "saving_alliance": plan.value - found.value,
+        "saving_owner": _owner_cost(plan, owner)
+        - math.fsum(r.value for r in found.priced.records if r.company == owner),
+        "new_configurations": count,
+        "modules_changed": ";".join(sorted({found.decisions.modules[key].module for key in changed})),
+        "saving_upper": plan.value - found.bound, "shared_families": ";".join(sorted(shared & touched)),
+    }  # fmt: skip
+
+
+def chosen_plan(plans: Plans, coalition: str | None, rung: str | None) -> Plan:
+    """The plan asked for; by default of the largest coalition at its last evaluated rung. Raises StudyError."""
     found = [
         plan
         for plan in plans.by_key.values()
