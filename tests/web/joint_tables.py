@@ -9,6 +9,7 @@ import polars as pl
 
 RUNG = "powertrain"
 MODULE = "AX1"
+FAMILY = "AX"
 OFFER = "O1"
 
 
@@ -37,7 +38,7 @@ def make_tables(
         "module_designs": [
             {
                 "coalition": grand, "rung": RUNG, "variant": MODULE, "peak_power_kw": 80.0, "gear_ratio": 9.5,
-                "nre": 123_456_789.0, "motor_type": "pm",
+                "nre": 123_456_789.0, "motor_type": "pm", "family": FAMILY, "peak_torque_duration_s": 20.0,
             }
         ],
         "awards": [
@@ -53,10 +54,27 @@ def make_tables(
         ],
         "requirement_prices": [
             {
-                "coalition": grand, "rung": RUNG, "programme": p, "procedure": "wltc_japan", "step": "20 km",
-                "saving_alliance": 3.0 * cost, "saving_owner": cost,
+                "coalition": grand, "rung": RUNG, "programme": p, "procedure": "wltc_japan", "step": 20.0,
+                "saving_alliance": 3.0 * cost, "saving_owner": cost, "requirement": "range", "unit": "km",
             }
             for p, _, _, cost in programmes
+        ],
+        "module_uses": [
+            {
+                "coalition": grand, "rung": RUNG, "module": MODULE, "programme": p, "driving_requirement": "range",
+                "procedure": "wltc_japan", "overdesign": 100.0 * number,
+            }
+            for number, (p, _, _, _) in enumerate(programmes)
+        ],
+        "schedule": [
+            {
+                "coalition": grand, "rung": RUNG, "task": task, "object": thing, "company": lead, "start": "2026-Q1",
+                "end": "2026-Q3", "hours": 1000.0 * total,
+            }
+            for thing, task, lead in [
+                (MODULE, "design", companies[0]), (FAMILY, "concept", companies[-1]),
+                *[(f"{FAMILY} in {p}/G1 for 2027-Q1", "calibration", c) for p, c, _, _ in programmes],
+            ]
         ],
         "transfers": [
             {

@@ -54,12 +54,14 @@ def make_scene(folder: Path) -> Scene:
     """Aoba, Midori and the room each have a study and a run; Kuro has nothing."""
     files = {f"study/{file.name}": file.read_bytes() for file in write_small(folder / "small").iterdir()}
     town = make_town(folder / "data", command=STAND_IN)
-    own: dict[str, dict[str, str]] = {"study": {}, "version": {}, "job": {}}
+    own: dict[str, dict[str, str]] = {"study": {}, "version": {}, "job": {}, "other": {}}
     for owner, who in (("aoba", "planner@aoba"), ("midori", "planner@midori"), ("room", "operator@room")):
         own["study"][owner] = upload(town, who, files)
         own["version"][owner] = "1"
         run = town[who].send_form(f"/studies/{own['study'][owner]}/1/run")
         own["job"][owner] = run.headers["location"].rpartition("/")[2]
+        again = town[who].send_form(f"/studies/{own['study'][owner]}/1/run")
+        own["other"][owner] = again.headers["location"].rpartition("/")[2]
     town.app.state.server.jobs.drain()
     base = start_joint(town, files)
     joint = base.rpartition("/")[2]

@@ -35,7 +35,7 @@ def test_every_parameter_in_an_address_is_known_to_the_rules(scene: Scene) -> No
         rule = rule_of(found)
         assert rule is not None
         assert names <= {"name", "link", "user"} | set(scene.own), found.path
-        if names & {"study", "job", "version"}:
+        if names & {"study", "job", "version", "other"}:
             assert rule.owner == "workspace", found.path
         if names & {"joint", "document", "what_if"}:
             assert rule.owner == "member", found.path

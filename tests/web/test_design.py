@@ -9,16 +9,24 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from teikei.errors import StudyError
-from teikei.web.specification import FIELDS, clean
+from teikei.web.design_fields import FIELDS
+from teikei.web.specification import clean
 from tests.web.people import Town, make_town
 from tests.web.test_joint import files_of, start_joint
 from tests.web.test_workspace import STAND_IN
 
+RATINGS = {
+    "peak_power_kw": "47", "continuous_power_kw": "30", "peak_power_low_kw": "40", "continuous_power_low_kw": "30",
+    "peak_torque_nm": "170", "continuous_torque_nm": "80", "max_speed_rpm": "14000", "gear_ratio": "10.5",
+    "voltage_min_v": "280", "voltage_nominal_v": "350", "voltage_max_v": "400", "mass_kg": "70",
+}  # fmt: skip
+
 
 def complete(**changes: str) -> dict[str, str]:
-    numbers = {"voltage_min_v": "250", "voltage_nominal_v": "350", "voltage_max_v": "420"}
-    values = {one.name: "10" if one.kind == "number" else "as drawn" for one in FIELDS["e-axle"]}
-    return {**values, **numbers, **changes}
+    plain = {"number": "10", "text": "as drawn"}
+    values = {one.name: one.choices[0] if one.choices else plain[one.kind] for one in FIELDS["e-axle"]}
+    values["module"] = "E1"
+    return {**values, **RATINGS, **changes}
 
 
 @pytest.fixture
@@ -87,7 +95,7 @@ def test_the_workbook_carries_every_field_and_no_live_formula(town: Town, docume
         ({"turns": "many"}, "Turns"),
         ({"mass_kg": "-3"}, "Mass"),
         ({"gear_ratio": "nan"}, "Reduction"),
-        ({"continuous_torque_nm": "11"}, "above Peak torque"),
+        ({"continuous_torque_nm": "171"}, "above Peak torque"),
         ({"voltage_min_v": "400"}, "above DC voltage, nominal"),
     ],
 )

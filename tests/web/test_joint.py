@@ -77,7 +77,7 @@ def test_from_invitation_to_deletion(town: Town, tmp_path: Path) -> None:
     studies = to_release(town, base, {"aoba": files, "midori": files})
     for who in (aoba, midori, town["counsel@aoba"], town["buyer@midori"]):
         text = who.get(base).text
-        assert "peak power kw" in text
+        assert "Peak power at nominal voltage" in text
         assert re.search(r"saving band</td><td>powertrain</td><td>[\d,]+", text)
     asked = aoba.send_form(f"{base}/what-if", {"version": f"{studies['aoba']}/1", "purpose": "other mass"})
     assert asked.status_code == 303, asked.text
@@ -99,7 +99,7 @@ def test_from_invitation_to_deletion(town: Town, tmp_path: Path) -> None:
     assert not list(store.folder.glob("room/joint/*"))
     assert not [path for path in store.folder.glob("room/jobs/*") if path.is_dir()]
     assert "commitments" in midori.get(base).text
-    assert "peak power kw" in midori.get(base).text  # what was released stays
+    assert "Peak power at nominal voltage" in midori.get(base).text  # what was released stays
 
 
 def test_steps_out_of_order_are_refused_in_words(town: Town, tmp_path: Path) -> None:
@@ -149,32 +149,6 @@ def test_nobodys_file_can_bring_rows_of_another(tmp_path: Path) -> None:
         assert sorted(map(str, whole[table].drop("body_mass_kg", strict=False).rows())) == sorted(
             map(str, again[table].drop("body_mass_kg", strict=False).rows())
         ), table
-
-
-def test_a_preview_shows_an_interval_that_holds_each_own_figure(town: Town, tmp_path: Path) -> None:
-    files = files_of(tmp_path / "small")
-    base = start_joint(town, files)
-    offers = load(tmp_path / "small")["tiers"]
-    offer = offers["offer"][0]
-    breaks = sorted(offers.filter(offers["offer"] == offer)["from_quantity"].to_list())
-    from teikei.web.preview import preview
-    from teikei.web.release_list import ReleaseList
-
-    schedule = {"offer": offer, "breaks": breaks}
-    listed = ReleaseList.model_validate(
-        {
-            **LIST.model_dump(),
-            "items": [*[item.model_dump() for item in LIST.items], {"kind": "tier_index", "schedules": [schedule]}],
-        }
-    )
-    rows = preview(load(tmp_path / "small"), "aoba", listed)
-    assert rows
-    assert all(row.lower <= row.value < row.upper for row in rows)
-    assert all(row.place.startswith(("volumes.csv:", "existing.csv:")) for row in rows)
-    study = upload(town, "planner@aoba", files)
-    answer = town["planner@aoba"].send_form(f"{base}/preview", {"version": f"{study}/1"})
-    assert answer.status_code == 200
-    assert "more private figures" in answer.text
 
 
 class _Counted:

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import math
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from teikei.errors import NotAllowedError, StudyError
 from teikei.runs.types import Run
 from teikei.web.joint import parse_list
 from teikei.web.knowledge import Interval, cut, may_cut, replay
-from teikei.web.release import WITHHELD, release, tier_rounds
+from teikei.web.release import WITHHELD, joint_saving, release, tier_rounds
 from teikei.web.release_list import ReleaseList, Schedule, band_text
 from tests.web.joint_tables import make_tables
 
 BREAKS = (0.0, 50_000.0, 100_000.0)
 ITEMS: list[dict[str, Any]] = [
     {"kind": "specification", "classes": ["e-axle"]},
+    {"kind": "drivers", "classes": ["e-axle"]},
+    {"kind": "timeline", "classes": ["e-axle"]},
     {"kind": "tier_index", "schedules": [{"offer": "O1", "breaks": BREAKS}]},
     {"kind": "saving_band", "edges": [0, 5000, 10000, 20000]},
     {"kind": "saving_at_least", "threshold": 5000},
@@ -57,14 +60,20 @@ def test_what_passes_equals_a_calculation_by_hand() -> None:
     # alone 30,000 x 1.0 and 50,000 x 1.2: saving 0.1 x 30,000 + 0.02 x 90,000 = 4,800; joint volume 80,000
     found = release(make_run((30_000, 1.0), (50_000, 1.2)), "aoba", make_list())
     assert [(entry.kind, *entry.subject, entry.value) for entry in found.entries] == [
-        ("specification", "e-axle", "AX1", "peak_power_kw", "80"),
-        ("specification", "e-axle", "AX1", "gear_ratio", "9.5"),
+        ("specification", "e-axle", "AX1", "family", "AX"),
         ("specification", "e-axle", "AX1", "motor_type", "pm"),
+        ("specification", "e-axle", "AX1", "gear_ratio", "9.5"),
+        ("specification", "e-axle", "AX1", "peak_duration_s", "20"),
+        ("specification", "e-axle", "AX1", "peak_power_kw", "80"),
+        ("drivers", "e-axle", "AX1", "P1", "range", "wltc_japan", "drives this design"),
+        ("timeline", "AX", "concept", "midori", "2026-Q1 to 2026-Q3"),
+        ("timeline", "AX in P1 G1", "calibration", "aoba", "2026-Q1 to 2026-Q3"),
+        ("timeline", "AX1", "design", "aoba", "2026-Q1 to 2026-Q3"),
         ("tier_index", "O1", "2027", "2"),
         ("saving_band", "powertrain", "0 to 5,000"),
         ("saving_at_least", "powertrain", "5000", "no"),
         ("own_share_band", "powertrain", "shapley", "below 2,500"),
-        ("requirement_price_band", "P1", "wltc_japan", "20 km", "below 5"),
+        ("requirement_price_band", "P1", "range", "wltc_japan", "20 km", "below 5"),
         ("settlement", "equal", "not before 2029-04-01"),
     ]
 
@@ -253,3 +262,67 @@ def test_a_list_that_breaks_its_own_promise_or_names_something_else_cannot_be_si
 )
 def test_bands_hold_their_lower_edge(value: float, text: str) -> None:
     assert band_text((0, 5000), value) == text
+
+
+def _bands_of(text: str) -> tuple[float, float]:
+    """Ends of a band as it is printed."""
+    numbers = [float(part.replace(",", "")) for part in re.findall(r"-?[\d,]+(?:\.\d+)?", text)]
+    if text.startswith("below"):
+        return -math.inf, numbers[0]
+    return (numbers[0], math.inf) if "or more" in text else (numbers[0], numbers[1])
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_replaying_all_releases_with_own_data_leaves_the_rival_its_promised_width(seed: int) -> None:
+    """Differencing: Aoba knows its own figures of every round, and reads the rounds' releases against each other."""
+    draw = random.Random(seed)
+    listed = make_list()
+    midori = (draw.uniform(20_000, 90_000), draw.uniform(0.8, 2.0))
+    own = [(draw.uniform(10_000, 60_000), draw.uniform(0.8, 2.0)) for _ in range(4)]
+    runs = [make_run(one, midori) for one in own]
+    truth = joint_saving(runs[0], listed)
+    low, high = -math.inf, math.inf
+    others_low, others_high = 0.0, math.inf
+    for number, run in enumerate(runs):
+        found = release(run, "aoba", listed, history=runs[:number])
+        moved = joint_saving(run, listed) - truth  # the attacker is given what it could only guess
+        for entry in found.entries:
+            if entry.value == WITHHELD:
+                continue
+            if entry.kind in ("saving_band", "own_share_band"):
+                scale = 2.0 if entry.kind == "own_share_band" else 1.0
+                first, last = (scale * end - moved for end in _bands_of(entry.value))
+                low, high = max(low, first), min(high, last)
+            elif entry.kind == "saving_at_least":
+                edge = float(entry.subject[1]) - moved
+                low, high = (max(low, edge), high) if entry.value == "yes" else (low, min(high, edge))
+            elif entry.kind == "tier_index":
+                index = int(entry.value)
+                others_low = max(others_low, BREAKS[index - 1] - own[number][0])
+                above = BREAKS[index] - own[number][0] if index < len(BREAKS) else math.inf
+                others_high = min(others_high, above)
+    assert low <= truth < high
+    assert high - low >= listed.smallest_interval_million - 1e-6
+    assert others_low <= midori[0] < others_high + 1e-6
+    assert others_high - others_low >= listed.smallest_interval_units - 1e-6
+
+
+def test_the_same_attack_pins_the_saving_where_every_round_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack works: without the rule four rounds cut the interval below the promise for some figures."""
+    monkeypatch.setattr("teikei.web.release._bands_open", lambda *_: True)
+    pinned = 0
+    for seed in range(60):
+        draw = random.Random(seed)
+        midori = (draw.uniform(20_000, 90_000), draw.uniform(0.8, 2.0))
+        runs = [make_run((draw.uniform(10_000, 60_000), draw.uniform(0.8, 2.0)), midori) for _ in range(6)]
+        truth = joint_saving(runs[0], make_list())
+        low, high = -math.inf, math.inf
+        for number, run in enumerate(runs):
+            found = release(run, "aoba", make_list(), history=runs[:number])
+            band = next(entry.value for entry in found.entries if entry.kind == "saving_band")
+            moved = joint_saving(run, make_list()) - truth
+            first, last = (end - moved for end in _bands_of(band))
+            low, high = max(low, first), min(high, last)
+        pinned += high - low < make_list().smallest_interval_million
+    assert pinned > 10

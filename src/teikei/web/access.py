@@ -115,6 +115,7 @@ def _must_own(store: Store, caller: Caller, parameters: dict[str, Any]) -> None:
         for name, query in (
             ("study", "SELECT 1 FROM studies WHERE study=?"),
             ("job", "SELECT 1 FROM jobs WHERE job=?"),
+            ("other", "SELECT 1 FROM jobs WHERE job=?"),
         ):
             if name in parameters and connection.execute(query, (parameters[name],)).fetchone() is None:
                 raise HTTPException(404)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +16,16 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from teikei.errors import NotAllowedError, TeikeiError
-from teikei.web import accounts, pages_design, pages_joint, pages_people, pages_workspace
+from teikei.web import (
+    accounts,
+    pages_design,
+    pages_joint,
+    pages_people,
+    pages_runs,
+    pages_solve,
+    pages_tables,
+    pages_workspace,
+)
 from teikei.web.access import SignInNeeded, refuse_undeclared
 from teikei.web.database import ROOM, Store
 from teikei.web.jobs import Jobs, Limits
@@ -52,6 +62,7 @@ def create_app(
     async def alive(_app: FastAPI) -> AsyncIterator[None]:
         clean_up(store)
         jobs.start()
+        threading.Thread(target=_warm_up, name="warm up", daemon=True).start()
         yield
         jobs.stop()
 
@@ -60,12 +71,23 @@ def create_app(
     app.state.templates = make_environment()
     app.include_router(pages_people.router)
     app.include_router(pages_workspace.router)
+    app.include_router(pages_tables.router)
+    app.include_router(pages_runs.router)
     app.include_router(pages_joint.router)
+    app.include_router(pages_solve.router)
     app.include_router(pages_design.router)
     app.add_middleware(Shell)
     _answer_errors_in_words(app)
     refuse_undeclared(app)
     return app
+
+
+def _warm_up() -> None:
+    """Loads, once the server answers, what the pages of tables and runs need."""
+    import teikei.web.compare
+    import teikei.web.tables  # noqa: F401
+
+    pages_people.of_packages("plotly.min.js", packed=True)
 
 
 def first_link(app: FastAPI) -> str | None:

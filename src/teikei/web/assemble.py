@@ -1,13 +1,13 @@
 """One joint study from the common frame and each member's own rows: nobody's file can bring rows of another.
 
-Who owns a row: companies and engineering by company; programmes by company; what belongs to a programme (versions,
-generations, requirements, volumes, contracts) by that programme's company; offers by their buyer, tiers by their offer;
-modules and families open to one member's companies only. Everything else comes from the frame.
+Who owns a row: companies, engineering, programmes and volumes by company; what belongs to a programme (versions,
+generations, requirements, contracts) by that programme's company; offers by their buyer, tiers by their offer; rules by
+the companies they hold for; modules and families open to one member's companies only. The rest comes from the frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +16,8 @@ import polars as pl
 from teikei.errors import StudyError
 from teikei.study import Study, load, write_folder
 
-_BY_COMPANY: Final = ("companies", "programmes", "engineering", "equity")
-_BY_PROGRAMME: Final = ("versions", "generations", "requirements", "volumes", "existing")
+_BY_COMPANY: Final = ("companies", "programmes", "engineering", "equity", "volumes")
+_BY_PROGRAMME: Final = ("versions", "generations", "requirements", "existing")
 
 
 def row_owners(study: Study, table: str, member_of: Mapping[str, str]) -> list[str]:
@@ -33,6 +33,8 @@ def row_owners(study: Study, table: str, member_of: Mapping[str, str]) -> list[s
     if table == "tiers":
         owners = dict(zip(study["offers"]["offer"].to_list(), row_owners(study, "offers", member_of), strict=True))
         return [owners.get(offer, "") for offer in rows["offer"].to_list()]
+    if table == "rules":
+        return [_one_member(str(value).replace("+", ";").split(";"), member_of) for value in rows["value"].to_list()]
     if table == "modules":
         return [_one_member(list(names or []), member_of) for names in rows["available_to"].to_list()]
     if table == "families":
@@ -46,15 +48,22 @@ def row_owners(study: Study, table: str, member_of: Mapping[str, str]) -> list[s
 
 
 def _one_member(names: list[str], member_of: Mapping[str, str]) -> str:
-    members = {member_of.get(name, "") for name in names}
+    members = {member_of.get(name.strip(), "") for name in names}
     return members.pop() if len(members) == 1 else ""
 
 
-def assemble(frame: Path, inputs: Mapping[str, Path], members: Mapping[str, tuple[str, ...]], target: Path) -> Path:
+def assemble(
+    frame: Path,
+    inputs: Mapping[str, Path],
+    members: Mapping[str, tuple[str, ...]],
+    target: Path,
+    change: Callable[[Study], Study] | None = None,
+) -> Path:
     """Writes the joint study into ``target``: the frame's public rows and each member's own rows.
 
-    frame: the common study; inputs: member -> its committed study; members: member -> its companies. Rows of a file
-    that another member owns are left out. Raises StudyError where a file has errors or a member brings no company.
+    frame: the common study; inputs: member -> its committed study; members: member -> its companies; change: made last,
+    for signed specifications. Rows of a file that another member owns are left out. Raises StudyError where a file has
+    errors or a member brings no company.
     """
     member_of = {company: member for member, own in members.items() for company in own}
     common = load(frame)
@@ -68,7 +77,8 @@ def assemble(frame: Path, inputs: Mapping[str, Path], members: Mapping[str, tupl
     if missing:
         raise StudyError(f"no member brings the company {missing[0]}; its own table companies must name it")
     keyed = _first_of_each(tables, "sources", "source")
-    write_folder(common.with_tables(**{**tables, "sources": keyed}), target)
+    whole = common.with_tables(**{**tables, "sources": keyed})
+    write_folder(change(whole) if change is not None else whole, target)
     return target
 
 

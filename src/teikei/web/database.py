@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Final
 
 from teikei.errors import DamagedRunError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 ROOM: Final = "room"  # the operator's own workspace, where joint studies are solved
 
 _OPERATOR: Final = """
@@ -36,7 +36,7 @@ CREATE TABLE commitments (
     PRIMARY KEY (joint, company, round));
 CREATE TABLE what_ifs (
     what_if TEXT PRIMARY KEY, joint TEXT NOT NULL, company TEXT NOT NULL, round INTEGER NOT NULL, by TEXT NOT NULL,
-    purpose TEXT NOT NULL, state TEXT NOT NULL, job TEXT NOT NULL DEFAULT '');
+    purpose TEXT NOT NULL, state TEXT NOT NULL, job TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT 'own');
 CREATE TABLE approvals (
     what_if TEXT NOT NULL, user TEXT NOT NULL, company TEXT, PRIMARY KEY (what_if, user));
 CREATE TABLE releases (
@@ -73,6 +73,9 @@ CREATE TABLE jobs (
 CREATE TABLE salts (joint TEXT NOT NULL, round INTEGER NOT NULL, study TEXT NOT NULL, version INTEGER NOT NULL,
     salt TEXT NOT NULL, PRIMARY KEY (joint, round));
 """
+# format -> what brings a file of the format before it up to date
+_OPERATOR_STEPS: Final = {2: "ALTER TABLE what_ifs ADD COLUMN kind TEXT NOT NULL DEFAULT 'own'"}
+_WORKSPACE_STEPS: Final = {2: ""}
 
 
 @dataclass(frozen=True)
@@ -90,18 +93,18 @@ class Store:
     @contextmanager
     def operator(self, *, write: bool = True) -> Iterator[sqlite3.Connection]:
         """The operator's database, in one transaction."""
-        with _transaction(self.folder / "operator.db", _OPERATOR, write) as connection:
+        with _transaction(self.folder / "operator.db", _OPERATOR, _OPERATOR_STEPS, write) as connection:
             yield connection
 
     @contextmanager
     def company(self, company: str, *, write: bool = True) -> Iterator[sqlite3.Connection]:
         """A company's own database, in one transaction."""
-        with _transaction(self.workspace(company) / "workspace.db", _WORKSPACE, write) as connection:
+        with _transaction(self.workspace(company) / "workspace.db", _WORKSPACE, _WORKSPACE_STEPS, write) as connection:
             yield connection
 
 
 @contextmanager
-def _transaction(file: Path, schema: str, write: bool) -> Iterator[sqlite3.Connection]:
+def _transaction(file: Path, schema: str, steps: Mapping[int, str], write: bool) -> Iterator[sqlite3.Connection]:
     """Opens (and makes, where it is new) a database; commits at the end, rolls back on any error."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     connection = sqlite3.connect(file, timeout=10, isolation_level=None)
@@ -112,7 +115,7 @@ def _transaction(file: Path, schema: str, write: bool) -> Iterator[sqlite3.Conne
         new = connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT
         connection.execute("BEGIN IMMEDIATE" if write or new else "BEGIN")
         if new:
-            _bring_up(connection, file, schema)
+            _bring_up(connection, file, schema, steps)
         yield connection
         connection.execute("COMMIT")
     except BaseException:
@@ -123,7 +126,7 @@ def _transaction(file: Path, schema: str, write: bool) -> Iterator[sqlite3.Conne
         connection.close()
 
 
-def _bring_up(connection: sqlite3.Connection, file: Path, schema: str) -> None:
+def _bring_up(connection: sqlite3.Connection, file: Path, schema: str, steps: Mapping[int, str]) -> None:
     found = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if found > FORMAT:
         raise DamagedRunError(f"{file.name} was written by a newer teikei (format {found}). Update teikei.")
@@ -131,6 +134,10 @@ def _bring_up(connection: sqlite3.Connection, file: Path, schema: str) -> None:
         file.chmod(0o600)
         for statement in _statements(schema):
             connection.execute(statement)
+    else:
+        for number in range(found + 1, FORMAT + 1):
+            connection.execute(steps[number])
+    if found < FORMAT:
         connection.execute(f"PRAGMA user_version={FORMAT}")
 
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,8 @@ from typing import Any, Final
 from teikei.errors import StudyError
 from teikei.web.accounts import new_id
 from teikei.web.database import ROOM, Store
+from teikei.web.run_pages import FOLDER
+from teikei.web.worker import EXTRA, OPTIONS, PREVIEW
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 MOST_ATTEMPTS: Final = 3
@@ -64,10 +66,18 @@ class Jobs:
         """Where a job lies."""
         return self._store.workspace(workspace) / "jobs" / job
 
-    def add(self, workspace: str, study: str, version: int, source: Path, by: str) -> str:
+    def add(
+        self,
+        workspace: str,
+        study: str,
+        version: int,
+        source: Path,
+        by: str,
+        options: Mapping[str, Any] | None = None,
+    ) -> str:
         """Copies the study and puts a job at the end of the owner's queue; its id.
 
-        Raises StudyError where too many of this owner wait already.
+        options: what the worker is asked for beside the run. Raises StudyError where too many of this owner wait.
         """
         job = new_id()
         with self._store.company(workspace, write=False) as connection:
@@ -80,6 +90,7 @@ class Jobs:
             shutil.copytree(source, folder / source.name)
         else:
             shutil.copyfile(source, folder / source.name)
+        (folder / OPTIONS).write_text(json.dumps(dict(options or {})), "utf-8")
         with self._store.company(workspace) as connection:
             connection.execute(
                 "INSERT INTO jobs (job, study, version, by, at, state) VALUES (?, ?, ?, ?, ?, ?)",
@@ -164,7 +175,9 @@ class Jobs:
 
     def _run(self, workspace: str, job: str) -> None:
         folder = self.folder(workspace, job)
-        shutil.rmtree(folder / "run", ignore_errors=True)
+        for left in ("run", EXTRA, FOLDER):
+            shutil.rmtree(folder / left, ignore_errors=True)
+        (folder / PREVIEW).unlink(missing_ok=True)
         study = folder / "study.xlsx" if (folder / "study.xlsx").is_file() else folder / "study"
         with (folder / "progress.jsonl").open("wb") as out, (folder / "messages.txt").open("wb") as errors:
             process = subprocess.Popen(
@@ -179,7 +192,8 @@ class Jobs:
             ending = self._watch(process, workspace, job)
         if ending == "server stops":
             return  # the job stays marked as running and is taken up again by the next start
-        good = ending == "ended" and process.returncode == 0 and (folder / "run" / "run.json").is_file()
+        whole = (folder / "run" / "run.json").is_file() or (folder / PREVIEW).is_file()
+        good = ending == "ended" and process.returncode == 0 and whole
         if ending != "cancelled":
             self._finish(workspace, job, good, self._message(folder, ending, process.returncode))
         if self._when_done is not None:

@@ -20,6 +20,7 @@ from teikei.errors import StudyError
 from teikei.web.accounts import Caller, new_id, token
 from teikei.web.database import ROOM, Store
 from teikei.web.release_list import ReleaseList
+from teikei.web.signed import signed_documents
 from teikei.web.workspace import folder_hash, read_version
 
 DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSED = (
@@ -27,6 +28,7 @@ DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSED = (
 )  # fmt: skip
 STATES: Final = (DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSED)
 FIRST_ROUND: Final = 0
+OWN_RUN, SIGNED_RUN = "own", "signed"  # what a what-if run changes: own inputs, or the signed specifications
 TWO_PEOPLE: Final = 2
 
 
@@ -84,12 +86,11 @@ def read(connection: sqlite3.Connection, joint: str) -> dict[str, Any]:
     }
 
 
-def change_list(connection: sqlite3.Connection, joint: str, text: str) -> None:
+def change_list(connection: sqlite3.Connection, joint: str, new: ReleaseList) -> None:
     """A new revision of the release list: all signatures are void. Members stay the same."""
     found = read(connection, joint)
     _need(found["state"] in (DRAFTING, SIGNED), "the list can be changed only before inputs are committed")
     _need(not found["commitments"], "the list can be changed only before inputs are committed")
-    new = parse_list(text)
     _need(set(new.members) == set(found["list"].members), "the members of a joint study stay the same; start another")
     connection.execute(
         "UPDATE joint SET release_list=?, revision=revision+1, state=? WHERE joint=?",
@@ -152,11 +153,14 @@ def request_what_if(
     connection: sqlite3.Connection,
     joint: str,
     caller: Caller,
-    study: str,
-    version: int,
+    chosen: tuple[str, int] | None,
     purpose: str,
 ) -> str:
-    """Asks for one more solve with changed own inputs; counted from the moment it is asked for."""
+    """Asks for one more solve; counted from the moment it is asked for.
+
+    chosen: study and version of changed own inputs, whose result only the asker gets; None: the committed inputs with
+    the specifications signed meanwhile, whose result all members get.
+    """
     found = read(connection, joint)
     _need(found["state"] == RELEASED, "what-if runs come after the first release")
     used = connection.execute("SELECT count(*) FROM what_ifs WHERE joint=?", (joint,)).fetchone()[0]
@@ -165,10 +169,15 @@ def request_what_if(
     _need(bool(purpose.strip()), "say what the what-if run is for")
     what_if, number = new_id(), used + 1
     assert caller.company is not None  # noqa: S101 - the rule of the route admits members only
-    hand_over(store, joint, caller.company, number, study, version)
+    if chosen is not None:
+        hand_over(store, joint, caller.company, number, *chosen)
+    else:
+        _need(bool(signed_documents(connection, joint)), "no specification is signed by all members yet")
+    kind = SIGNED_RUN if chosen is None else OWN_RUN
     connection.execute(
-        "INSERT INTO what_ifs (what_if, joint, company, round, by, purpose, state) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (what_if, joint, caller.company, number, caller.user, purpose.strip()[:300], "asked"),
+        "INSERT INTO what_ifs (what_if, joint, company, round, by, purpose, state, kind) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (what_if, joint, caller.company, number, caller.user, purpose.strip()[:300], "asked", kind),
     )
     return what_if
 

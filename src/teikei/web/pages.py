@@ -64,6 +64,7 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["moment"] = _moment
+    environment.filters["plain"] = "{:.12g}".format
     environment.globals["role_titles"] = ROLE_TITLES
     environment.globals["workers"] = WORKERS
     return environment
@@ -109,6 +110,11 @@ def record(request: Request, connection: Any, action: str, subject: str = "", *,
     company = caller.company or "room"
     actor = f"{company}/{caller.user}"
     audit.append(connection, server_of(request).clock(), actor, action, subject, company if private else "")
+
+
+async def form_texts(request: Request) -> dict[str, str]:
+    """All text fields of a form, for forms whose fields depend on what they show."""
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
 
 
 def as_table(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:

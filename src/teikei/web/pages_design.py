@@ -8,10 +8,16 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
-from teikei.web import specification
+from teikei.web import joint as joints
+from teikei.web import list_form, specification
 from teikei.web.access import EVERYONE, Rule, route
 from teikei.web.accounts import BUYER, CLEAN_TEAM, PLANNER
-from teikei.web.pages import caller_of, page, record, see, server_of
+from teikei.web.database import ROOM
+from teikei.web.design_fields import MODULE, NOT_CROSSING, fields_of
+from teikei.web.pages import caller_of, form_texts, page, record, see, server_of
+from teikei.web.released_view import view
+from teikei.web.signed import Signed, must_fit
+from teikei.web.workspace import read_version
 
 router = APIRouter()
 _MEMBERS: Final = Rule(EVERYONE, "member")
@@ -19,16 +25,12 @@ _PLANNERS: Final = Rule((PLANNER,), "member")
 _EXCEL: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-async def _whole_form(request: Request) -> dict[str, str]:
-    """All text fields of a form, for documents whose fields depend on their class."""
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-
-
 @route(router, "POST", "/joint/{joint}/design", _PLANNERS)
 def add_document(request: Request, joint: str, title: Annotated[str, Form()], kind: Annotated[str, Form()]) -> Response:
     """An empty common specification."""
     with server_of(request).store.operator() as connection:
-        document = specification.create(connection, joint, title, kind)
+        facts = list_form.from_public(joints.read(connection, joint)["scope"].get("facts", {}))
+        document = specification.create(connection, joint, title, kind, facts.classes)
         record(request, connection, "opened a specification", f"{joint} {document}")
     return see(f"/joint/{joint}/design/{document}")
 
@@ -39,7 +41,7 @@ def _read(request: Request, document: str) -> dict[str, Any]:
 
 
 @route(router, "GET", "/joint/{joint}/design/{document}", _MEMBERS)
-def show_document(request: Request, joint: str, document: str) -> HTMLResponse:
+def show_document(request: Request, joint: str, document: str, design: str = "") -> HTMLResponse:
     """The newest version, its history, comments and signatures; prices of own requirements beside it."""
     caller = caller_of(request)
     with server_of(request).store.operator(write=False) as connection:
@@ -47,20 +49,30 @@ def show_document(request: Request, joint: str, document: str) -> HTMLResponse:
         releases = connection.execute(
             "SELECT content FROM releases WHERE joint=? AND company=? ORDER BY round", (joint, caller.company)
         ).fetchall()
-    entries = [entry for row in releases for entry in json.loads(row["content"])["entries"]]
+        facts = list_form.from_public(joints.read(connection, joint)["scope"].get("facts", {}))
+    fields = fields_of(found["kind"])
+    released = [view(json.loads(row["content"])) for row in releases]
     designs: dict[str, dict[str, str]] = {}
-    for kind, subject, value in entries:
-        if kind == "specification" and subject[0] == found["kind"]:
-            designs.setdefault(subject[1], {})[subject[2]] = value
+    for row in releases:
+        for kind, subject, value in json.loads(row["content"])["entries"]:
+            if kind == "specification" and subject[0] == found["kind"]:
+                designs.setdefault(subject[1], {MODULE: subject[1]})[subject[2]] = value
+    chosen = design if design in designs else next(iter(designs), "")
+    module = found["fields"].get(MODULE, chosen)
     return page(
         request,
         "design.html.j2",
         document=found,
-        fields=specification.FIELDS[found["kind"]],
-        titles={field.name: field.title for field in specification.FIELDS[found["kind"]]},
-        start=found["fields"] or next(iter(designs.values()), {}),
-        from_release="" if found["fields"] else next(iter(designs), ""),
-        prices=[(subject, value) for kind, subject, value in entries if kind == "requirement_price_band"],
+        fields=fields,
+        titles={field.name: field.title for field in fields},
+        start=found["fields"] or designs.get(chosen, {}),
+        from_release="" if found["fields"] else chosen,
+        designs=sorted(designs),
+        modules=facts.modules.get(found["kind"], ()),
+        module=module,
+        drivers=[(subject, value) for one in released for subject, value in one.drivers if subject[1] == module],
+        prices=[(subject, value) for one in released for subject, value in one.prices],
+        not_crossing=NOT_CROSSING,
     )
 
 
@@ -70,13 +82,16 @@ def propose(
     joint: str,
     document: str,
     base: Annotated[int, Form()],
-    form: Annotated[dict[str, str], Depends(_whole_form)],
+    form: Annotated[dict[str, str], Depends(form_texts)],
     reason: Annotated[str, Form()] = "",
 ) -> Response:
     """A proposal or counter-proposal: a new version; signatures of the one before stay with it."""
     server = server_of(request)
+    caller = caller_of(request)
     with server.store.operator() as connection:
-        version = specification.propose(connection, server.clock(), document, caller_of(request), base, form, reason)
+        facts = list_form.from_public(joints.read(connection, joint)["scope"].get("facts", {}))
+        modules = facts.modules.get(specification.read(connection, document)["kind"], ())
+        version = specification.propose(connection, server.clock(), document, caller, base, form, reason, modules)
         record(request, connection, "proposed a version", f"{joint} {document}/{version}")
     return see(f"/joint/{joint}/design/{document}")
 
@@ -102,6 +117,12 @@ def comment(
 def sign(request: Request, joint: str, document: str, version: Annotated[int, Form()]) -> Response:
     """A planner signs the newest version for the company."""
     server = server_of(request)
+    with server.store.operator(write=False) as connection:
+        found = specification.read(connection, document)
+        scope = joints.read(connection, joint)["scope"]
+    if version == found["version"] and found["fields"].get(MODULE):
+        frame = read_version(server.store, ROOM, scope["frame"], int(scope["frame_version"]))
+        must_fit(frame.path, Signed(document, version, found["kind"], found["fields"]))
     with server.store.operator() as connection:
         specification.sign(connection, server.clock(), document, caller_of(request), version)
         record(request, connection, "signed a specification", f"{joint} {document}/{version}")
@@ -124,4 +145,4 @@ def export_workbook(request: Request, document: str) -> Response:
 def printable_sheet(request: Request, document: str) -> HTMLResponse:
     """One sheet to print and sign by hand."""
     found = _read(request, document)
-    return page(request, "sheet.html.j2", document=found, fields=specification.FIELDS[found["kind"]])
+    return page(request, "sheet.html.j2", document=found, fields=fields_of(found["kind"]), not_crossing=NOT_CROSSING)

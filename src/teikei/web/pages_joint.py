@@ -1,4 +1,4 @@
-"""The pages of a joint study: invite, agree, sign, commit, solve, release, what-if, close."""
+"""The pages of a joint study up to the solve: invite, agree on a release list, preview, sign, commit."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ import datetime as dt
 import json
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
 from teikei.errors import StudyError
 from teikei.web import joint as joints
-from teikei.web import solve
-from teikei.web.access import EVERYONE, Rule, route
-from teikei.web.accounts import BUYER, CLEAN_TEAM, OPERATOR, PLANNER
+from teikei.web import list_form, solve, specification
+from teikei.web.access import EVERYONE, Rule, route, workspace_of
+from teikei.web.accounts import BUYER, OPERATOR, PLANNER
 from teikei.web.database import ROOM
 from teikei.web.jobs import CANCELLED, DONE, FAILED
-from teikei.web.pages import caller_of, page, record, see, server_of
+from teikei.web.pages import caller_of, form_texts, page, record, see, server_of
+from teikei.web.release_list import Settlement
+from teikei.web.released_view import view
+from teikei.web.signed import signed_documents
 from teikei.web.workspace import read_version
 
 router = APIRouter()
 _MEMBERS: Final = Rule(EVERYONE, "member")
 _PLANNERS: Final = Rule((PLANNER,), "member")
-_ROOM: Final = Rule((OPERATOR,), "member")
 
 
 @route(router, "GET", "/joint", Rule(EVERYONE))
-def joint_studies(request: Request) -> HTMLResponse:
-    """The joint studies in which the caller takes part."""
+def joint_studies(request: Request, frame: str = "") -> HTMLResponse:
+    """The joint studies in which the caller takes part; for the operator the form that starts one."""
     server, caller = server_of(request), caller_of(request)
     with server.store.operator(write=False) as connection:
         rows = connection.execute(
@@ -36,35 +38,29 @@ def joint_studies(request: Request) -> HTMLResponse:
             (caller.company, caller.company),
         ).fetchall()
         companies = connection.execute("SELECT * FROM companies ORDER BY company").fetchall()
-    frames = _own_versions(request) if caller.role == OPERATOR else []
+    frames = own_versions(request) if caller.role == OPERATOR else []
+    names = [f"{one['study']}/{one['version']}" for one in frames]
+    chosen = frame if frame in names else next(iter(names), "")
+    facts = None
+    if chosen:
+        study, version = chosen.split("/")
+        facts = list_form.read_frame(read_version(server.store, ROOM, study, int(version)).path)
+    members = [row["company"] for row in companies]
     return page(
         request,
         "joints.html.j2",
         joints=[dict(row) for row in rows],
         companies=[dict(row) for row in companies],
         frames=frames,
-        example=_example([row["company"] for row in companies]),
+        chosen=chosen,
+        facts=facts,
+        values=list_form.values_of(None, facts, members) if facts is not None else {},
+        rules=list_form.RULES,
+        forms=list_form.FORMS,
     )
 
 
-def _example(companies: list[str]) -> str:
-    """A list to start from; its bands are placeholders for the parties to set."""
-    example = {
-        "rung": "powertrain",
-        "members": {company: [company.title()] for company in companies[:2]},
-        "items": [
-            {"kind": "specification", "classes": ["e-axle"]},
-            {"kind": "saving_band", "edges": [0, 50_000, 100_000, 200_000]},
-            {"kind": "saving_at_least", "threshold": 50_000},
-        ],
-        "smallest_interval_million": 50_000,
-        "smallest_interval_units": 20_000,
-        "what_ifs": 1,
-    }
-    return json.dumps(example, indent=1)
-
-
-def _own_versions(request: Request) -> list[dict[str, Any]]:
+def own_versions(request: Request) -> list[dict[str, Any]]:
     """Versions without errors of the caller's workspace, newest first."""
     caller = caller_of(request)
     with server_of(request).store.company(caller.company or ROOM, write=False) as connection:
@@ -80,30 +76,34 @@ def start_joint_study(
     request: Request,
     title: Annotated[str, Form()],
     frame: Annotated[str, Form()],
-    release_list: Annotated[str, Form()],
+    form: Annotated[dict[str, str], Depends(form_texts)],
+    release_list: Annotated[str, Form()] = "",
     markets: Annotated[str, Form()] = "",
 ) -> Response:
     """The operator invites the members of a release list to a joint study on a common frame."""
     server = server_of(request)
-    study, version = _chosen(request, frame)
-    parsed = joints.parse_list(release_list)
+    study, version = chosen_version(request, frame)
     place = read_version(server.store, ROOM, study, version)
+    facts = list_form.read_frame(place.path)
+    parsed = joints.parse_list(release_list) if release_list.strip() else list_form.list_of(form, facts)
+    if parsed.rung not in facts.rungs:
+        raise StudyError(f"the frame has no rung {parsed.rung!r}; it has {', '.join(facts.rungs)}")
     scope = {
         "frame": study,
         "frame_version": version,
         "frame_sha256": _sha256(request, study, version),
         "markets": markets.strip()[:200],
+        "facts": facts.public(),
     }
-    _fits_the_frame(place.path, parsed)
     with server.store.operator() as connection:
         joint = joints.create(connection, server.clock(), title, scope, parsed)
         record(request, connection, "started a joint study", joint)
     return see(f"/joint/{joint}")
 
 
-def _chosen(request: Request, text: str) -> tuple[str, int]:
+def chosen_version(request: Request, text: str) -> tuple[str, int]:
     """A version picked in a form; StudyError where it is not one of the caller's own without errors."""
-    for one in _own_versions(request):
+    for one in own_versions(request):
         if text == f"{one['study']}/{one['version']}":
             return one["study"], one["version"]
     raise StudyError("choose one of your own versions without errors")
@@ -113,14 +113,6 @@ def _sha256(request: Request, study: str, version: int) -> str:
     with server_of(request).store.company(caller_of(request).company or ROOM, write=False) as connection:
         row = connection.execute("SELECT sha256 FROM versions WHERE study=? AND version=?", (study, version)).fetchone()
     return str(row["sha256"])
-
-
-def _fits_the_frame(path: Any, release_list: Any) -> None:
-    from teikei.study import load
-
-    rungs = load(path).rung_names
-    if release_list.rung not in rungs:
-        raise StudyError(f"the frame has no rung {release_list.rung!r}; it has {', '.join(rungs)}")
 
 
 @route(router, "GET", "/joint/{joint}", _MEMBERS)
@@ -143,6 +135,10 @@ def show_joint_study(request: Request, joint: str) -> HTMLResponse:
             "SELECT round, content FROM releases WHERE joint=? AND company=? ORDER BY round", (joint, caller.company)
         ).fetchall()
         documents = connection.execute("SELECT * FROM documents WHERE joint=? ORDER BY title", (joint,)).fetchall()
+        signed_runs = len(signed_documents(connection, joint))
+        document_states = {row["document"]: specification.state(connection, row["document"]) for row in documents}
+    today = dt.datetime.fromtimestamp(server.clock(), dt.UTC).date()
+    settlement_open = any(isinstance(item, Settlement) and item.not_before <= today for item in found["list"].items)
     room_state = solve.state_of(server.store, found["job"]) if caller.company is None and found["job"] else ""
     for row in what_ifs:
         row["room_state"] = solve.state_of(server.store, row["job"]) if caller.company is None and row["job"] else ""
@@ -153,45 +149,72 @@ def show_joint_study(request: Request, joint: str) -> HTMLResponse:
         states=joints.STATES,
         what_ifs=what_ifs,
         approvals={row["what_if"]: row for row in given},
-        releases=[{"round": row["round"], **json.loads(row["content"])} for row in releases],
-        documents=[dict(row) for row in documents],
-        versions=_own_versions(request) if caller.role == PLANNER else [],
+        releases=[_shown(row) for row in releases],
+        documents=[{**dict(row), **document_states[row["document"]]} for row in documents],
+        versions=own_versions(request) if caller.role in (PLANNER, BUYER) else [],
+        previews=_previews(request, joint),
         room_state=room_state,
         ended=(DONE, FAILED, CANCELLED),
+        facts=list_form.from_public(found["scope"].get("facts", {})),
+        values=list_form.values_of(found["list"], list_form.from_public(found["scope"].get("facts", {})), ()),
+        rules=list_form.RULES,
+        forms=list_form.FORMS,
+        signed_runs=signed_runs,
+        settlement_open=settlement_open,
         list_text=json.dumps(found["list"].model_dump(mode="json"), indent=1, ensure_ascii=False),
     )
 
 
+def _previews(request: Request, joint: str) -> list[dict[str, Any]]:
+    """Own previews of a joint study, newest first."""
+    caller = caller_of(request)
+    if caller.role not in (PLANNER, BUYER):
+        return []
+    with server_of(request).store.company(workspace_of(caller), write=False) as connection:
+        rows = connection.execute(
+            "SELECT job, at, by, state FROM jobs WHERE study=? ORDER BY at DESC, rowid DESC LIMIT 5", (joint,)
+        ).fetchall()
+    return [dict(row) for row in rows]
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    content = json.loads(row["content"])
+    return {"round": row["round"], "rung": content["rung"], "view": view(content)}
+
+
 @route(router, "POST", "/joint/{joint}/list", Rule((OPERATOR, PLANNER), "member"))
-def change_release_list(request: Request, joint: str, release_list: Annotated[str, Form()]) -> Response:
-    """A new revision of the list; every signature given before is void."""
+def change_release_list(
+    request: Request,
+    joint: str,
+    form: Annotated[dict[str, str], Depends(form_texts)],
+    release_list: Annotated[str, Form()] = "",
+) -> Response:
+    """A new revision of the list, from the form or its JSON; every signature given before is void."""
     with server_of(request).store.operator() as connection:
-        joints.change_list(connection, joint, release_list)
+        found = joints.read(connection, joint)
+        if release_list.strip():
+            new = joints.parse_list(release_list)
+        else:
+            new = list_form.list_of(form, list_form.from_public(found["scope"].get("facts", {})), found["list"])
+        joints.change_list(connection, joint, new)
         record(request, connection, "changed the release list", joint)
     return see(f"/joint/{joint}")
 
 
 @route(router, "POST", "/joint/{joint}/preview", Rule((PLANNER, BUYER), "member"))
-def show_preview(request: Request, joint: str, version: Annotated[str, Form()]) -> HTMLResponse:
-    """What a rival could infer about each own figure; computed on own data only and kept nowhere."""
-    from teikei.study import load
-    from teikei.web.preview import preview, unbounded
-
+def start_preview(request: Request, joint: str, version: Annotated[str, Form()]) -> Response:
+    """What a rival could infer about each own figure: computed in the own workspace, on own data only."""
     server, caller = server_of(request), caller_of(request)
-    study, number = _chosen(request, version)
+    study, number = chosen_version(request, version)
     with server.store.operator(write=False) as connection:
         found = joints.read(connection, joint)
     assert caller.company is not None  # noqa: S101 - the rule admits companies only
-    own = load(read_version(server.store, caller.company, study, number).path)
-    rows = preview(own, caller.company, found["list"])
-    return page(
-        request,
-        "preview.html.j2",
-        joint=found,
-        rows=sorted(rows, key=lambda row: row.upper - row.lower)[:300],
-        count=len(rows),
-        unbounded=unbounded(own, caller.company, found["list"]),
-    )
+    asked = {"company": caller.company, "list": found["list"].model_dump(mode="json"), "revision": found["revision"]}
+    path = read_version(server.store, caller.company, study, number).path
+    job = server.jobs.add(caller.company, joint, 0, path, caller.name, {"preview": asked})
+    with server.store.operator() as connection:
+        record(request, connection, "started a preview", f"{joint} {job}", private=True)
+    return see(f"/jobs/{job}")
 
 
 @route(router, "POST", "/joint/{joint}/sign", _PLANNERS)
@@ -207,108 +230,9 @@ def sign_list(request: Request, joint: str, revision: Annotated[int, Form()]) ->
 def commit_inputs(request: Request, joint: str, version: Annotated[str, Form()]) -> Response:
     """Fixes the company's inputs; all members see the hash at once, and nobody sees the inputs."""
     server, caller = server_of(request), caller_of(request)
-    study, number = _chosen(request, version)
+    study, number = chosen_version(request, version)
     assert caller.company is not None  # noqa: S101 - the rule admits companies only
     with server.store.operator() as connection:
         shown = joints.commit_inputs(server.store, connection, server.clock(), joint, caller.company, study, number)
         record(request, connection, "committed inputs", f"{joint} {shown}")
-    return see(f"/joint/{joint}")
-
-
-@route(router, "POST", "/joint/{joint}/solve", _ROOM)
-def solve_joint_study(request: Request, joint: str) -> Response:
-    """Puts the joint solve into the queue of the operator's room."""
-    server = server_of(request)
-    with server.store.operator(write=False) as connection:
-        found = joints.read(connection, joint)
-    again = found["state"] == joints.SOLVING and solve.state_of(server.store, found["job"]) in (FAILED, CANCELLED)
-    if found["state"] != joints.COMMITTED and not again:
-        raise StudyError("the joint study is solved once, after all have committed their inputs")
-    job = solve.start(server.store, server.jobs, found, joints.FIRST_ROUND, "", caller_of(request).name)
-    with server.store.operator() as connection:
-        connection.execute("UPDATE joint SET state=?, job=? WHERE joint=?", (joints.SOLVING, job, joint))
-        record(request, connection, "started the joint solve", joint)
-    return see(f"/joint/{joint}")
-
-
-@route(router, "POST", "/joint/{joint}/release", _ROOM)
-def release_joint_study(request: Request, joint: str) -> Response:
-    """Opens the door once: each member gets what the signed list lets pass."""
-    server = server_of(request)
-    with server.store.operator() as connection:
-        found = joints.read(connection, joint)
-        if found["state"] != joints.SOLVING:
-            raise StudyError("there is no finished solve to release")
-        members = list(found["list"].members)
-        solve.open_door(server.store, server.jobs, connection, found, members, joints.FIRST_ROUND, found["job"])
-        connection.execute("UPDATE joint SET state=? WHERE joint=?", (joints.RELEASED, joint))
-        record(request, connection, "released", joint)
-    return see(f"/joint/{joint}")
-
-
-@route(router, "POST", "/joint/{joint}/settle", _ROOM)
-def open_settlement(request: Request, joint: str) -> Response:
-    """Opens the late settlement where its date has come."""
-    server = server_of(request)
-    today = dt.datetime.fromtimestamp(server.clock(), dt.UTC).date()
-    with server.store.operator() as connection:
-        found = joints.read(connection, joint)
-        if found["state"] != joints.RELEASED:
-            raise StudyError("a settlement follows a release")
-        solve.open_settlement(server.store, server.jobs, connection, found, today)
-        record(request, connection, "opened the settlement", joint)
-    return see(f"/joint/{joint}")
-
-
-@route(router, "POST", "/joint/{joint}/what-if", _PLANNERS)
-def ask_what_if(
-    request: Request, joint: str, version: Annotated[str, Form()], purpose: Annotated[str, Form()]
-) -> Response:
-    """Asks for one of the few what-if runs."""
-    server, caller = server_of(request), caller_of(request)
-    study, number = _chosen(request, version)
-    with server.store.operator() as connection:
-        made = joints.request_what_if(server.store, connection, joint, caller, study, number, purpose)
-        record(request, connection, "asked for a what-if run", f"{joint} {made}")
-    return see(f"/joint/{joint}")
-
-
-@route(router, "POST", "/joint/{joint}/what-if/{what_if}/approve", Rule((OPERATOR, CLEAN_TEAM, PLANNER), "member"))
-def approve_what_if(request: Request, joint: str, what_if: str) -> Response:
-    """One of the two approvals; the second one starts the run."""
-    server, caller = server_of(request), caller_of(request)
-    with server.store.operator() as connection:
-        ready = joints.approve(connection, what_if, caller)
-        record(request, connection, "approved a what-if run", f"{joint} {what_if}")
-        found = joints.read(connection, joint)
-        row = dict(connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone())
-    if ready:
-        job = solve.start(server.store, server.jobs, found, row["round"], row["company"], "what-if")
-        with server.store.operator() as connection:
-            connection.execute("UPDATE what_ifs SET job=? WHERE what_if=?", (job, what_if))
-    return see(f"/joint/{joint}")
-
-
-@route(router, "POST", "/joint/{joint}/what-if/{what_if}/release", _ROOM)
-def release_what_if(request: Request, joint: str, what_if: str) -> Response:
-    """Opens the door for a what-if run, to the company that asked and to nobody else."""
-    server = server_of(request)
-    with server.store.operator() as connection:
-        found = joints.read(connection, joint)
-        row = dict(connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone())
-        if row["state"] != "approved" or not row["job"]:
-            raise StudyError("this what-if run is not approved, or released already")
-        solve.open_door(server.store, server.jobs, connection, found, [row["company"]], row["round"], row["job"])
-        connection.execute("UPDATE what_ifs SET state='released' WHERE what_if=?", (what_if,))
-        record(request, connection, "released a what-if run", f"{joint} {what_if}")
-    return see(f"/joint/{joint}")
-
-
-@route(router, "POST", "/joint/{joint}/close", _ROOM)
-def close_joint_study(request: Request, joint: str) -> Response:
-    """Deletes raw inputs and joint runs; what was released, the hashes and the record stay."""
-    server = server_of(request)
-    with server.store.operator() as connection:
-        joints.close(server.store, connection, server.clock(), joint, lambda job: server.jobs.folder(ROOM, job))
-        record(request, connection, "closed a joint study and deleted its inputs", joint)
     return see(f"/joint/{joint}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from functools import cache
 from importlib import resources
 from typing import Annotated, Final
 
@@ -15,18 +17,45 @@ from teikei.web.pages import caller_of, page, problem, record, see, server_of
 from teikei.web.shell import LANGUAGE_COOKIE
 
 router = APIRouter()
-_STATIC: Final = {"style.css": "text/css", "htmx.min.js": "text/javascript", "favicon.svg": "image/svg+xml"}
+_STATIC: Final = {
+    "style.css": "text/css",
+    "htmx.min.js": "text/javascript",
+    "table.js": "text/javascript",
+    "favicon.svg": "image/svg+xml",
+}
+_OF_PACKAGES: Final = {"plotly.min.js": "text/javascript", "charts.js": "text/javascript", "report.css": "text/css"}
 _ANYONE: Final = Rule(())
 _SIGNED_IN: Final = Rule(EVERYONE)
 
 
 @route(router, "GET", "/static/{name}", _ANYONE)
-def static(name: str) -> Response:
-    """Style and script: our own files only."""
+def static(request: Request, name: str) -> Response:
+    """Style and scripts: our own files, plotly.js of the plotly package and the report's style, nothing else."""
+    if name in _OF_PACKAGES:
+        packed = "gzip" in request.headers.get("accept-encoding", "")
+        headers = {"Cache-Control": "public, max-age=86400", "Vary": "Accept-Encoding"}
+        if packed:
+            headers["Content-Encoding"] = "gzip"
+        return Response(of_packages(name, packed=packed), media_type=_OF_PACKAGES[name], headers=headers)
     if name not in _STATIC:
         raise HTTPException(404)
     content = resources.files("teikei.web").joinpath("static", name).read_bytes()
     return Response(content, media_type=_STATIC[name], headers={"Cache-Control": "public, max-age=3600"})
+
+
+@cache
+def of_packages(name: str, *, packed: bool) -> bytes:
+    """A file of the plotly package, or of the report: as it is, or packed with gzip."""
+    if name == "plotly.min.js":
+        from plotly.offline import get_plotlyjs
+
+        content = get_plotlyjs().encode()
+    else:
+        templates = resources.files("teikei.report").joinpath("templates")
+        content = templates.joinpath("start.js" if name == "charts.js" else name).read_bytes()
+        if name == "report.css":
+            content = b"@scope (.report) {\n" + content + b"}\n"
+    return gzip.compress(content, 6) if packed else content
 
 
 @route(router, "GET", "/", _ANYONE)

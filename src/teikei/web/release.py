@@ -12,14 +12,16 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from teikei.errors import NotAllowedError
 from teikei.runs.types import Run
+from teikei.web import release_design
 from teikei.web.knowledge import Interval, cut, may_cut, replay
 from teikei.web.release_list import (
+    Drivers,
     OwnShareBand,
     ReleaseList,
     RequirementPriceBand,
@@ -29,19 +31,12 @@ from teikei.web.release_list import (
     Settlement,
     Specification,
     TierIndex,
+    Timeline,
     band_text,
 )
 
 NOT_EVALUATED: Final = "not evaluated"
 WITHHELD: Final = "withheld: it would narrow what you can infer below the promised width"
-# Ratings and interfaces of a design. Costs, investments, users, margins and evidence are not here, on purpose.
-SPECIFICATION_FIELDS: Final = (
-    "peak_power_kw", "continuous_power_kw", "peak_torque_nm", "continuous_torque_nm", "gear_ratio", "max_speed_rpm",
-    "motor_type", "inverter_switch", "voltage_nominal_v", "voltage_min_v", "voltage_max_v", "gross_energy_kwh",
-    "usable_energy_kwh", "chemistry", "series_cells", "parallel_cells", "dc_charge_power_kw", "ac_charge_power_kw",
-    "lamination_outer_diameter_mm", "stack_length_mm", "turns", "pole_pairs", "phase_current_peak_a",
-    "phase_current_continuous_a", "coolant_flow_l_per_min", "coolant_inlet_c", "length_mm", "width_mm", "height_mm",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +77,20 @@ def release(
     runs = (*history, run)
     savings = [joint_saving(one, release_list) for one in runs]
     bands_open = _bands_open(savings, release_list)
+    owner = _owners(run, release_list)
+
+    def rows(table: str) -> pl.DataFrame:
+        return _joint(run, table, release_list)
+
     entries: list[Entry] = []
     for item in release_list.items:
         match item:
             case Specification():
-                entries += _specifications(run, item, release_list)
+                entries += _lines(item.kind, release_design.specifications(rows, owner, item))
+            case Drivers():
+                entries += _lines(item.kind, release_design.drivers(rows, owner, company, item))
+            case Timeline():
+                entries += _lines(item.kind, release_design.timeline(rows, owner, company, item, release_list))
             case TierIndex():
                 entries += _tiers(runs, company, item, release_list)
             case SavingBand():
@@ -99,10 +103,14 @@ def release(
                 value = _banded(share, item.edges) if bands_open else WITHHELD
                 entries.append(Entry(item.kind, (release_list.rung, item.rule), value))
             case RequirementPriceBand():
-                entries += _requirement_prices(run, company, item, release_list)
+                entries += _requirement_prices(run, company, item, release_list, open_=not history)
             case Settlement():
                 entries.append(_settlement(run, company, item, release_list, today))
     return Release(company, release_list.rung, tuple(entries))
+
+
+def _lines(kind: str, lines: Sequence[release_design.Line]) -> list[Entry]:
+    return [Entry(kind, subject, value) for subject, value in lines]
 
 
 def joint_saving(run: Run, release_list: ReleaseList) -> float:
@@ -156,41 +164,15 @@ def _joint(run: Run, table: str, release_list: ReleaseList) -> pl.DataFrame:
 
 
 def _owners(run: Run, release_list: ReleaseList) -> dict[str, str]:
-    """Programme -> member, from the joint cost table."""
-    costs = _joint(run, "cost_breakdown", release_list)
+    """Programme -> member: by the table of programmes, else by the joint costs."""
+    costs = run.tables.get("programmes", pl.DataFrame())
+    if costs.is_empty() or not {"programme", "company"} <= set(costs.columns):
+        costs = _joint(run, "cost_breakdown", release_list)
     if costs.is_empty():
         return {}
     member_of = {company: member for member, own in release_list.members.items() for company in own}
     pairs = costs.select("programme", "company").unique().iter_rows()
     return {str(programme): member_of[company] for programme, company in pairs if company in member_of and programme}
-
-
-def _specifications(run: Run, item: Specification, release_list: ReleaseList) -> list[Entry]:
-    """Designs that at least two members use; a design of one member alone is that member's own matter."""
-    chosen, designs = _joint(run, "configurations", release_list), _joint(run, "module_designs", release_list)
-    if chosen.is_empty() or designs.is_empty():
-        return []
-    owner = _owners(run, release_list)
-    users: dict[str, set[str]] = {}
-    classes: dict[str, str] = {}
-    for module, programme, class_name in chosen.select("module", "programme", "class").iter_rows():
-        users.setdefault(module, set()).add(owner.get(programme, ""))
-        classes[module] = class_name
-    entries = []
-    for row in designs.unique("variant").sort("variant").iter_rows(named=True):
-        module = row["variant"]
-        if classes.get(module) not in item.classes or len(users.get(module, set()) - {""}) < 2:
-            continue
-        entries += [
-            Entry(item.kind, (classes[module], module, field), _plain(row[field]))
-            for field in SPECIFICATION_FIELDS
-            if row.get(field) is not None
-        ]
-    return entries
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _tiers(runs: Sequence[Run], company: str, item: TierIndex, release_list: ReleaseList) -> list[Entry]:
@@ -261,19 +243,23 @@ def _own_share(run: Run, company: str, rule: str, release_list: ReleaseList) -> 
     return float(own["value"].sum()) if len(own) == len(release_list.members[company]) else math.nan
 
 
-def _requirement_prices(run: Run, company: str, item: RequirementPriceBand, release_list: ReleaseList) -> list[Entry]:
+def _requirement_prices(
+    run: Run, company: str, item: RequirementPriceBand, release_list: ReleaseList, *, open_: bool
+) -> list[Entry]:
+    """Bands of the receiver's own prices, once: in later rounds a moved requirement could feel for the edges."""
     prices = _joint(run, "requirement_prices", release_list)
     if prices.is_empty():
         return []
     owner = _owners(run, release_list)
-    rows = sorted(
-        (str(programme), str(procedure), str(step), math.nan if saving is None else float(saving))
-        for programme, procedure, step, saving in prices.select(
-            "programme", "procedure", "step", "saving_alliance"
-        ).iter_rows()
-        if owner.get(str(programme)) == company
-    )
-    return [Entry(item.kind, row[:3], _banded(row[3], item.edges)) for row in rows]
+    lines = []
+    for row in prices.iter_rows(named=True):
+        if owner.get(str(row["programme"])) == company:
+            saving = row["saving_alliance"]
+            subject = (row["programme"], row["requirement"], row["procedure"], f"{row['step']:g} {row['unit']}")
+            lines.append((subject, math.nan if saving is None else float(saving)))
+    return [
+        Entry(item.kind, subject, _banded(value, item.edges) if open_ else WITHHELD) for subject, value in sorted(lines)
+    ]
 
 
 def _settlement(run: Run, company: str, item: Settlement, release_list: ReleaseList, today: dt.date | None) -> Entry:

@@ -25,6 +25,20 @@ class Specification(_Part):
     classes: tuple[str, ...] = Field(min_length=1)
 
 
+class Drivers(_Part):
+    """For the receiver's own programmes: which of its requirements drive a shared design, in words."""
+
+    kind: Literal["drivers"] = "drivers"
+    classes: tuple[str, ...] = Field(min_length=1)
+
+
+class Timeline(_Part):
+    """Tasks of the shared developments: lead and quarters, no hours."""
+
+    kind: Literal["timeline"] = "timeline"
+    classes: tuple[str, ...] = Field(min_length=1)
+
+
 class Schedule(_Part):
     """The tier breaks of one offer, as the supplier gave them to the joint body."""
 
@@ -79,7 +93,15 @@ class Settlement(_Part):
 
 
 Item = Annotated[
-    Specification | TierIndex | SavingBand | OwnShareBand | SavingAtLeast | RequirementPriceBand | Settlement,
+    Specification
+    | Drivers
+    | Timeline
+    | TierIndex
+    | SavingBand
+    | OwnShareBand
+    | SavingAtLeast
+    | RequirementPriceBand
+    | Settlement,
     Field(discriminator="kind"),
 ]
 

@@ -5,26 +5,41 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from teikei.errors import StudyError
 from teikei.web import joint as joints
 from teikei.web.database import ROOM, Store
 from teikei.web.jobs import DONE, Jobs
+from teikei.web.release_list import ReleaseList, RequirementPriceBand, Timeline
+from teikei.web.signed import Signed, apply
+from teikei.web.worker import EXTRA
 from teikei.web.workspace import read_version, study_path
 
 if TYPE_CHECKING:
     from teikei.runs.types import Run
 
+TIMELINE_SECONDS: Final = 120.0  # most that the schedule of a joint run may take
 
-def start(store: Store, jobs: Jobs, found: dict[str, Any], number: int, company: str, by: str) -> str:
-    """Puts the joint study together and into the queue; the job's id.
+
+def start(
+    store: Store,
+    jobs: Jobs,
+    found: dict[str, Any],
+    documents: Sequence[Signed],
+    number: int,
+    company: str,
+    by: str,
+) -> str:
+    """Puts the joint study together, with the signed specifications, and into the queue; the job's id.
 
     number: 0 for the first solve, else the round of a what-if run of ``company``, whose changed inputs replace its
-    committed ones. Raises StudyError (for the operator) where the parts do not fit.
+    committed ones (empty: nobody's change). Raises StudyError (for the operator) where the parts do not fit.
     """
-    from teikei.study import check
+    from teikei.study import check, load
     from teikei.web.assemble import assemble
 
     joint, release_list = found["joint"], found["list"]
@@ -37,11 +52,22 @@ def start(store: Store, jobs: Jobs, found: dict[str, Any], number: int, company:
     target = folder / "solve" / str(number) / "study"
     shutil.rmtree(target.parent, ignore_errors=True)
     target.parent.mkdir(parents=True)
-    assemble(frame.path, inputs, release_list.members, target)
+    assemble(frame.path, inputs, release_list.members, target, lambda study: apply(study, documents))
     problems = [problem for problem in check(target) if not problem.warning]
     if problems:
         raise StudyError(problems[:50])
-    return jobs.add(ROOM, joint, 0, target, by)
+    coalition = load(target).coalition_name(set(release_list.companies))
+    return jobs.add(ROOM, joint, 0, target, by, options_of(release_list, coalition))
+
+
+def options_of(release_list: ReleaseList, coalition: str) -> dict[str, Any]:
+    """What the joint run has to compute beside the plan, so that every item of the list can be answered."""
+    options: dict[str, Any] = {}
+    if any(isinstance(item, Timeline) for item in release_list.items):
+        options["schedule_seconds"] = TIMELINE_SECONDS
+    if any(isinstance(item, RequirementPriceBand) for item in release_list.items):
+        options["requirement_prices"] = {"coalition": coalition, "rung": release_list.rung}
+    return options
 
 
 def state_of(store: Store, job: str) -> str:
@@ -53,11 +79,16 @@ def state_of(store: Store, job: str) -> str:
 
 def joint_run(store: Store, jobs: Jobs, job: str) -> Run:
     """The finished run of a job of the room. Raises StudyError where it is not done."""
+    import polars as pl
+
     from teikei.runs import read as read_run
 
     if state_of(store, job) != DONE:
         raise StudyError("the joint run is not done")
-    return read_run(jobs.folder(ROOM, job) / "run")
+    folder = jobs.folder(ROOM, job)
+    run = read_run(folder / "run")
+    more = {file.stem: pl.read_parquet(file) for file in sorted((folder / EXTRA).glob("*.parquet"))}
+    return replace(run, tables={**run.tables, **more})
 
 
 def open_door(
@@ -76,9 +107,7 @@ def open_door(
     for member in members:
         history = [joint_run(store, jobs, one) for one in _earlier(connection, found, member, number)]
         passed = release(run, member, found["list"], history=history)
-        connection.execute(
-            "INSERT OR REPLACE INTO releases VALUES (?, ?, ?, ?)", (found["joint"], member, number, passed.text())
-        )
+        connection.execute("INSERT INTO releases VALUES (?, ?, ?, ?)", (found["joint"], member, number, passed.text()))
 
 
 def open_settlement(
@@ -90,18 +119,19 @@ def open_settlement(
     run = joint_run(store, jobs, found["job"])
     for member in found["list"].members:
         passed = release(run, member, found["list"], today=today)
-        connection.execute(
-            "INSERT OR REPLACE INTO releases VALUES (?, ?, ?, ?)",
-            (found["joint"], member, joints.FIRST_ROUND, passed.text()),
+        connection.execute(  # an update keeps the row's place: the order in which rounds were shown
+            "UPDATE releases SET content=? WHERE joint=? AND company=? AND round=?",
+            (passed.text(), found["joint"], member, joints.FIRST_ROUND),
         )
 
 
 def _earlier(connection: sqlite3.Connection, found: dict[str, Any], member: str, number: int) -> list[str]:
+    """Jobs of all rounds that a member has been shown, in the order in which it was shown them."""
     if number == joints.FIRST_ROUND:
         return []
     rows = connection.execute(
-        "SELECT w.job FROM what_ifs w JOIN releases r ON r.joint = w.joint AND r.company = w.company "
-        "AND r.round = w.round WHERE w.joint=? AND w.company=? AND w.round<? ORDER BY w.round",
+        "SELECT w.job FROM what_ifs w JOIN releases r ON r.joint = w.joint AND r.round = w.round "
+        "WHERE w.joint=? AND r.company=? AND w.round<>? ORDER BY r.rowid",
         (found["joint"], member, number),
     ).fetchall()
     return [found["job"], *[row["job"] for row in rows]]

@@ -6,130 +6,33 @@ document counts as signed when every member has signed its newest version.
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import math
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from teikei.errors import StudyError
 from teikei.web.accounts import Caller, new_id
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One line of a specification. kind: number or text; required for signing."""
-
-    name: str
-    title: str
-    unit: str = ""
-    kind: str = "number"
-    required: bool = True
-
-
-def _fields(text: str) -> tuple[Field, ...]:
-    found = []
-    for line in text.strip().splitlines():
-        name, title, unit, kind, need = (part.strip() for part in line.split("|"))
-        found.append(Field(name, title, unit, kind or "number", need != "optional"))
-    return tuple(found)
-
-
-# name | title | unit | kind | optional. From MODEL §5; cost, NRE and tooling pass only through the release list.
-FIELDS: Final[Mapping[str, tuple[Field, ...]]] = {
-    "e-axle": _fields(
-        """
-        family | Family | | text |
-        lamination_outer_diameter_mm | Outer diameter of the lamination | mm | |
-        stack_length_mm | Stack length | mm | |
-        turns | Turns | | |
-        winding | Winding | | text |
-        pole_pairs | Pole pairs | | |
-        gear_ratio | Reduction ratio | | |
-        gear_torque_limit_nm | Torque limit of the gear | N m | |
-        voltage_min_v | DC voltage, minimum | V | |
-        voltage_nominal_v | DC voltage, nominal | V | |
-        voltage_max_v | DC voltage, maximum | V | |
-        phase_current_peak_a | Phase current, peak | A | |
-        phase_current_continuous_a | Phase current, continuous | A | |
-        inverter_switch | Switch technology | | text |
-        peak_torque_nm | Peak torque | N m | |
-        peak_duration_s | Duration of the peak torque | s | |
-        continuous_torque_nm | Continuous torque | N m | |
-        peak_power_kw | Peak power at minimum voltage | kW | |
-        continuous_power_kw | Continuous power at minimum voltage | kW | |
-        max_speed_rpm | Maximum speed | 1/min | |
-        coolant_flow_l_per_min | Coolant flow | l/min | |
-        coolant_inlet_c | Coolant inlet temperature | °C | |
-        mass_kg | Mass | kg | |
-        length_mm | Envelope, x | mm | |
-        width_mm | Envelope, y | mm | |
-        height_mm | Envelope, z | mm | |
-        magnet_mass_kg | Magnet mass | kg | |
-        carried_over | What is carried over | | text |
-        loss_map | Loss map: file and SHA-256 | | text |
-        programmes | Programmes and axles served | | text |
-        mounts | Interface: mounts | | text |
-        half_shaft | Interface: half-shaft | | text |
-        coolant_connection | Interface: coolant | | text |
-        high_voltage_connector | Interface: high-voltage connector | | text |
-        torque_request | Interface: torque request | | text |
-        safety_goal | Safety goal | | text |
-        """
-    ),
-    "pack": _fields(
-        """
-        family | Family | | text |
-        cell_format | Cell format | | text |
-        chemistry | Chemistry | | text |
-        module_size | Module size | | text |
-        series_cells | Cells in series | | |
-        parallel_cells | Cells in parallel | | |
-        gross_energy_kwh | Energy, gross | kWh | |
-        usable_energy_kwh | Energy, usable | kWh | |
-        voltage_min_v | Voltage window, minimum | V | |
-        voltage_nominal_v | Voltage, nominal | V | |
-        voltage_max_v | Voltage window, maximum | V | |
-        power_table | Power by temperature and state of charge: file and SHA-256 | | text |
-        charge_curve | Charge curve: file and SHA-256 | | text |
-        dc_charge_power_kw | DC charge power, largest | kW | |
-        mass_kg | Mass | kg | |
-        length_mm | Envelope, x | mm | |
-        width_mm | Envelope, y | mm | |
-        height_mm | Envelope, z | mm | |
-        carried_over | What is carried over | | text |
-        programmes | Programmes served | | text |
-        mounts | Interface: mounts | | text |
-        coolant_connection | Interface: coolant | | text |
-        high_voltage_connector | Interface: high-voltage connector | | text |
-        safety_goal | Safety goal | | text |
-        """
-    ),
-}
-_ORDERS: Final = (
-    ("continuous_torque_nm", "peak_torque_nm"),
-    ("continuous_power_kw", "peak_power_kw"),
-    ("phase_current_continuous_a", "phase_current_peak_a"),
-    ("voltage_min_v", "voltage_nominal_v"),
-    ("voltage_nominal_v", "voltage_max_v"),
-    ("usable_energy_kwh", "gross_energy_kwh"),
-)
+from teikei.web.design_fields import MODULE, ORDERS, fields_of
 
 
 def clean(kind: str, given: Mapping[str, str]) -> dict[str, str]:
     """The fields of a proposal. Raises StudyError naming every field that cannot be right."""
     values: dict[str, str] = {}
     wrong: list[str] = []
-    for field in FIELDS[kind]:
+    for field in fields_of(kind):
         text = given.get(field.name, "").strip()[:300]
         if field.kind == "number" and text and _number(text) is None:
             wrong.append(f"{field.title}: expected a number above 0{' in ' + field.unit if field.unit else ''}")
+        if field.choices and text and text not in field.choices:
+            wrong.append(f"{field.title}: expected {', '.join(field.choices)}")
         if text:
             values[field.name] = text
-    titles = {field.name: field.title for field in FIELDS[kind]}
-    for small, large in _ORDERS:
+    titles = {field.name: field.title for field in fields_of(kind)}
+    for small, large in ORDERS:
         low, high = _number(values.get(small, "")), _number(values.get(large, ""))
         if low is not None and high is not None and low > high:
             wrong.append(f"{titles[small]} ({low:g}) is above {titles[large]} ({high:g})")
@@ -146,10 +49,10 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) and value > 0 else None
 
 
-def create(connection: sqlite3.Connection, joint: str, title: str, kind: str) -> str:
-    """An empty document of a module class; its id."""
-    if kind not in FIELDS:
-        raise StudyError(f"choose one of {', '.join(FIELDS)}")
+def create(connection: sqlite3.Connection, joint: str, title: str, kind: str, classes: Sequence[str]) -> str:
+    """An empty document of a module class; its id. classes: those of the common frame."""
+    if kind not in classes:
+        raise StudyError(f"choose one of {', '.join(classes)}")
     document = new_id()
     connection.execute(
         "INSERT INTO documents VALUES (?, ?, ?, ?)", (document, joint, title.strip()[:120] or kind, kind)
@@ -165,12 +68,18 @@ def propose(
     base: int,
     given: Mapping[str, str],
     reason: str,
+    modules: Sequence[str] | None = None,
 ) -> int:
-    """A new version on top of ``base``; raises StudyError where somebody was faster or nothing changed."""
+    """A new version on top of ``base``; raises StudyError where somebody was faster or nothing changed.
+
+    modules: those of the frame that a document of this class may be about (None: not checked).
+    """
     found = read(connection, document)
     if base != found["version"]:
         raise StudyError("somebody has proposed a newer version meanwhile; look at it and propose on top of it")
     values = clean(found["kind"], given)
+    if modules is not None and values.get(MODULE) and values[MODULE] not in modules:
+        raise StudyError(f"the common frame has no such module of this class; it has {', '.join(modules) or 'none'}")
     if values == found["fields"]:
         raise StudyError("nothing differs from the present version")
     connection.execute(
@@ -192,7 +101,7 @@ def comment(
         raise StudyError("the comment is empty")
     if not 1 <= version <= found["version"]:
         raise StudyError("there is no such version")
-    if field and field not in {one.name for one in FIELDS[found["kind"]]}:
+    if field and field not in {one.name for one in fields_of(found["kind"])}:
         raise StudyError("there is no such field")
     connection.execute(
         "INSERT INTO comments VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -205,7 +114,7 @@ def sign(connection: sqlite3.Connection, now: float, document: str, caller: Call
     found = read(connection, document)
     if version != found["version"] or version == 0:
         raise StudyError("only the newest version can be signed; look at it first")
-    missing = [one.title for one in FIELDS[found["kind"]] if one.required and one.name not in found["fields"]]
+    missing = [one.title for one in fields_of(found["kind"]) if one.required and one.name not in found["fields"]]
     if missing:
         raise StudyError(f"a family counts as designed when every field is filled in; missing: {', '.join(missing)}")
     connection.execute(
@@ -222,7 +131,7 @@ def read(connection: sqlite3.Connection, document: str) -> dict[str, Any]:
         for draft in connection.execute("SELECT * FROM drafts WHERE document=? ORDER BY version", (document,))
     ]
     for before, draft in zip([{}, *[one["fields"] for one in drafts]], drafts, strict=False):
-        names = [one.name for one in FIELDS[row["kind"]]]
+        names = [one.name for one in fields_of(row["kind"])]
         draft["changes"] = [
             (name, before.get(name, ""), draft["fields"].get(name, ""))
             for name in names
@@ -255,13 +164,21 @@ def read(connection: sqlite3.Connection, document: str) -> dict[str, Any]:
     }
 
 
+def state(connection: sqlite3.Connection, document: str) -> dict[str, Any]:
+    """Newest version of a document and whether all have signed it, for lists."""
+    found = read(connection, document)
+    return {"version": found["version"], "signed": found["signed"]}
+
+
 def as_workbook(found: Mapping[str, Any]) -> bytes:
     """The newest version with its history and signatures as an Excel workbook; texts stay texts."""
     import xlsxwriter
 
     packed = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    proposed = found["drafts"][-1]["at"] if found["drafts"] else 0.0
     with xlsxwriter.Workbook(packed, options) as book:
+        book.set_properties({"created": dt.datetime.fromtimestamp(proposed, dt.UTC)})  # the same file at any hour
         bold = book.add_format({"bold": True})
         sheet = book.add_worksheet("specification")
         sheet.set_column(0, 0, 48)
@@ -269,7 +186,7 @@ def as_workbook(found: Mapping[str, Any]) -> bytes:
         state = "signed by all" if found["signed"] else "draft"
         sheet.write_row(0, 0, [found["title"], f"version {found['version']}", state], bold)
         sheet.write_row(2, 0, ["Field", "Value", "Unit"], bold)
-        for line, field in enumerate(FIELDS[found["kind"]], start=3):
+        for line, field in enumerate(fields_of(found["kind"]), start=3):
             value = found["fields"].get(field.name, "")
             sheet.write_string(line, 0, field.title)
             number = _number(value) if field.kind == "number" else None

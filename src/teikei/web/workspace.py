@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,16 +45,57 @@ def add_version(
 ) -> Version:
     """Keeps an upload as the next version (of a new study where ``study`` is None), with every problem it has.
 
-    A version with problems is kept: its owner mends it and uploads again. Written beside its place and renamed, then
-    entered, so that a server that ends half-way leaves no half version. Raises StudyError for what is no study.
+    A version with problems is kept: its owner mends it and uploads again. Raises StudyError for what is no study.
     """
+    return _keep(store, workspace, study, title, lambda folder: store_upload(data, folder), by, now, note)
+
+
+def add_edit(
+    store: Store,
+    workspace: str,
+    study: str,
+    base: int,
+    change: Callable[[Path], None],
+    by: str,
+    now: float,
+    note: str = "",
+) -> Version:
+    """Keeps an edit of version ``base`` as the next version. change: makes the edit in a folder of the study's files.
+
+    Raises StudyError where a newer version than ``base`` is there: nobody's work is overwritten unseen.
+    """
+    from teikei.web.tables import as_folder
+
+    source = study_path(version_folder(store, workspace, study, base))
+
+    def prepare(folder: Path) -> Path:
+        target = folder / "study"
+        as_folder(source, target)
+        change(target)
+        return target
+
+    return _keep(store, workspace, study, "", prepare, by, now, note, base=base)
+
+
+def _keep(
+    store: Store,
+    workspace: str,
+    study: str | None,
+    title: str,
+    prepare: Callable[[Path], Path],
+    by: str,
+    now: float,
+    note: str,
+    base: int | None = None,
+) -> Version:
+    """Written beside its place, renamed and entered: a server that ends half-way leaves no half version."""
     from teikei.study import check
 
-    base = store.workspace(workspace) / "studies"
-    base.mkdir(parents=True, exist_ok=True)
-    beside = base / f".upload-{new_id()}"
+    folder = store.workspace(workspace) / "studies"
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = folder / f".upload-{new_id()}"
     try:
-        path = store_upload(data, beside)
+        path = prepare(beside)
         problems = tuple(check(path))
         (beside / "problems.json").write_text(
             json.dumps([[p.place, p.message, p.warning] for p in problems], ensure_ascii=False), "utf-8"
@@ -63,8 +105,10 @@ def add_version(
             if study is None:
                 study = new_id()
                 connection.execute("INSERT INTO studies VALUES (?, ?, ?)", (study, title.strip()[:120] or "?", now))
-            last = connection.execute("SELECT max(version) FROM versions WHERE study=?", (study,)).fetchone()[0]
-            version = (last or 0) + 1
+            last = connection.execute("SELECT max(version) FROM versions WHERE study=?", (study,)).fetchone()[0] or 0
+            if base is not None and base != last:
+                raise StudyError("somebody has saved a newer version meanwhile; open it and make your change there")
+            version = last + 1
             errors = sum(not problem.warning for problem in problems)
             connection.execute(
                 "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -84,6 +128,13 @@ def read_version(store: Store, workspace: str, study: str, version: int) -> Vers
     folder = version_folder(store, workspace, study, version)
     problems = tuple(Problem(*entry) for entry in json.loads((folder / "problems.json").read_text("utf-8")))
     return Version(study, version, study_path(folder), problems)
+
+
+def keep(file: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    beside = file.with_name(f".{file.name}.{new_id()}")
+    beside.write_text(text, "utf-8")
+    os.replace(beside, file)
 
 
 def folder_hash(path: Path) -> str:
@@ -109,11 +160,9 @@ def as_workbook(path: Path) -> bytes:
 
 def as_zip(path: Path) -> bytes:
     """The files of a version as they were sent."""
-    if path.is_file():
-        raise StudyError("this version was sent as a workbook; download the workbook")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(path.iterdir()):
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             archive.write(file, f"study/{file.name}")
     return packed.getvalue()
 

@@ -1,0 +1,227 @@
+"""The release list as a form: fields with words instead of JSON, and back; JSON stays for what a form cannot say."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from teikei.errors import StudyError
+from teikei.web.joint import parse_list
+from teikei.web.release_list import (
+    Drivers,
+    OwnShareBand,
+    ReleaseList,
+    RequirementPriceBand,
+    SavingAtLeast,
+    SavingBand,
+    Schedule,
+    Settlement,
+    Specification,
+    TierIndex,
+    Timeline,
+)
+
+RULES: Final = ("shapley", "nucleolus", "equal_saving", "proportional_to_standalone")
+FORMS: Final = ("equal split", "own contract on joint terms", "price per kit")
+_TEXTS: Final = (
+    "specification", "drivers", "timeline", "saving_band", "saving_at_least", "requirement_price_band",
+    "own_share_band", "rule", "settlement_form", "settlement_unit", "settlement_date", "smallest_interval_million",
+    "smallest_interval_units", "what_ifs",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the common frame offers to a list. offers: offer -> (its tier breaks, units of the breaks per piece)."""
+
+    rungs: tuple[str, ...]
+    classes: tuple[str, ...]
+    companies: tuple[str, ...]
+    modules: Mapping[str, tuple[str, ...]]
+    currency: str
+    offers: Mapping[str, tuple[tuple[float, ...], float]] = field(default_factory=dict)
+
+    def public(self) -> dict[str, Any]:
+        """What every member may know of the frame: public columns only."""
+        return {
+            "rungs": list(self.rungs),
+            "classes": list(self.classes),
+            "companies": list(self.companies),
+            "modules": {name: list(own) for name, own in self.modules.items()},
+            "currency": self.currency,
+        }
+
+
+def from_public(known: Mapping[str, Any]) -> Frame:
+    """The frame as ``public`` wrote it."""
+    modules = {name: tuple(own) for name, own in known.get("modules", {}).items()}
+    names = ("rungs", "classes", "companies")
+    rungs, classes, companies = (tuple(known.get(name, ())) for name in names)
+    return Frame(rungs, classes, companies, modules, str(known.get("currency", "")))
+
+
+def read_frame(path: Path) -> Frame:
+    """Rungs, classes, modules and joint offers of a study without errors."""
+    from teikei.study import load
+
+    study = load(path)
+    units = dict(study["classes"].select("class", "quantity_unit").iter_rows())
+    modules: dict[str, list[str]] = {}
+    per_piece: dict[str, float] = {}
+    for module, class_name, gross in study["modules"].select("module", "class", "gross_energy_kwh").iter_rows():
+        modules.setdefault(class_name, []).append(module)
+        per_piece[module] = (gross or 0.0) / 1e6 if units.get(class_name) == "kwh" else 1.0  # tiers of packs are in GWh
+    breaks: dict[str, list[float]] = {}
+    for offer, start in study["tiers"].select("offer", "from_quantity").sort("offer", "from_quantity").iter_rows():
+        breaks.setdefault(offer, []).append(float(start))
+    offers = {
+        offer: (tuple(breaks[offer]), per_piece[module])
+        for offer, module, buyer in study["offers"].select("offer", "module", "buyer").iter_rows()
+        if len(breaks.get(offer, [])) > 1 and per_piece.get(module, 0.0) > 0 and (buyer or "any") == "any"
+    }
+    return Frame(
+        study.rung_names,
+        tuple(study["classes"]["class"].to_list()),
+        study.companies,
+        {name: tuple(own) for name, own in modules.items()},
+        study.settings.currency,
+        offers,
+    )
+
+
+def values_of(release_list: ReleaseList | None, frame: Frame, companies: Sequence[str]) -> dict[str, Any]:
+    """What the fields hold at first: of a list, or of a blank one for the companies."""
+    found: dict[str, Any] = {**dict.fromkeys(_TEXTS, ""), "classes": set(), "tiers": {}, "blank": release_list is None}
+    if release_list is None:
+        own = dict(zip(companies, frame.companies, strict=False))
+        by_name = {company: name for company in companies for name in frame.companies if name.casefold() == company}
+        rung = frame.rungs[-1] if frame.rungs else ""
+        return {**found, "rung": rung, "members": {**own, **by_name}, "what_ifs": "1"}
+    found |= {
+        "rung": release_list.rung,
+        "members": {member: "; ".join(own) for member, own in release_list.members.items()},
+        "smallest_interval_million": _text([release_list.smallest_interval_million]),
+        "smallest_interval_units": _text([release_list.smallest_interval_units]),
+        "what_ifs": str(release_list.what_ifs),
+    }
+    thresholds = []
+    for item in release_list.items:
+        match item:
+            case Specification() | Drivers() | Timeline():
+                found[item.kind] = True
+                found["classes"] |= set(item.classes)
+            case TierIndex():
+                found["tiers"] = {one.offer: _text(one.breaks) for one in item.schedules}
+            case SavingAtLeast():
+                thresholds.append(item.threshold)
+            case OwnShareBand():
+                found["own_share_band"], found["rule"] = _text(item.edges), item.rule
+            case SavingBand() | RequirementPriceBand():
+                found[item.kind] = _text(item.edges)
+            case Settlement():
+                found["settlement_form"], found["settlement_unit"] = item.form, _text([item.unit_million])
+                found["settlement_date"] = item.not_before.isoformat()
+    return {**found, "saving_at_least": _text(thresholds)}
+
+
+def _text(numbers: Sequence[float]) -> str:
+    return "; ".join(f"{number:.12g}" for number in numbers)
+
+
+def list_of(form: Mapping[str, str], frame: Frame, before: ReleaseList | None = None) -> ReleaseList:
+    """The release list that a filled form says; raises StudyError with every point to mend.
+
+    before: the list that is changed; its members stay, and so do the units of its tier schedules.
+    """
+    members = {
+        key.removeprefix("member_"): [name.strip() for name in text.split(";") if name.strip()]
+        for key, text in form.items()
+        if key.startswith("member_") and text.strip()
+    }
+    if before is not None:
+        members = {member: list(own) for member, own in before.members.items()}
+    wrong = [
+        f"the frame has no company {name!r}; it has {', '.join(frame.companies)}"
+        for own in members.values()
+        for name in own
+        if frame.companies and name not in frame.companies
+    ]
+    if wrong:
+        raise StudyError("; ".join(wrong))
+    return parse_list(json.dumps({**_head(form), "members": members, "items": _items(form, frame, before)}))
+
+
+def _head(form: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "rung": form.get("rung", ""),
+        "smallest_interval_million": _number(form, "smallest_interval_million", "promised width, saving"),
+        "smallest_interval_units": _number(form, "smallest_interval_units", "promised width, volume"),
+        "what_ifs": int(_number(form, "what_ifs", "number of what-if runs")),
+    }
+
+
+def _items(form: Mapping[str, str], frame: Frame, before: ReleaseList | None) -> list[dict[str, Any]]:
+    classes = [name for name in frame.classes if form.get(f"class_{name}")]
+    items: list[dict[str, Any]] = []
+    for kind in ("specification", "drivers", "timeline"):
+        if form.get(kind):
+            if not classes:
+                raise StudyError("choose the module classes whose designs, drivers and timeline may pass")
+            items.append({"kind": kind, "classes": classes})
+    schedules = _schedules(form, frame, before)
+    if schedules:
+        items.append({"kind": "tier_index", "schedules": schedules})
+    for kind, title in (
+        ("saving_band", "bands of the joint saving"),
+        ("own_share_band", "bands of the own share"),
+        ("requirement_price_band", "bands of requirement prices"),
+    ):
+        if edges := _numbers(form, kind, title):
+            items.append({"kind": kind, "edges": edges, **({"rule": form.get("rule", "")} if "own" in kind else {})})
+    items += [
+        {"kind": "saving_at_least", "threshold": one} for one in _numbers(form, "saving_at_least", "saving of at least")
+    ]
+    if form.get("settlement_form"):
+        date = form.get("settlement_date", "")
+        try:
+            dt.date.fromisoformat(date)
+        except ValueError:
+            raise StudyError("settlement: choose the day from which it may be opened") from None
+        unit = _number(form, "settlement_unit", "unit of the settlement")
+        items.append({"kind": "settlement", "form": form["settlement_form"], "unit_million": unit, "not_before": date})
+    return items
+
+
+def _schedules(form: Mapping[str, str], frame: Frame, before: ReleaseList | None) -> list[dict[str, Any]]:
+    known = {offer: units for offer, (_, units) in frame.offers.items()}
+    for item in before.items if before is not None else ():
+        if isinstance(item, TierIndex):
+            known.update({one.offer: one.units_per_piece for one in item.schedules})
+    found: list[Schedule] = []
+    for key in form:
+        if key.startswith("tier_") and form[key].strip():
+            offer = key.removeprefix("tier_")
+            breaks = tuple(_numbers(form, key, f"tier breaks of {offer}"))
+            if offer not in known:
+                raise StudyError(f"the frame has no joint offer {offer!r} with tiers")
+            found.append(Schedule(offer=offer, breaks=breaks, units_per_piece=known[offer]))
+    return [one.model_dump(mode="json") for one in found]
+
+
+def _numbers(form: Mapping[str, str], key: str, title: str) -> list[float]:
+    parts = [part.strip().replace(",", "") for part in form.get(key, "").split(";")]
+    try:
+        return [float(part) for part in parts if part]
+    except ValueError:
+        raise StudyError(f"{title}: expected numbers with a semicolon between, such as 0; 100; 200") from None
+
+
+def _number(form: Mapping[str, str], key: str, title: str) -> float:
+    found = _numbers(form, key, title)
+    if len(found) != 1:
+        raise StudyError(f"{title}: expected one number")
+    return found[0]

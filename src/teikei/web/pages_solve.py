@@ -1,0 +1,156 @@
+"""The pages of a joint study from the solve on: solve, release, settle, what-if runs, close."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from teikei.errors import StudyError
+from teikei.web import joint as joints
+from teikei.web import solve
+from teikei.web.access import Rule, route
+from teikei.web.accounts import CLEAN_TEAM, OPERATOR, PLANNER
+from teikei.web.database import ROOM
+from teikei.web.jobs import CANCELLED, FAILED
+from teikei.web.pages import caller_of, record, see, server_of
+from teikei.web.pages_joint import chosen_version
+from teikei.web.signed import Signed, signed_documents
+
+router = APIRouter()
+_PLANNERS: Final = Rule((PLANNER,), "member")
+_ROOM: Final = Rule((OPERATOR,), "member")
+
+
+@route(router, "POST", "/joint/{joint}/solve", _ROOM)
+def solve_joint_study(request: Request, joint: str) -> Response:
+    """Puts the joint solve into the queue of the operator's room."""
+    server = server_of(request)
+    with server.store.operator(write=False) as connection:
+        found = joints.read(connection, joint)
+        documents = signed_documents(connection, joint)
+    again = found["state"] == joints.SOLVING and solve.state_of(server.store, found["job"]) in (FAILED, CANCELLED)
+    if found["state"] != joints.COMMITTED and not again:
+        raise StudyError("the joint study is solved once, after all have committed their inputs")
+    job = solve.start(server.store, server.jobs, found, documents, joints.FIRST_ROUND, "", caller_of(request).name)
+    with server.store.operator() as connection:
+        connection.execute("UPDATE joint SET state=?, job=? WHERE joint=?", (joints.SOLVING, job, joint))
+        record(request, connection, "started the joint solve", f"{joint} with {_named(documents)}")
+    return see(f"/joint/{joint}")
+
+
+@route(router, "POST", "/joint/{joint}/release", _ROOM)
+def release_joint_study(request: Request, joint: str) -> Response:
+    """Opens the door once: each member gets what the signed list lets pass."""
+    server = server_of(request)
+    with server.store.operator() as connection:
+        found = joints.read(connection, joint)
+        if found["state"] != joints.SOLVING:
+            raise StudyError("there is no finished solve to release")
+        members = list(found["list"].members)
+        solve.open_door(server.store, server.jobs, connection, found, members, joints.FIRST_ROUND, found["job"])
+        connection.execute("UPDATE joint SET state=? WHERE joint=?", (joints.RELEASED, joint))
+        record(request, connection, "released", joint)
+    return see(f"/joint/{joint}")
+
+
+@route(router, "POST", "/joint/{joint}/settle", _ROOM)
+def open_settlement(request: Request, joint: str) -> Response:
+    """Opens the late settlement where its date has come."""
+    server = server_of(request)
+    today = dt.datetime.fromtimestamp(server.clock(), dt.UTC).date()
+    with server.store.operator() as connection:
+        found = joints.read(connection, joint)
+        if found["state"] != joints.RELEASED:
+            raise StudyError("a settlement follows a release")
+        solve.open_settlement(server.store, server.jobs, connection, found, today)
+        record(request, connection, "opened the settlement", joint)
+    return see(f"/joint/{joint}")
+
+
+@route(router, "POST", "/joint/{joint}/what-if", _PLANNERS)
+def ask_what_if(
+    request: Request, joint: str, version: Annotated[str, Form()], purpose: Annotated[str, Form()]
+) -> Response:
+    """Asks for one of the few what-if runs: with other own inputs, or with the specifications signed meanwhile."""
+    server, caller = server_of(request), caller_of(request)
+    chosen = None if version == "signed" else chosen_version(request, version)
+    with server.store.operator() as connection:
+        made = joints.request_what_if(server.store, connection, joint, caller, chosen, purpose)
+        record(request, connection, "asked for a what-if run", f"{joint} {made}")
+    return see(f"/joint/{joint}")
+
+
+@route(router, "POST", "/joint/{joint}/what-if/{what_if}/approve", Rule((OPERATOR, CLEAN_TEAM, PLANNER), "member"))
+def approve_what_if(request: Request, joint: str, what_if: str) -> Response:
+    """One of the two approvals; the second one starts the run."""
+    server, caller = server_of(request), caller_of(request)
+    with server.store.operator() as connection:
+        ready = joints.approve(connection, what_if, caller)
+        record(request, connection, "approved a what-if run", f"{joint} {what_if}")
+        found = joints.read(connection, joint)
+        row = dict(connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone())
+    if ready:
+        with contextlib.suppress(StudyError):  # what does not fit may name a rival's cells: only the operator reads it
+            _start_what_if(request, found, row)
+    return see(f"/joint/{joint}")
+
+
+def _start_what_if(request: Request, found: dict[str, Any], row: dict[str, Any]) -> None:
+    server = server_of(request)
+    with server.store.operator(write=False) as connection:
+        documents = signed_documents(connection, found["joint"])
+    changed = row["company"] if row["kind"] == joints.OWN_RUN else ""
+    job = solve.start(server.store, server.jobs, found, documents, row["round"], changed, "what-if")
+    with server.store.operator() as connection:
+        connection.execute("UPDATE what_ifs SET job=? WHERE what_if=?", (job, row["what_if"]))
+
+
+@route(router, "POST", "/joint/{joint}/what-if/{what_if}/start", _ROOM)
+def start_what_if_again(request: Request, joint: str, what_if: str) -> Response:
+    """Starts an approved what-if run again whose run failed or could not be put together."""
+    server = server_of(request)
+    with server.store.operator() as connection:
+        found = joints.read(connection, joint)
+        row = dict(connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone())
+        ended = not row["job"] or solve.state_of(server.store, row["job"]) in (FAILED, CANCELLED)
+        if row["state"] != "approved" or not ended:
+            raise StudyError("this what-if run is not approved, or under way already")
+        record(request, connection, "started a what-if run again", f"{joint} {what_if}")
+    _start_what_if(request, found, row)
+    return see(f"/joint/{joint}")
+
+
+@route(router, "POST", "/joint/{joint}/what-if/{what_if}/release", _ROOM)
+def release_what_if(request: Request, joint: str, what_if: str) -> Response:
+    """Opens the door for a what-if run: own inputs to who asked and to nobody else; signed specifications to all."""
+    server = server_of(request)
+    with server.store.operator() as connection:
+        found = joints.read(connection, joint)
+        row = dict(connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone())
+        if row["state"] != "approved" or not row["job"]:
+            raise StudyError("this what-if run is not approved, or released already")
+        members = [row["company"]] if row["kind"] == joints.OWN_RUN else list(found["list"].members)
+        solve.open_door(server.store, server.jobs, connection, found, members, row["round"], row["job"])
+        connection.execute("UPDATE what_ifs SET state='released' WHERE what_if=?", (what_if,))
+        record(request, connection, "released a what-if run", f"{joint} {what_if}")
+    return see(f"/joint/{joint}")
+
+
+@route(router, "POST", "/joint/{joint}/close", _ROOM)
+def close_joint_study(request: Request, joint: str) -> Response:
+    """Deletes raw inputs and joint runs; what was released, the hashes and the record stay."""
+    server = server_of(request)
+    with server.store.operator() as connection:
+        joints.close(server.store, connection, server.clock(), joint, lambda job: server.jobs.folder(ROOM, job))
+        record(request, connection, "closed a joint study and deleted its inputs", joint)
+    return see(f"/joint/{joint}")
+
+
+def _named(documents: Sequence[Signed]) -> str:
+    """Which signed versions go into a solve, for the log."""
+    return ", ".join(f"{one.document}/{one.version}" for one in documents) or "no signed specification"
