@@ -26,6 +26,7 @@ from teikei.simulate.types import Performance
 from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
+BASELINE_CHECKS = 3  # times the rounds of cuts of a rung: the baseline's gap enters every saving
 ALONE_GAP = 1e-4  # of the baseline's cost, before a saving is known to judge the gap by
 
 
@@ -91,7 +92,9 @@ def play(facts: Facts, memory: Memory, *, gap: float, effort: Effort, executor: 
     """
     everyone = tuple(company for company in facts.companies if any(_owns(facts, company)))
     whole = Scope(facts, "+".join(everyone), facts.rung_order[0], everyone)
-    solved = solve_scope(whole, gap_absolute=gap, effort=effort, memory=memory, executor=executor)
+    longer = None if effort.leaf_checks is None else BASELINE_CHECKS * effort.leaf_checks
+    further = replace(effort, leaf_checks=longer)
+    solved = solve_scope(whole, gap_absolute=gap, effort=further, memory=memory, executor=executor)
     blocs = whole.bloc_names
     alone = {bloc: split_decisions(solved.decisions, whole, bloc) for bloc in blocs}
     used = {bloc: site_use(facts, alone[bloc], whole) for bloc in blocs}

@@ -71,9 +71,13 @@ def _add_between_tied_classes(made: Build) -> None:
     def class_of(slot: str, position: str) -> str:
         return scope.facts.modules[scope.options[(slot, position)][0].module].class_name
 
-    tied = {frozenset(class_of(name[1], position) for position in name[2]) for name in made.linked}
+    together: list[set[str]] = []
+    for name in made.linked:
+        classes = {class_of(name[1], position) for position in name[2]}
+        apart = [group for group in together if not group & classes]
+        together = [*apart, classes.union(*(group for group in together if group & classes))]
     for (slot, group), allowed in list(made.couplings.items()):
-        for classes in tied:
+        for classes in together:
             mine = {position for position in group if class_of(slot, position) in classes}
             if len(mine) > 1 and ("coupling", slot, tuple(p for p in group if p in mine)) not in made.linked:
                 _couple(made, slot, group, mine, allowed)
