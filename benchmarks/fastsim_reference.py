@@ -32,7 +32,8 @@ def interpolated(block: Any) -> dict[str, Any]:
         return {"constant": block}
     data = block.get("data", block)
     if isinstance(data, dict) and "grid" in data and len(data["grid"]) == 1:
-        return {"x": data["grid"][0]["data"], "y": data["values"]["data"]}
+        step = block.get("strategy") == {"Step": "Lower"}
+        return {"x": data["grid"][0]["data"], "y": data["values"]["data"], "step": step}
     return {"other": True}
 
 

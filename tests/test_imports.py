@@ -9,7 +9,10 @@ import pytest
 
 import teikei
 
-LINE = ["study", "modules", "simulate", "plan", "develop", "split", "market", "report", "runs", "flow", "web", "cli"]
+LINE = [
+    "study", "modules", "simulate", "plan", "develop", "split", "market", "report", "runs", "flow", "sweep", "web",
+    "cli",
+]  # fmt: skip
 EVERYWHERE = {"errors", "units"}
 ROOT = Path(teikei.__file__).parent
 

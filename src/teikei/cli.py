@@ -71,7 +71,9 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: the next free under runs/)")] = None,
     scenario: Annotated[str | None, typer.Option(help="Name of a scenario of the study")] = None,
     rungs: Annotated[str | None, typer.Option(help="Rungs to solve, separated by commas (default: all)")] = None,
-    schedule: Annotated[float, typer.Option(help="Also schedule the development: seconds for each schedule")] = 0.0,
+    schedule: Annotated[
+        float, typer.Option(help="Prove each schedule of the development further: seconds for each")
+    ] = 0.0,
 ) -> None:
     """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
     from teikei.flow import run as run_line
@@ -164,6 +166,79 @@ def split(
 
     split_file(game, out)
     typer.echo(f"Written: {out}")
+
+
+@app.command()
+def sweep(
+    study: StudyPath,
+    samples: Annotated[int, typer.Option(help="Samples of the uncertain inputs; powers of two are best")],
+    out: Annotated[Path | None, typer.Option(help="Folder (default: sweeps/NAME); what is there is kept")] = None,
+    seed: Annotated[int, typer.Option(help="Start of the random numbers")] = 0,
+    method: Annotated[str, typer.Option(help="sobol or lhs (Latin hypercube)")] = "sobol",
+    scenario: Annotated[str | None, typer.Option(help="Name of a scenario of the study")] = None,
+    rungs: Annotated[str | None, typer.Option(help="Rungs to solve, separated by commas (default: all)")] = None,
+    tornado: Annotated[int, typer.Option(help="Most telling inputs to look at one by one; 0 = none")] = 10,
+    indices: Annotated[int, typer.Option(help="Base points of Sobol indices over those inputs; 0 = none")] = 0,
+    no_market: Annotated[bool, typer.Option("--no-market", help="Leave prices and sales out")] = False,
+    market_draws: Annotated[int, typer.Option(help="Draws of the market's own parameters in each sample")] = 1,
+    keep_plan: Annotated[bool, typer.Option("--keep-plan", help="Price one plan in every sample: far faster")] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes (default: one a processor)")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT")] = None,
+) -> None:
+    """How sure are we: the whole line over samples of the study's uncertain inputs; goes on where it was stopped."""
+    from teikei.study import load
+    from teikei.sweep import sweep as run_sweep
+    from teikei.terminal import progress_bar
+
+    chosen = [name.strip() for name in rungs.split(",") if name.strip()] if rungs else None
+    read = load(study)
+    with progress_bar() as progress:
+        finished = run_sweep(
+            read, out, samples=samples, seed=seed, method=method, scenario=scenario, rungs=chosen, tornado=tornado,
+            indices=indices, predict=not no_market, market_draws=market_draws, again=not keep_plan, count=workers,
+            cluster=cluster, progress=progress,
+        )  # fmt: skip
+    typer.echo(finished.summary())
+    typer.echo(f"Report: {finished.page}")
+
+
+@app.command()
+def robust(
+    study: StudyPath,
+    rung: Annotated[str, typer.Option(help="Rung at which modules and plants are settled")],
+    samples: Annotated[int, typer.Option(help="Scenarios of the volumes, drawn from the study's ranges")] = 4,
+    out: Annotated[Path | None, typer.Option(help="Folder (default: sweeps/NAME-robust)")] = None,
+    seed: Annotated[int, typer.Option(help="Start of the random numbers")] = 0,
+    alpha: Annotated[float, typer.Option(help="CVaR: mean cost of the worst 1 - alpha of the scenarios")] = 0.8,
+    weight: Annotated[float, typer.Option(help="Weight of CVaR beside the expected cost")] = 0.5,
+    workers: Annotated[int | None, typer.Option(help="Processes (default: one a processor)")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT")] = None,
+) -> None:
+    """Develop now, buy later: modules and plants before the volumes are known, awards after; and what that is worth."""
+    from teikei.study import load
+    from teikei.sweep.robust_report import robust_files
+    from teikei.terminal import progress_bar
+
+    read = load(study)
+    with progress_bar() as progress:
+        page, told = robust_files(
+            read, rung, samples, out, seed=seed, alpha=alpha, weight=weight, count=workers, cluster=cluster,
+            progress=progress,
+        )  # fmt: skip
+    typer.echo(told)
+    typer.echo(f"Report: {page}")
+
+
+@app.command()
+def export(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run")],
+    kind: Annotated[str, typer.Option("--format", help="parquet, csv or xlsx")] = "xlsx",
+    out: Annotated[Path | None, typer.Option(help="Folder, or workbook for xlsx (default: beside the run)")] = None,
+) -> None:
+    """Write every table of a stored run as Parquet, CSV or one workbook, for other tools."""
+    from teikei.runs.export import export as write_out
+
+    typer.echo(f"Written: {write_out(run_folder, kind, out)}")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from teikei import develop, market, modules, plan, report, runs, simulate, split
+from teikei.develop import Schedule
 from teikei.errors import StudyError
 from teikei.plan.types import Plan, Plans
 from teikei.runs.store import choose_folder
@@ -36,8 +37,8 @@ def run(
 
     study: from ``teikei.load``; scenario: a named set of changes of the study; rungs: which to solve (default: all);
     executor: where plans are solved side by side (default: here); progress: called with a text and the share done;
-    schedule_seconds: limit of each solve of the development schedule (0 = none is made: on the shipped study its
-    proof takes longer than the rest of the line, and a schedule stopped by time is not reproducible).
+    schedule_seconds: prove each schedule of the development further, for at most so long (0 = only the bounds of the
+    default schedule, which no clock touches; a proof stopped by its time is not reproducible).
     Raises StudyError (the input is wrong) and NoPlanError (nothing satisfies it).
     """
     folder = choose_folder(study.settings.name, Path(out) if out is not None else None)
@@ -57,11 +58,7 @@ def run(
         return plan.reprice(study, catalogue, one, volumes)
 
     clock.next("Scheduling the development", 0.70)
-    schedule = (
-        develop.schedule(study, catalogue, plans, seconds=schedule_seconds)
-        if schedule_seconds > 0
-        else develop.no_schedule("no schedule of the development was asked for (teikei run --schedule SECONDS)")
-    )
+    schedule = develop.schedule(study, catalogue, plans, seconds=schedule_seconds if schedule_seconds > 0 else None)
     clock.next("Splitting the saving", 0.80)
     allocation = split.allocate(study, plans)
     terms = split.terms(study, plans, allocation, reprice=reprice)
@@ -70,7 +67,7 @@ def run(
     clock.next("Writing the report", 0.95)
     rival = plan.integrated_rival(study, catalogue, plans)
     tables = collect(Results(study, catalogue, performance, plans, schedule, allocation, terms, outcome, rival))
-    return runs.save(folder, tables, _meta(study, plans, clock), study.path, report.write, clock.log())
+    return runs.save(folder, tables, _meta(study, plans, schedule, clock), study.path, report.write, clock.log())
 
 
 def _check_rungs(study: Study, rungs: Sequence[str] | None) -> None:
@@ -80,7 +77,7 @@ def _check_rungs(study: Study, rungs: Sequence[str] | None) -> None:
             raise StudyError(f"no rung {show(rung)} in this study; it has {', '.join(study.rung_names)}")
 
 
-def _meta(study: Study, plans: Plans, clock: _Clock) -> dict[str, Any]:
+def _meta(study: Study, plans: Plans, schedule: Schedule, clock: _Clock) -> dict[str, Any]:
     """What run.json keeps beside the tables: everything needed to get the same numbers again."""
     settings = study.settings
     return {
@@ -94,7 +91,8 @@ def _meta(study: Study, plans: Plans, clock: _Clock) -> dict[str, Any]:
         "solver": plan.solver_options(),
         "lever_order": list(plans.lever_order),
         "gaps": {f"{p.coalition}/{p.rung}": p.gap for p in plans.by_key.values() if p.status != "not evaluated"},
-        "reproducible": all(p.status != "time limit" for p in plans.by_key.values()),
+        "reproducible": all(p.status != "time limit" for p in plans.by_key.values())
+        and not schedule.summary["status"].str.starts_with("time limit").any(),
         "seconds": clock.seconds(),
     }
 

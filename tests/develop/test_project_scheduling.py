@@ -285,3 +285,16 @@ def test_a_horizon_that_is_too_short_is_said() -> None:
     project = makespan_project([job("A", 3), job("B", 3)], [("A", "B")], {}, 5)
     with pytest.raises(NoPlanError, match="does not fit into the 5 periods"):
         solve(project)
+
+
+def test_work_shares_that_no_choice_of_leads_can_give_are_refused_with_the_nearest() -> None:
+    def led(name: str, hours: float) -> Job:
+        return Job(name, 1, (Mode("N", {"N": (hours,)}, 1.0), Mode("H", {"H": (hours,)}, 1.0)), team=name)
+
+    jobs = (led("X", 6.0), led("Y", 3.0), led("Z", 1.0))
+    project = Project(jobs, (), {"N": (9.0,) * 4, "H": (9.0,) * 4}, (Milestone("end", 4, ("X", "Y", "Z")),), 4)
+    shared = frozenset(("X", "Y", "Z"))
+    with pytest.raises(NoPlanError, match=r"H 45% to 55%\): the nearest is H [46]0%.*X alone is 60%"):
+        solve(project, Options(work_share={"H": (0.45, 0.55)}, shared_teams=shared))
+    found = solve(project, Options(work_share={"H": (0.6, 0.65)}, shared_teams=shared))
+    assert [found.mode[name] for name in "XYZ"] == ["H", "N", "N"]

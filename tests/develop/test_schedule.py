@@ -14,6 +14,7 @@ from teikei.errors import StudyError
 from tests.develop.made import both, catalogue, plan, plans, study_of, tasks
 
 GRAND = "Nissan+Honda"
+START = Calendar("2026-Q1")
 
 
 def rows(table: pl.DataFrame, **where: Any) -> list[dict[str, Any]]:
@@ -122,6 +123,9 @@ def test_time_that_is_too_short_is_called_so_and_only_a_later_date_helps() -> No
     assert (honda["due"], honda["reached"], honda["late_quarters"]) == ("2030-Q1", "2030-Q2", 1)
     assert honda["cause"] == "the tasks take longer than the time left"
     assert honda["chain"] == "F"
+    assert any(
+        "F can be in series from 2030-Q2 on at the earliest, the plan fits it from 2030-Q1" in n for n in found.notes
+    )
     fixes = {row["fix"]: row for row in rows(found.fixes, coalition="Nissan")}
     assert fixes["hours"]["detail"].startswith("no:")
     assert fixes["lead"]["detail"].startswith("no:")
@@ -219,3 +223,74 @@ def test_the_same_study_gives_the_same_schedule() -> None:
     first, second = (schedule(study_of({"Nissan": 1_500.0}), catalogue(), both()) for _ in range(2))
     assert first.table.equals(second.table)
     assert first.summary.equals(second.summary)
+
+
+def test_a_module_already_carried_is_not_developed_again_when_only_its_supplier_changes() -> None:
+    existing = [{"programme": "N", "generation": "G1", "class": "e-axle", "module": "E1", "contract_end": 2035.0}]
+    moved = plans(plan("Nissan", "alone", [("N", "G1", "E1", False)], developing_group="Nissan"))
+    finder = ObjectFinder(study_of(existing=existing), catalogue(), moved.by_key["Nissan", "alone"], START)
+    assert [one.level for one in finder.objects()] == []
+    joint = plan(GRAND, "powertrain", [("N", "G1", "E1", False)], developing_group=GRAND)
+    finder = ObjectFinder(study_of(existing=existing), catalogue(), joint, START)
+    assert {one.level for one in finder.objects()} == {"family", "application", "programme"}
+
+
+def test_what_the_plan_lets_one_bloc_develop_is_not_shared_although_the_rung_would_allow_it() -> None:
+    uses = [("N", "G1", "E1", False), ("H", "G1", "E1", False)]
+    joint = plan(GRAND, "powertrain", uses)
+    table = joint.tables["configurations"].with_columns(developing_group=pl.Series(["Nissan", "Honda"]))
+    finder = ObjectFinder(study_of(), catalogue(), plan_with(table), START)
+    families = [one for one in finder.objects() if one.level == "family"]
+    assert [(one.leads, one.shared, one.hours["motor"]) for one in families] == [
+        (("Nissan",), False, 6_000.0),
+        (("Honda",), False, 6_000.0),
+    ]
+
+
+def test_work_that_is_not_what_the_plan_pays_is_said() -> None:
+    paid = pl.DataFrame({"item": ["nre_family", "nre_application", "tooling"], "amount": [60.0, 3.0, 99.0]})
+    one = plan("Nissan", "alone", [("N", "G1", "E1", False)])
+    one.tables["development"] = paid
+    agrees = schedule(study_of(), catalogue(), plans(one))
+    (row,) = agrees.summary.to_dicts()
+    assert (row["nre_of_work"], row["nre_in_plan"]) == (pytest.approx(63.0), pytest.approx(63.0))
+    assert not any("the plan pays" in note for note in agrees.notes)
+    one.tables["development"] = paid.with_columns(amount=pl.col("amount") * 2)
+    assert any(
+        "worth 63 million, the plan pays 126" in note for note in schedule(study_of(), catalogue(), plans(one)).notes
+    )
+
+
+def test_hours_that_are_not_stated_are_unlimited_with_a_note() -> None:
+    found = schedule(study_of(engineering=[]), catalogue(), both())
+    assert found.milestones["late_quarters"].sum() == 0
+    assert any("no hours of motor at Nissan are stated" in note for note in found.notes)
+
+
+def test_a_car_has_the_work_of_its_own_row_before_that_of_its_segment() -> None:
+    work = study_of()["work"].to_dicts()
+    twin = {"class": "top-hat", "item": "H", "level": "programme", "skill": "motor", "hours": 250.0}
+    finder = ObjectFinder(study_of(work=[*work, twin]), catalogue(), both().by_key["Honda", "alone"], START)
+    assert [one.hours for one in finder.objects() if one.level == "programme"] == [{"motor": 250.0}]
+
+
+def test_a_company_of_the_same_bloc_may_lead_a_car_that_its_own_staff_cannot_bring_in_time() -> None:
+    companies = [
+        {"company": "Nissan", "bloc": "B", "engineering_rate_per_hour": 9_000.0},
+        {"company": "Honda", "bloc": "B", "engineering_rate_per_hour": 11_000.0},
+    ]
+    study = study_of({"Nissan": 190.0, "Honda": 9_000.0}, companies=companies)
+    one = plan(GRAND, "alone", [("N", "G1", "E1", False)])
+    found = schedule(study, catalogue(), plans(one), first_quarter="2028-Q2")
+    (late,) = rows(found.milestones, programme="N")
+    assert late["late_quarters"] > 0
+    assert late["cause"].startswith("hours of motor at Nissan")
+    fixes = {row["fix"]: row for row in found.fixes.to_dicts()}
+    assert "N/G1 from Nissan to Honda" in fixes["lead"]["detail"]
+    assert fixes["lead"]["late_quarters"] < late["late_quarters"]
+
+
+def test_an_application_too_large_for_the_staff_takes_longer() -> None:
+    found = schedule(study_of({"Nissan": 100.0, "Honda": 9_000.0}), catalogue(), both())
+    assert any("F in N/G1 for 2030-Q1: takes" in note for note in found.notes)
+    assert (found.load["hours"] <= found.load["capacity"] * (1 + 1e-6)).all()

@@ -10,7 +10,7 @@ import pytest
 
 import teikei
 from teikei.errors import StudyError
-from teikei.market import calibrate, predict, price_and_sell
+from teikei.market import adoption, calibrate, predict, price_and_sell
 from teikei.market.adoption import drift
 from teikei.market.calibrate import _second_choice
 from teikei.market.demand import derive
@@ -153,11 +153,13 @@ def test_every_parameter_that_speaks_of_a_country_in_its_source_is_marked_with_i
             assert "JP" in one.markets, name
 
 
-def test_a_country_without_history_has_the_widest_shocks_and_says_so():
+def test_a_country_without_history_has_the_widest_shocks_and_says_so(monkeypatch):
     known = [drift(region, 2025) for region in ev_history()["region"].unique()]
-    unknown = drift("UK", 2025)
+    unknown = drift("IN", 2025)
     assert not unknown.known
     assert all(one.known and one.shock < unknown.shock and one.spread < unknown.spread for one in known)
+    everything = adoption.ev_history
+    monkeypatch.setattr(adoption, "ev_history", lambda region: everything("nowhere" if region == "UK" else region))
     there = elsewhere("UK")
     _, messages = scenes(there, calibrate(there, draws=2))
     assert any("no history of plug-in sales of UK" in message for message in messages)

@@ -3,6 +3,8 @@ import pytest
 
 from teikei.errors import StudyError
 from teikei.modules import catalogue
+from teikei.modules.losses import loss_w
+from teikei.modules.types import LossCoefficients
 from tests.simulate.small_study import small_study
 
 
@@ -69,6 +71,9 @@ def test_every_rating_mass_and_price_is_filled_with_its_law(result):
         ({"peak_torque_nm": 60.0, "max_speed_rpm": 12000.0}, "envelope does not cover"),
         ({"voltage_min_v": 400.0, "voltage_nominal_v": 350.0}, "voltages must rise"),
         ({"peak_power_kw": None}, "needs its peak power"),
+        ({"charger_efficiency": 1.02}, "efficiency 1.02 is above one"),
+        ({"continuous_torque_nm": 500.0, "peak_torque_nm": 400.0}, "continuous rating cannot exceed the peak"),
+        ({"voltage_max_v": 300.0, "voltage_nominal_v": 350.0}, "voltages must rise"),
     ],
 )
 def test_impossible_modules_are_refused_with_place_and_reason(change, words):
@@ -109,7 +114,9 @@ def test_members_of_a_family_share_the_lamination_and_stack_goes_with_torque(res
 def test_designed_families_carry_every_field_of_the_model(result):
     needed = {
         "e-axle": [
-            "lamination_diameter_mm", "stack_length_mm", "turns_per_phase", "pole_pairs", "gear_ratio",
+            "lamination_diameter_mm", "stack_length_mm", "turns_per_phase", "winding", "pole_pairs", "gear_ratio",
+            "voltage_max_v", "continuous_power_kw", "peak_power_kw", "loss_map", "nre", "tooling", "family_nre",
+            "family_tooling", "application_nre", "application_tooling",
             "gear_torque_limit_nm", "voltage_min_v", "voltage_nominal_v", "phase_current_peak_a",
             "phase_current_continuous_a", "inverter_switch", "peak_torque_nm", "peak_torque_duration_s",
             "continuous_torque_nm", "peak_power_at_minimum_voltage_kw", "continuous_power_at_minimum_voltage_kw",
@@ -118,7 +125,9 @@ def test_designed_families_carry_every_field_of_the_model(result):
         ],
         "pack": [
             "gross_energy_kwh", "usable_energy_kwh", "voltage_min_v", "voltage_max_v", "power_10_s_25c_kw",
-            "power_10_s_minus_10c_kw", "mass_kg", "volume_l", "envelope_x_mm", "dc_charge_power_kw", "cell_capacity_ah",
+            "power_10_s_minus_10c_kw", "power_10_s_by_charge", "charge_curve", "chemistry", "series_cells",
+            "parallel_cells", "envelope_y_mm", "envelope_z_mm", "interfaces", "family_nre", "mass_kg", "volume_l",
+            "envelope_x_mm", "dc_charge_power_kw", "cell_capacity_ah",
         ],
     }  # fmt: skip
     for name, columns in needed.items():
@@ -130,3 +139,41 @@ def test_power_at_minimum_voltage_never_exceeds_the_rating(result):
     rows = result.table.filter(pl.col("class") == "e-axle")
     assert (rows["peak_power_at_minimum_voltage_kw"] <= rows["peak_power_kw"]).all()
     assert (rows["continuous_power_at_minimum_voltage_kw"] <= rows["continuous_power_kw"]).all()
+
+
+def test_the_loss_map_of_a_design_is_its_loss_table(result):
+    """The text of the design is enough to compute the table anew."""
+    row = result.table.filter(pl.col("module") == "E160").row(0, named=True)
+    head, *terms = row["loss_map"].split("; ")
+    power, torque = (float(part.split(" = ")[1].split(" ")[0]) for part in head.split(" with ")[1].split(", "))
+    coefficients = {name: float(value) for name, value in (term.split(" ") for term in terms)}
+    axle = result.e_axles["E160"]
+    again = loss_w(
+        LossCoefficients(**coefficients, source=""),
+        axle.loss.torque_nm[None, :],
+        axle.loss.speed_radps[:, None],
+        peak_torque_nm=torque,
+        peak_power_w=power,
+    )
+    assert again == pytest.approx(axle.loss.at(axle.voltage_v), rel=1e-4)
+
+
+def test_a_machine_far_from_the_law_s_sizes_is_warned_of():
+    rows = small_study()["modules"].rows(named=True)
+    rows[2] = {**rows[2], "peak_power_kw": 12.0}
+    found = catalogue(small_study(modules=rows))
+    assert any(
+        text.startswith("E47: machine size 12 kW is outside the loss law's range 20 to 400") for text in found.warnings
+    )
+
+
+def test_members_of_a_family_have_one_size_factor(result):
+    assert result.e_axles["E47"].coefficients == result.e_axles["E160"].coefficients
+
+
+def test_every_law_names_its_source_and_range(result):
+    rows = result.table.filter(pl.col("class").is_in(["e-axle", "pack", "charger"]))
+    assert rows["mass_law"].str.contains(r"\d+-\d+ (Nm|kWh|kW)").all()
+    assert rows["curve_source"].str.contains("EPA OMEGA").all()
+    assert (rows["mass_kg_low"] < rows["mass_kg"]).all()
+    assert (rows["mass_kg"] < rows["mass_kg_high"]).all()

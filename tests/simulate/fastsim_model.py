@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from teikei.simulate.fleet import Fleet
+from teikei.simulate.cycles import cycle
+from teikei.simulate.fleet import Fleet, plain
 
 REFERENCE = Path(__file__).parent / "data" / "fastsim_3_1_reference.json"
 GRAVITY = 9.80665
@@ -19,19 +20,35 @@ def reference() -> list[dict[str, Any]]:
     return json.loads(REFERENCE.read_text("utf-8"))
 
 
-def fleet_of(record: dict[str, Any]) -> Fleet:
-    """The car of one FASTSim record with its efficiencies as a table of losses (battery loss in the table too)."""
-    speed = np.linspace(0.0, 40.0, 129)
-    force = np.linspace(-8000.0, 8000.0, 801)
+def motor_efficiency(motor: dict[str, Any], part: np.ndarray) -> np.ndarray:
+    """Efficiency at a part of the greatest power: linear, or in steps (the lower node's) where the file says so."""
+    if not motor.get("step"):
+        return np.interp(part, motor["x"], motor["y"])
+    node = np.clip(np.searchsorted(motor["x"], part, side="right") - 1, 0, len(motor["x"]) - 1)
+    return np.array(motor["y"])[node]
+
+
+def at_the_terminals(record: dict[str, Any]) -> tuple[float, float]:
+    """Energy at the battery's terminals, J: by our kernel with FASTSim's efficiencies, and FASTSim's own."""
+    ours = plain(fleet_of({**record, "battery_efficiency": {"constant": 1.0}}), cycle(record["cycle"]))[0]
+    return float(ours[7]), record["battery_energy_j"] - record["battery_loss_j"]
+
+
+def fleet_of(record: dict[str, Any], *, density: float = DENSITY_AT_400_FT, regen_at_power: bool = False) -> Fleet:
+    """The car of one FASTSim record with its efficiencies as a table of losses (battery loss in the table too).
+
+    density: relative to its record. regen_at_power: read the motor's efficiency at the braking power.
+    """
+    speed = np.linspace(0.0, 40.0, 321)
+    force = np.linspace(-8000.0, 8000.0, 1601)
     wheel = speed[:, None] * force[None, :]
     gear = record["transmission_efficiency"]["constant"]
     battery = record["battery_efficiency"]["constant"]
     motor = record["motor_efficiency"]
     shaft = np.where(wheel >= 0, wheel / gear, wheel * gear)
     # braking: FASTSim 3.1 reads the efficiency at power fraction zero, whatever the power (seen in its histories)
-    efficiency = np.where(
-        shaft >= 0, np.interp(np.abs(shaft) / record["motor_power_w"], motor["x"], motor["y"]), motor["y"][0]
-    )
+    at_power = motor_efficiency(motor, np.abs(shaft) / record["motor_power_w"])
+    efficiency = at_power if regen_at_power else np.where(shaft >= 0, at_power, motor["y"][0])
     electric = np.where(shaft >= 0, shaft / efficiency, shaft * efficiency)
     chemical = np.where(electric >= 0, electric / battery, electric * battery)
     inertia = record["mass_kg"] + record["wheel_inertia_kgm2"] / record["wheel_radius_m"] ** 2
@@ -40,7 +57,7 @@ def fleet_of(record: dict[str, Any]) -> Fleet:
     return Fleet(
         f0_n=np.array([record["rolling_resistance"] * record["mass_kg"] * GRAVITY]),
         f1_n_per_mps=np.zeros(1),
-        f2_n_per_mps2=np.array([0.5 * record["air_density_kg_per_m3"] * DENSITY_AT_400_FT * area]),
+        f2_n_per_mps2=np.array([0.5 * record["air_density_kg_per_m3"] * density * area]),
         inertia_kg=np.array([inertia]),
         auxiliary_w=np.array([record["auxiliary_w"] / battery]),
         regen=np.array([[1.0, -1.0, 0.0, 1e6]]),

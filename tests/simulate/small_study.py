@@ -57,7 +57,7 @@ def small_study(**changes: list[dict[str, Any]]) -> Study:
             requirement("K", "range", 250.0, "km", "wltc_japan", incumbent_value=210.0),
             requirement("K", "kei_power_cap", 47.0, "kW"),
             requirement("K", "kei_length", 3.4, "m"),
-            requirement("K", "range", 300.0, "km", "midc"),
+            requirement("K", "range", 300.0, "km", "cltc_p"),
         ],
         "volumes": [
             {

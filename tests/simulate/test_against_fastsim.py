@@ -4,7 +4,7 @@ import pytest
 
 from teikei.simulate.cycles import cycle
 from teikei.simulate.fleet import plain
-from tests.simulate.fastsim_model import fleet_of, reference
+from tests.simulate.fastsim_model import at_the_terminals, fleet_of, reference
 
 RECORDS = {(r["vehicle"], r["cycle"]): r for r in reference()}
 ZOE = "2022 Renault Zoe ZE50 R135"
@@ -25,10 +25,8 @@ def test_with_its_own_efficiencies_battery_energy_is_that_of_fastsim(name):
     assert totals[7] == pytest.approx(record["battery_energy_j"], rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["udds", "hwfet"])
-def test_vehicles_with_its_thermal_model_differ_by_the_battery_temperature_only(name):
-    """FASTSim lets battery efficiency follow temperature there; we take the stored constant: 1.5 % at most."""
-    for vehicle in ("2016 Nissan Leaf 30 kWh", "2022 Tesla Model 3 RWD"):
-        record = RECORDS[(vehicle, name)]
-        totals = plain(fleet_of(record), cycle(name))[0]
-        assert totals[7] == pytest.approx(record["battery_energy_j"], rel=0.015)
+@pytest.mark.parametrize("key", RECORDS, ids=str)
+def test_energy_at_the_terminals_is_that_of_fastsim_for_every_vehicle(key):
+    """The same road load, efficiencies and rules (steps in the motor's efficiency where its file has them)."""
+    ours, theirs = at_the_terminals(RECORDS[key])
+    assert ours == pytest.approx(theirs, rel=1.5e-3)

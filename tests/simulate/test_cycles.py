@@ -18,6 +18,15 @@ def test_wltc_class3b_has_the_speed_sum_of_the_regulation():
     assert np.round(cycle("wltc_class3b").speed_mps * 3.6, 1).sum() == pytest.approx(83758.6, abs=0.05)
 
 
+def test_indian_cycle_is_the_european_one_held_to_90():
+    indian, european = cycle("midc"), cycle("nedc")
+    same = indian.time_s <= 4 * 195 + 251  # up to the end of the second stretch at 70 km/h
+    assert np.array_equal(indian.speed_mps[same], european.speed_mps[same])
+    urban = european.speed_mps[: 4 * 195].reshape(4, 195)
+    assert (urban == urban[0]).all()
+    assert (np.abs(np.diff(european.speed_mps)) <= 1.39).all()  # steepest operation: 50 to 0 km/h in 10 s
+
+
 def test_japanese_wltc_is_the_first_three_phases():
     three, four = cycle("wltc_japan"), cycle("wltc_class3b")
     n = len(three.time_s)

@@ -69,7 +69,7 @@ def test_more_power_is_faster_until_grip_ends_it():
 
 def test_top_speed_balances_force_and_road_load():
     c = car(modules=("E90",))
-    top = manoeuvres.top_speed_mps(c, loading="driver", state_of_charge=0.5, continuous=True)
+    top = manoeuvres.top_speed_mps(c, loading="driver", state_of_charge=0.5, sustained=True)
     f0, f1, f2 = c.road_load(c.loaded_mass_kg("driver"))
     wheel = 45e3 * c.axles[0][1].gear_efficiency
     # solve (f0 + f2 v2) v = P at the wheel
@@ -117,7 +117,10 @@ def test_two_axles_never_lose_more_than_one_of_them_alone():
         v = both.speed_mps[5:30]
         for force in (300.0, 900.0):
             loss = [np.interp(force, both.force_n, both.loss_w[5 + i]) for i in range(len(v))]
-            drag = [np.interp(s * other.gear_ratio / 0.32, other.loss.speed_radps, other.loss.loss_w[:, 40]) for s in v]
+            drag = [
+                np.interp(s * other.gear_ratio / 0.32, other.loss.speed_radps, other.loss.at(other.voltage_v)[:, 40])
+                for s in v
+            ]
             column = (force / idle.force_limit_n + 1) / 2 * (len(idle.force_n) - 1)
             alone = [np.interp(s, idle.speed_mps, idle.loss_w[:, int(column)]) for s in v]
             assert (np.array(loss) <= np.array(alone) + np.array(drag) + 0.06 * force * v + 20).all()

@@ -1,11 +1,17 @@
 import math
+from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 
 from teikei.errors import StudyError
 from teikei.modules import catalogue
 from teikei.simulate import performance
+from teikei.simulate.consumption import procedure_consumption
+from teikei.simulate.evaluate import Evaluator, cycle_voltage_v
+from teikei.simulate.performance import _slots, _versions
+from teikei.simulate.powertrain import wheel_table
 from tests.simulate.small_study import requirement, small_study
 
 
@@ -69,8 +75,8 @@ def test_a_successor_keeps_its_target_corrected_by_the_bias_on_the_incumbent(res
 
 
 def test_a_procedure_that_is_not_shipped_is_said_and_rejects_nothing(result):
-    row = rows_of(result, "K/G1/std/1", {"E47", "B31"}, "range", "midc").row(0, named=True)
-    assert row["status"] == "not evaluated: procedure 'midc' is not shipped"
+    row = rows_of(result, "K/G1/std/1", {"E47", "B31"}, "range", "cltc_p").row(0, named=True)
+    assert row["status"] == "not evaluated: procedure 'cltc_p' is not shipped"
     assert row["passed"] is None
 
 
@@ -137,3 +143,73 @@ def test_all_wheel_drive_is_quicker_and_heavier(result):
     two = done.results.filter((pl.col("slot") == "P/G1/awd/1") & (pl.col("requirement") == "acceleration_0_100"))
     assert math.isfinite(one["reached"])
     assert two["reached"].max() < one["reached"]
+
+
+def test_one_hopeless_candidate_is_a_row_with_its_reason_and_stops_nothing(result):
+    rows = small_study()["modules"].rows(named=True)
+    rows[1] = {**rows[1], "peak_power_kw": 0.5}
+    _, done = run(modules=rows)
+    both = done.candidates.filter(pl.col("slot") == "P/G1/std/1")
+    good, bad = both.rows(named=True)
+    assert bad["reason"].startswith("does not move on wltc_japan")
+    assert not bad["feasible"]
+    assert bad["range_km"] == 0
+    assert bad["battery_wh_per_km"] is None
+    before = result[1].candidates.filter(pl.col("slot") == "P/G1/std/1").row(0, named=True)
+    assert good == before
+
+
+def test_temperatures_beyond_the_measured_cells_are_told():
+    rows = [requirement("P", "cold_range_fraction", 0.5, "ratio", "wltc_japan", temperature_c=-7.0)]
+    _, done = run(requirements=rows)
+    assert any("1 requirements at -7 °C" in text and "10 to 40" in text for text in done.warnings)
+    _, warm = run(requirements=[requirement("P", "range", 400.0, "km", "wltc_japan")])
+    assert not any("extrapolation" in text for text in warm.warnings)
+
+
+def test_a_study_without_chargers_is_told_the_efficiency_taken():
+    rows = [row for row in small_study()["modules"].rows(named=True) if row["class"] != "charger"]
+    classes = [row for row in small_study()["classes"].rows(named=True) if row["class"] != "charger"]
+    existing = [row for row in small_study()["existing"].rows(named=True) if row["class"] != "charger"]
+    _, done = run(modules=rows, classes=classes, existing=existing)
+    assert any(text.startswith("no charger module for 6 of 6 cars") and "0.87" in text for text in done.warnings)
+    row = done.candidates.row(0, named=True)
+    assert row["wall_wh_per_km"] == pytest.approx(row["battery_wh_per_km"] / 0.87)
+
+
+def test_masses_that_are_not_added_are_named():
+    rows = small_study()["modules"].rows(named=True)
+    kit = {**rows[-1], "module": "KIT", "class": "kit", "family": "KIT", "mass_kg": 300.0, "ac_charge_power_kw": None}
+    _, with_kit = run(modules=[*rows, kit])
+    _, without = run()
+    assert "class kit: mass_kg of KIT is not added to the car, whose body_mass_kg holds it" in with_kit.warnings
+    assert not any("is not added" in text for text in without.warnings)
+    assert with_kit.candidates["mass_kg"].equals(without.candidates["mass_kg"])
+
+
+def test_voltage_of_the_pack_counts_and_its_rounding_to_five_volts_does_not(result):
+    """Energy of the Japanese WLTC with the powertrain table made at other voltages."""
+    designs, _ = result
+    study = small_study()
+    version = next(iter(_versions(study, _slots(designs)).values()))
+    car = Evaluator(designs)._car(version, ("E160", "B78", "I6", "PF"), 1700.0)
+    axles, nominal = list(car.axles), car.axles[0][1].voltage_v
+
+    def energy(voltage):
+        table = wheel_table(axles, car.tyre_radius_m, voltage_v=voltage)
+        return procedure_consumption([replace(car, table=table)], "wltc_japan").battery_wh_per_km[0]
+
+    assert energy(nominal + 2.5) == pytest.approx(energy(nominal), rel=1e-3)
+    assert energy(nominal - 2.5) == pytest.approx(energy(nominal), rel=1e-3)
+    assert abs(energy(0.75 * nominal) / energy(nominal) - 1) > 2e-3
+    middle = float(np.interp(0.5, car.pack.soc, car.pack.open_circuit_voltage_v))
+    assert abs(cycle_voltage_v(car.pack) - middle) <= 2.5
+
+
+def test_pulling_down_the_voltage_pulls_down_the_power(result):
+    designs, _ = result
+    axle = [("front", designs.e_axles["E160"])]
+    full, low = (wheel_table(axle, 0.33, voltage_v=share * designs.e_axles["E160"].voltage_v) for share in (1.0, 0.8))
+    fast = full.speed_mps > 25
+    assert low.drive_force_n[fast] == pytest.approx(0.8 * full.drive_force_n[fast])
+    assert low.drive_force_n[0] == full.drive_force_n[0]

@@ -245,3 +245,27 @@ def test_the_last_yen_goes_to_the_largest_remainder_then_to_the_first_named() ->
     assert whole_units({"A": 1 / 3, "B": 1 / 3, "C": 1 / 3}, 100) == {"A": 34, "B": 33, "C": 33}
     assert whole_units({"A": 0.104, "B": 0.507, "C": 0.389}, 100) == {"A": 10, "B": 51, "C": 39}
     assert whole_units({"A": -0.5, "B": 0.5}, 1) == {"A": 0, "B": 0}
+
+
+def test_a_claim_says_how_much_of_its_purchases_rests_on_which_kind_of_price() -> None:
+    awards = pl.DataFrame(
+        {"item": ["E1", "E1", "E2"], "price_basis": ["offer:O1", "curve:tum", "contract"], "spend": [30.0, 50.0, 20.0]}
+        | {"programme": ["P", "P", "Q"], "generation": ["G1", "G1", "G1"]}
+    )
+    offers = [{"offer": "O1", "supplier": "S", "confidence": "reported"}]
+    existing = [{"programme": "Q", "generation": "G1", "class": "e-axle", "module": "E2", "confidence": "derived"}]
+    study = three_companies(offers=offers, existing=existing)
+    base = usual_plans()
+    honda = plan("Honda", "alone", 700.0, tables={**base.by_key["Honda", "alone"].tables, "awards": awards})
+    table = allocate(study, plans(*base.by_key.values(), honda)).baselines
+    row = table.filter(pl.col("company") == "Honda").row(0, named=True)
+    assert (row["bought_reported"], row["bought_derived"], row["bought_assumption"]) == pytest.approx((0.3, 0.2, 0.5))
+    assert table.filter(pl.col("company") == BLOC)["bought_reported"].null_count() == 2 * 8
+
+
+def test_nothing_is_split_at_the_lowest_rung() -> None:
+    base = usual_plans()
+    result = allocate(three_companies(), plans(*base.by_key.values(), plan(GRAND, "alone", 1600.0)))
+    for table in (result.shares, result.core, result.baselines, result.blocs):
+        assert "alone" not in table["rung"].to_list()
+    assert not any("0.0 million more than alone" in note for note in result.notes)

@@ -13,7 +13,7 @@ from teikei.split import allocate
 from teikei.split.contracts import FORMS, contracts, flows_of
 from teikei.split.stress import stress
 from teikei.study.types import Study
-from tests.split.made_plans import BLOC, GRAND, plan, plans, three_companies
+from tests.split.made_plans import BLOC, GRAND, plan, plans, three_companies, usual_plans
 
 YEARS = (2027, 2028, 2029, 2030)
 UNITS = {"Nissan": 100_000.0, "Honda": 50_000.0, "Mitsubishi": 10_000.0}
@@ -51,13 +51,24 @@ def made(study: Study, coalition: str, rung: str, purchase: dict[str, float], on
                 "company": company,
                 "year": y,
                 "item": "purchase",
+                "class": "e-axle",
                 "value": purchase[company] * study.settings.discount_factor(y),
             }
             for y in YEARS
         ]
         first = study.settings.discount_factor(YEARS[0])
-        rows.append({"company": company, "year": YEARS[0], "item": "nre_family", "value": once[company] * first})
-        rows.append({"company": company, "year": YEARS[0], "item": "nre_application", "value": 5.0 * first})
+        rows.append(
+            {
+                "company": company,
+                "year": YEARS[0],
+                "item": "nre_family",
+                "class": "e-axle",
+                "value": once[company] * first,
+            }
+        )
+        rows.append(
+            {"company": company, "year": YEARS[0], "item": "nre_application", "class": "e-axle", "value": 5.0 * first}
+        )
     table = pl.DataFrame(rows)
     return plan(coalition, rung, float(table["value"].sum()), tables={"cost_breakdown": table})
 
@@ -198,8 +209,9 @@ def test_take_or_pay_moves_the_shortfall_from_the_lead_to_the_partner(study: Stu
     assert free["Honda"]["gain"] + free["Nissan"]["gain"] == pytest.approx(
         bound["Honda"]["gain"] + bound["Nissan"]["gain"]
     )
-    price = terms_of(study, "price per kit")["Honda"]["price_per_car"]
-    moved = price * 0.4 * UNITS["Honda"] / 1e6 * annuity(study)
+    fee = terms_of(study, "price per kit")["Honda"]["fee_per_car"]
+    assert fee > 0
+    moved = fee * 0.4 * UNITS["Honda"] / 1e6 * annuity(study)  # parts that nobody needs are not bought
     assert free["Honda"]["gain"] - bound["Honda"]["gain"] == pytest.approx(moved)
 
 
@@ -258,3 +270,143 @@ def test_payments_between_companies_cancel_in_every_year(study: Study, form: str
     flows = flows_of(deal, form)
     assert flows.payments.sum(axis=0) == pytest.approx(np.zeros(len(deal.years)), abs=1e-9)
     assert flows.outcome.sum(axis=0) == pytest.approx(deal.joint.total().sum(axis=0))
+
+
+def other_class(table: pl.DataFrame, company: str, amount: float) -> pl.DataFrame:
+    """The breakdown with a yearly purchase of another class."""
+    row = table.filter(pl.col("company") == company, pl.col("item") == "purchase")
+    return pl.concat([table, row.with_columns(pl.lit("pack").alias("class"), pl.lit(amount).alias("value"))])
+
+
+def with_pack(study: Study) -> Plans:
+    """Every plan also buys packs for 70 million a year for Honda, outside the kit."""
+    changed = []
+    for one in usual(study).by_key.values():
+        table = one.tables["cost_breakdown"]
+        if "Honda" in one.coalition:
+            table = other_class(table, "Honda", 70.0)
+        changed.append(plan(one.coalition, one.rung, float(table["value"].sum()), tables={"cost_breakdown": table}))
+    return plans(*changed)
+
+
+def test_the_kit_holds_only_the_classes_developed_together(study: Study) -> None:
+    made_plans = with_pack(study)
+    found = contracts(study, made_plans, allocate(study, made_plans))
+    rows = {row["company"]: row for row in found.terms.to_dicts() if row["form"] == "price per kit"}
+    assert {row["kit"] for row in rows.values()} == {"e-axle"}
+    assert rows["Honda"]["outcome"] == pytest.approx(rows["Honda"]["agreed"])
+    cars = sum(UNITS["Honda"] * study.settings.discount_factor(year) for year in YEARS)
+    itself = 5.0 * study.settings.discount_factor(YEARS[0]) + 70.0 * len(YEARS)
+    assert rows["Honda"]["price_per_car"] == pytest.approx((rows["Honda"]["agreed"] - itself) * 1e6 / cars)
+    # the same packs alone and together: the price per kit is the one without them
+    assert rows["Honda"]["price_per_car"] == pytest.approx(terms_of(study, "price per kit")["Honda"]["price_per_car"])
+
+
+def test_without_a_class_developed_together_there_is_no_price_per_kit(study: Study) -> None:
+    base = usual(study)
+    joint = base.by_key[GRAND, "powertrain"]
+    made_plans = plans(*base.by_key.values(), plan(GRAND, "components", joint.value, tables=dict(joint.tables)))
+    found = contracts(study, made_plans, allocate(study, made_plans))
+    forms = found.terms.filter(pl.col("rung") == "components")["form"].unique().to_list()
+    assert sorted(forms) == ["equal split", "own contract on joint terms"]
+    assert "components: no price per kit, no class is developed together" in found.notes
+    cases = stress(study, made_plans, found).filter(pl.col("rung") == "components")
+    assert set(cases["form"]) == set(forms)
+
+
+def test_the_lead_is_the_company_that_has_paid_the_kit_and_else_holds_its_suppliers(study: Study) -> None:
+    uses = pl.DataFrame({"class": ["e-axle"], "module": ["E1"], "family": ["F"], "developing_group": [GRAND]})
+    awards = pl.DataFrame({"supplier": ["S"], "item": ["E1"], "quantity": [10.0], "unit_price": [1e5]})
+    family = {"family": "F", "class": "e-axle", "nre": 60.0, "tooling": 40.0, "application_nre": 3.0}
+    module = {"module": "E1", "class": "e-axle", "family": "F"}
+    held = [{"company": "Mitsubishi", "supplier": "S", "share": 0.4}]
+
+    def lead(**tables: Any) -> str:
+        base = usual(study)
+        joint = base.by_key[GRAND, "powertrain"]
+        more = {**joint.tables, "configurations": uses, "awards": awards}
+        made_plans = plans(*base.by_key.values(), plan(GRAND, "powertrain", joint.value, tables=more))
+        own = study_with_cars().with_tables(
+            **{name: three_companies(**{name: rows})[name] for name, rows in tables.items()}
+        )
+        return contracts(own, made_plans, allocate(own, made_plans)).deals[0].lead
+
+    families = [{**family, "application_tooling": 0.0, "sunk_for": ["Honda"]}]
+    unpaid = [{**family, "application_tooling": 0.0}]
+    assert lead(families=families, modules=[module], equity=held) == "Honda"
+    assert lead(families=unpaid, modules=[module], equity=held) == "Mitsubishi"
+    assert lead(families=unpaid, modules=[module]) == "Nissan"  # it causes most shared development
+
+
+def test_contracts_may_follow_the_owen_value_where_single_companies_are_solved(study: Study) -> None:
+    base = usual(study)
+    grand, bloc, honda = (base.value(*key) for key in ((GRAND, "powertrain"), (BLOC, "alone"), ("Honda", "alone")))
+    single = [plan("Nissan", "alone", bloc * 0.9), plan("Mitsubishi", "alone", bloc * 0.2)]
+    mixed = [
+        plan("Nissan+Honda", "powertrain", bloc * 0.9 + honda - 50.0),
+        plan("Honda+Mitsubishi", "powertrain", bloc * 0.2 + honda - 10.0),
+    ]
+    made_plans = plans(*base.by_key.values(), *single, *mixed)
+    allocation = allocate(study, made_plans)
+    share = allocation.shares.filter(pl.col("rule") == "owen", pl.col("kind") == "cost")
+    found = contracts(study, made_plans, allocation, rule="owen").terms.filter(pl.col("form") == "equal split")
+    agreed = dict(found.select("company", "outcome").iter_rows())
+    assert agreed == pytest.approx(dict(share.select("company", "value").iter_rows()))
+    assert sum(agreed.values()) == pytest.approx(grand)
+    without = contracts(study, base, allocate(study, base), rule="owen")
+    assert without.terms.is_empty()
+    assert any("solve the companies of each bloc singly" in note for note in without.notes)
+
+
+def test_each_company_leaves_at_three_moments_unless_one_is_given(study: Study) -> None:
+    made_plans = usual(study)
+    table = stress(study, made_plans, contracts(study, made_plans, allocate(study, made_plans)))
+    years = {case.rsplit(" ", 1)[1] for case in table["case"] if "leaves after" in case}
+    assert years == {"2027", "2028", "2029"}
+
+
+def test_when_one_of_three_leaves_the_others_go_on_with_their_own_joint_plan() -> None:
+    companies = [{"company": name} for name in ("Nissan", "Honda", "Mitsubishi")]
+    study = study_with_cars().with_tables(companies=three_companies(companies=companies)["companies"])
+    nothing = dict.fromkeys(UNITS, 0.0)
+    alone = {"Nissan": 1000.0, "Honda": 500.0, "Mitsubishi": 100.0}
+    made_plans = plans(
+        *(made(study, name, "alone", alone, nothing) for name in UNITS),
+        *(
+            made(study, pair, "powertrain", {name: 0.95 * cost for name, cost in alone.items()}, nothing)
+            for pair in ("Nissan+Honda", "Nissan+Mitsubishi", "Honda+Mitsubishi")
+        ),
+        made(study, GRAND, "powertrain", {name: 0.9 * cost for name, cost in alone.items()}, nothing),
+    )
+    deals = contracts(study, made_plans, allocate(study, made_plans))
+    table = stress(study, made_plans, deals, leave_after=2028)
+    rows = {
+        row["company"]: row
+        for row in table.to_dicts()
+        if (row["case"], row["form"]) == ("Mitsubishi leaves after 2028", "own contract on joint terms")
+    }
+    late = sum(study.settings.discount_factor(year) for year in (2029, 2030))
+    assert rows["Mitsubishi"]["change"] == pytest.approx(-10.0 * late)  # back to its own plan
+    assert rows["Nissan"]["change"] == pytest.approx(-50.0 * late)  # from 900 to 950 a year, not to 1,000
+    assert rows["Mitsubishi"]["compensation"] == pytest.approx((50.0 + 25.0) * late)
+
+
+def test_the_split_by_year_adds_up_to_the_split_and_follows_the_years_saving(study: Study) -> None:
+    made_plans = usual(study)
+    allocation = allocate(study, made_plans)
+    table = allocation.by_year.filter(pl.col("rule") == "shapley")
+    assert set(allocation.by_year["rule"]) == {"shapley", "equal_saving", "equal_nonseparable"}
+    total = dict(table.group_by("company").agg(pl.col("value").sum()).iter_rows())
+    blocs = allocation.blocs.filter(pl.col("rule") == "shapley", pl.col("kind") == "saving")
+    assert total == pytest.approx(dict(blocs.select("company", "value").iter_rows()))
+    later = table.filter(pl.col("company") == "Honda", pl.col("year") == 2029)["value"].item()
+    assert later == pytest.approx((40.0 + 10.0 + 30.0) / 2 * study.settings.discount_factor(2029))
+    assert any("add up over levers, years and rungs" in note for note in allocation.notes)
+
+
+def test_a_plan_without_years_is_said_and_not_split_by_year() -> None:
+    study = three_companies()
+    base = usual_plans()
+    allocation = allocate(study, base)
+    assert allocation.by_year.is_empty()
+    assert any("the saving is not shared by year" in note for note in allocation.notes)

@@ -18,7 +18,7 @@ def test_the_business_case_adds_up_to_the_terms_and_uses_the_companys_own_rate()
     study = study.with_tables(companies=rates)
     made = usual(study)
     deals = contracts(study, made, allocate(study, made))
-    table = business_case(study, deals).filter(
+    table = business_case(study, made, deals).filter(
         pl.col("company") == "Honda", pl.col("form") == "own contract on joint terms"
     )
     assert table["year"].to_list() == list(YEARS)
@@ -75,3 +75,28 @@ def test_the_quote_sheet_shows_joint_quantities_and_neither_prices_nor_companies
         ("e-axle", "E1", "110 kW peak, 9.5 ratio", 2031, 900.0),
     ]
     assert quote_sheet(three_companies(), base, "powertrain").is_empty()
+
+
+def test_profit_writes_one_off_spending_off_over_its_life_and_cash_does_not() -> None:
+    study = study_with_cars()
+    made = usual(study)
+    deals = contracts(study, made, allocate(study, made))
+    row = business_case(study, made, deals).filter(
+        pl.col("company") == "Honda", pl.col("form") == "own contract on joint terms"
+    )
+    # 285 alone and 135 together in 2027 (applications of 5 in both): an eighth of the 150 saved comes in each year
+    assert row["saving"].to_list() == pytest.approx([180.0, 30.0, 30.0, 30.0])
+    assert row["profit_change"].to_list() == pytest.approx([30.0 + 150.0 / 8] * 4)
+
+
+def test_idle_plant_costs_its_owners_the_fixed_cost_of_the_part_not_used() -> None:
+    steps = [{"plant": "LFP", "step": 5.0, "class": "pack", "country": "JP", "investment": 1.0, "fixed_cost": 8.0}]
+    study = study_with_cars().with_tables(plants=three_companies(plants=steps)["plants"])
+    base = usual(study)
+    joint = base.by_key[GRAND, "powertrain"]
+    use = pl.DataFrame({"owner": [GRAND], "plant": ["LFP"], "step": [5.0], "year": [YEARS[1]], "use": [0.25]})
+    made = plans(*base.by_key.values(), plan(GRAND, "powertrain", joint.value, tables={**joint.tables, "plants": use}))
+    table = business_case(study, made, contracts(study, made, allocate(study, made)))
+    mine = table.filter(pl.col("company") == "Honda", pl.col("form") == "equal split")
+    assert mine["idle_plant_joint"].to_list() == pytest.approx([0.0, 0.75 * 8.0 / 3, 0.0, 0.0])
+    assert mine["idle_plant_alone"].sum() == 0.0

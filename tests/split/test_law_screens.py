@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from teikei.plan.types import Plans
-from teikei.split.law import law_table, screens
+from teikei.split.law import law_table, precedents, screens
 from teikei.study.types import Study
-from tests.split.made_plans import BLOC, GRAND, plan, plans, three_companies
+from tests.split.made_plans import BLOC, GRAND, plan, plans, three_companies, usual_plans
 
 
 def product(name: str, maker: str, units: float, **more: Any) -> dict[str, Any]:
@@ -198,3 +198,24 @@ def test_every_lit_lamp_has_a_question_and_every_threshold_a_source_and_confiden
         assert row["source"]
         assert row["confidence"] in {"reported", "derived", "assumption"}
     assert "alone" not in set(table["rung"])
+
+
+def test_sales_regions_without_a_threshold_on_file_are_said_and_britain_has_its_own() -> None:
+    volumes = [
+        {"programme": "N", "generation": "G1", "company": "Nissan", "plant": "X", "region": region, "year": 2030}
+        | {"units": 1_000.0}
+        for region in ("UK", "IN")
+    ]
+    table = screens(three_companies(volumes=volumes), usual_plans()).filter(pl.col("rung") == "powertrain")
+    india = table.filter(pl.col("region") == "IN")
+    assert india["screen"].to_list() == ["no threshold on file"]
+    assert "Ask counsel" in india["question"][0]
+    britain = table.filter(pl.col("region") == "UK")
+    assert set(britain["screen"]) >= {"joint purchasing: selling share", "joint purchasing: buying share"}
+    assert britain["figure"].null_count() == britain.height
+
+
+def test_the_precedents_beside_the_bands_are_numbers_with_their_source() -> None:
+    table = precedents()
+    assert table["common_cost"].drop_nulls().is_between(0, 1).all()
+    assert (table["source"].str.len_chars() > 0).all()

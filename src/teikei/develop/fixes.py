@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -45,32 +45,33 @@ def causes(network: Network, free: Network, found: Timetable) -> dict[str, str]:
             reasons[milestone.name] = TOO_SHORT
         else:
             scarce = _fullest(network, found, milestone)
-            proven = "" if found.status == "optimal" else ", not proven: the solver stopped early"
+            proven = "" if found.status == "optimal" else ", not proven"
             reasons[milestone.name] = (f"hours of {scarce}" if scarce else "order of the work") + proven
     return reasons
 
 
 def _fullest(network: Network, found: Timetable, milestone: Milestone) -> str:
-    """The resource used most in any quarter before the date reached, of those that the milestone's own objects need."""
+    """Of the resources that the milestone's own objects need, the one used most while they are under way."""
     used: dict[tuple[str, int], float] = {}
     needed: set[str] = set()
     teams = {job.team for job in network.project.jobs if job.name in milestone.jobs}
     for job in network.project.jobs:
         mode = next(one for one in job.modes if one.name == found.mode[job.name])
         for resource, amounts in mode.demand.items():
-            if job.team in teams:
+            if job.team in teams and any(amounts):
                 needed.add(resource)
             for k, amount in enumerate(amounts):
                 at = (resource, found.start[job.name] + k)
                 used[at] = used.get(at, 0.0) + amount
     until = milestone.due + found.late[milestone.name]
-    shares = {
-        (resource, period): hours / network.project.capacity[resource][period]
-        for (resource, period), hours in used.items()
-        if period < until and resource in needed and network.project.capacity[resource][period] > 0
-    }
-    best = max(shares, key=lambda key: shares[key]) if shares else None
-    return best[0] if best is not None and shares[best] >= ALMOST_FULL else ""
+    begin = min(found.start[job.name] for job in network.project.jobs if job.team in teams)
+    mean: dict[str, float] = {}
+    for resource in sorted(needed):
+        capacity = network.project.capacity[resource]
+        shares = [used.get((resource, p), 0.0) / capacity[p] for p in range(begin, until) if capacity[p] > 0]
+        if shares and max(shares) >= ALMOST_FULL:
+            mean[resource] = sum(shares) / len(shares)
+    return max(mean, key=lambda name: mean[name]) if mean else ""
 
 
 def find_fixes(
@@ -80,15 +81,15 @@ def find_fixes(
     *,
     network: Network,
     free: Network,
-    choice: Network | None,
+    choice: Callable[[set[str]], Network | None],
     found: Timetable,
     options: Options,
 ) -> list[dict[str, Any]]:
     """Rows of the table ``fixes``: bought hours, another lead, and the later date, the cheapest with a price first.
 
-    choice: the network with every lead open, where some were agreed. Bought hours cost the lead's hourly rate on top
-    of what the plan pays. A later date has no price in the study; it is given as the margin per delayed car from
-    which the cheapest other fix is the better choice.
+    choice: the network with more leads open for what the milestones named wait for, None where there are none.
+    Bought hours cost the lead's hourly rate on top of what the plan pays. A later date has no price in the study; it
+    is given as the margin per delayed car from which the cheapest other fix is the better choice.
     """
     if not found.late_total:
         return []
@@ -98,7 +99,7 @@ def find_fixes(
         "rung": plan.rung,
         "programmes": ", ".join(dict.fromkeys(one.name.partition("@")[0] for one in late)),
     }
-    rows = [*_hours_fix(study, calendar, free, found, options), *_lead_fix(network, choice, found, options)]
+    rows = [*_hours_fix(study, calendar, free, found, options), *_lead_fix(network, free, choice, found, options)]
     priced = [row["cost"] for row in rows if row["cost"] is not None and row["late_quarters"] == 0]
     cars = _delayed_cars(study, {one.name.partition("@")[0]: found.late[one.name] for one in late})
     date = {
@@ -126,7 +127,8 @@ def _hours_fix(
         return [_row("hours", "no: more hours do not shorten the tasks", None, int(sum(found.late.values())))]
     price = {resource: _rate(study, resource) / 1e6 for resource in free.project.capacity}
     try:
-        bought = solve(free.project, replace(options, extra_cost=price, late_limit=limit))
+        more = replace(options, extra_cost=price, late_limit=limit, begin=(found.start, found.mode))
+        bought = solve(free.project, more)
     except NoPlanError:
         return [_row("hours", "no schedule was found with bought hours", None, int(sum(found.late.values())))]
     by_resource: dict[str, list[tuple[int, float]]] = {}
@@ -147,11 +149,22 @@ def _rate(study: Study, resource: str) -> float:
     return float(own.get(company) or study.settings.engineering_rate_per_hour)
 
 
-def _lead_fix(network: Network, choice: Network | None, found: Timetable, options: Options) -> list[dict[str, Any]]:
+def _lead_fix(
+    network: Network,
+    free: Network,
+    choice: Callable[[set[str]], Network | None],
+    found: Timetable,
+    options: Options,
+) -> list[dict[str, Any]]:
     late = int(sum(found.late.values()))
-    if choice is None:
+    least = lateness_by_precedence(free.project)
+    held = {one.name for one in network.project.milestones if found.late[one.name] > least.get(one.name, 0)}
+    if not held:
+        return [_row("lead", "no: another lead does not shorten the tasks", None, late)]
+    opened = choice(held)
+    if opened is None:
         return [_row("lead", "no: every lead was open to choice, no other helps", None, late)]
-    open_leads = solve(choice.project, replace(options, work_share={}))
+    open_leads = solve(opened.project, replace(options, work_share={}))
     moved = {
         job.team: (found.mode[job.name], open_leads.mode[job.name])
         for job in network.project.jobs

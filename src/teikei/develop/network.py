@@ -18,6 +18,8 @@ from teikei.errors import StudyError
 from teikei.study.types import Study
 
 SLACK_QUARTERS: Final = 12
+STRETCHES: Final = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
+"""Factors tried for an object that is one job, where no lead has the hours it needs in a quarter."""
 GO_AHEAD: Final = "alliance go-ahead"
 
 Places = dict[str, tuple[str, float, float, list[str]]]
@@ -202,17 +204,23 @@ def _add(
     if not places:
         return []
     hours = one.hours if hours is None else hours
+    original = places
     total = sum(quarters for _, _, quarters, _ in places.values())
     per_quarter = {skill: amount / total for skill, amount in hours.items()} if total else {}
     whole = all(float(quarters).is_integer() for _, _, quarters, _ in places.values())
     if one.level == "application" or not whole:
-        length = math.ceil(_length(places) - 1e-9)
-        work = [0.0] * length
-        for _, start, quarters, _ in places.values():
-            for q in range(length):
-                work[q] += max(0.0, min(start + quarters, q + 1.0) - max(start, float(q)))
+        places, work = _spread(places, 1.0)
+        for factor in STRETCHES if staff.stretch else ():
+            if _fits(one, per_quarter, work, staff.capacity):
+                break
+            places, work = _spread(original, factor)
         name = one.name
-        draft.jobs.append(Job(name, length, _modes(one, per_quarter, work, staff.rates), team=one.name))
+        if _length(places) > _length(original):
+            draft.notes.append(
+                f"{one.name}: takes {len(work)} quarters instead of {math.ceil(_length(original) - 1e-9)}, no lead has "
+                f"the hours for less"
+            )
+        draft.jobs.append(Job(name, len(work), _modes(draft, one, per_quarter, work, staff), team=one.name))
         for task, (title, start, quarters, _) in places.items():
             draft.steps.append(
                 Step(task, title, one.name, name, start, quarters, sum(hours.values()) * _part(quarters, total))
@@ -230,7 +238,7 @@ def _add(
                     f"hours for less"
                 )
         work = [quarters / duration] * duration if duration else []
-        draft.jobs.append(Job(name, duration, _modes(one, per_quarter, work, staff.rates), team=one.name))
+        draft.jobs.append(Job(name, duration, _modes(draft, one, per_quarter, work, staff), team=one.name))
         draft.steps.append(
             Step(task, title, one.name, name, 0.0, float(duration), sum(hours.values()) * _part(quarters, total))
         )
@@ -247,19 +255,43 @@ def _part(quarters: float, total: float) -> float:
     return quarters / total if total else 0.0
 
 
-def _modes(
-    one: DevelopmentObject, per_quarter: dict[str, float], work: list[float], rates: Mapping[str, float]
-) -> tuple[Mode, ...]:
-    """A mode for each possible lead; per_quarter: hours by skill per quarter of task; work: task quarters in each
-    period."""
-    return tuple(
-        Mode(
-            lead,
-            {f"{skill} at {lead}": tuple(amount * part for part in work) for skill, amount in per_quarter.items()},
-            sum(per_quarter.values()) * sum(work) * rates[lead] / 1e6,
-        )
+def _spread(places: Places, factor: float) -> tuple[Places, list[float]]:
+    """The tasks of an object drawn out by a factor, and the task quarters of work in each of its quarters."""
+    drawn = {name: (title, start * factor, q * factor, before) for name, (title, start, q, before) in places.items()}
+    work = [0.0] * math.ceil(_length(drawn) - 1e-9)
+    for _, start, quarters, _ in drawn.values():
+        for q in range(len(work)):
+            work[q] += max(0.0, min(start + quarters, q + 1.0) - max(start, float(q))) / factor
+    return drawn, work
+
+
+def _fits(
+    one: DevelopmentObject, per_quarter: dict[str, float], work: list[float], capacity: Mapping[str, float]
+) -> bool:
+    """Whether some lead has the hours of every quarter."""
+    most = max(work, default=0.0)
+    return any(
+        all(amount * most <= capacity.get(f"{skill} at {lead}", math.inf) for skill, amount in per_quarter.items())
         for lead in one.leads
     )
+
+
+def _modes(
+    draft: _Draft, one: DevelopmentObject, per_quarter: dict[str, float], work: list[float], staff: _Staff
+) -> tuple[Mode, ...]:
+    """A mode for each possible lead; per_quarter: hours by skill per quarter of task; work: task quarters in each
+    period. Hours of a skill that the study does not state for a company are taken as unlimited, with a note."""
+    modes = []
+    for lead in one.leads:
+        known = {skill: amount for skill, amount in per_quarter.items() if f"{skill} at {lead}" in staff.capacity}
+        draft.notes += [
+            f"no hours of {skill} at {lead} are stated (table engineering): taken as unlimited"
+            for skill in per_quarter
+            if skill not in known
+        ]
+        demand = {f"{skill} at {lead}": tuple(amount * part for part in work) for skill, amount in known.items()}
+        modes.append(Mode(lead, demand, sum(per_quarter.values()) * sum(work) * staff.rates[lead] / 1e6))
+    return tuple(modes)
 
 
 def _stretched(
@@ -268,7 +300,7 @@ def _stretched(
     """Quarters a task takes if its hours must fit into what the best lead has."""
     needed = []
     for lead in one.leads:
-        on_hand = {skill: capacity.get(f"{skill} at {lead}", 0.0) for skill in per_quarter}
+        on_hand = {skill: capacity.get(f"{skill} at {lead}", math.inf) for skill in per_quarter}
         if all(on_hand[skill] > 0 for skill, amount in per_quarter.items() if amount):
             ratios = [amount / on_hand[skill] for skill, amount in per_quarter.items() if amount]
             needed.append(math.ceil(duration * max([1.0, *ratios]) - 1e-9))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import polars as pl
 
@@ -46,6 +46,8 @@ class _NewUse:
     family: str
     module: str
     due: int
+    group: tuple[str, ...]
+    """Companies that develop the module together: as the plan decided, else as the rung has it."""
 
 
 class ObjectFinder:
@@ -58,6 +60,7 @@ class ObjectFinder:
         self.members = tuple(plan.coalition.split("+"))
         self.bloc_of = {company: name for name, bloc in study.blocs.items() for company in bloc}
         self.notes: list[str] = []
+        self.found: list[DevelopmentObject] = []
         shared = study["rungs"].filter(pl.col("rung") == plan.rung, pl.col("development_shared"))
         self.shared_classes = frozenset(shared["class"].to_list())
         self.scopes = tuple(study["tasks"]["scope"].unique(maintain_order=True).to_list())
@@ -79,14 +82,18 @@ class ObjectFinder:
     def objects(self) -> list[DevelopmentObject]:
         """All objects, families first; each needs to be ready for the earliest car that uses it."""
         uses = self._new_uses()
-        return [*self._families(uses), *self._variants(uses), *self._applications(uses), *self._vehicles(uses)]
+        self.found = [*self._families(uses), *self._variants(uses), *self._applications(uses), *self._vehicles(uses)]
+        return self.found
 
     def _new_uses(self) -> list[_NewUse]:
         """Modules that come new into a car, and the quarter by which: its start of production or its facelift.
 
-        A module that the car carried before the facelift as well comes only once; one under contract today does not
-        come.
+        The drawing counts: a module of the same name that another group develops is another drawing.
+        A module that the car carried before the facelift as well comes only once; one that the car carries under a
+        contract today does not come, from whichever supplier the plan buys it (a change of supplier is re-validated,
+        at a cost that the plan pays).
         """
+        carried = set(self.study["existing"].select("programme", "generation", "module").iter_rows())
         table = self.plan.tables.get("configurations")
         if table is None or table.is_empty():
             return []
@@ -94,14 +101,18 @@ class ObjectFinder:
             if name not in table.columns:
                 table = table.with_columns(pl.lit(default).alias(name))
         rows = table.sort("phase", maintain_order=True).to_dicts()
-        before: dict[tuple[str, ...], tuple[str, bool]] = {}
+        before: dict[tuple[str, ...], tuple[str, str]] = {}
         found: dict[tuple[str, str, str, int], _NewUse] = {}
         for row in rows:
             place = tuple(str(row[name]) for name in ("programme", "generation", "class", "version", "position"))
             previous = before.get(place)
-            before[place] = (row["module"], row["existing"])
+            drawing = (row["module"], row.get("developing_group") or "")
+            before[place] = drawing
             known = row["module"] in self.modules and row["programme"] in self.programmes
-            if row["existing"] or previous == (row["module"], False) or not known:
+            own = len({self.bloc_of.get(company) for company in drawing[1].split("+")}) == 1
+            today = own and (row["programme"], row["generation"], row["module"]) in carried
+            stays = today if previous is None else previous == drawing
+            if row["existing"] or stays or not known:
                 continue
             due = self._due(row["programme"], row["generation"], at_facelift=row["phase"] == 2 or previous is not None)
             if due is None:
@@ -110,11 +121,12 @@ class ObjectFinder:
             use = _NewUse(
                 row["programme"],
                 row["generation"],
-                self.programmes[row["programme"]]["company"],
+                self._company(row),
                 module["class"],
                 module["family"],
                 row["module"],
                 due,
+                self._group_of(row, module["class"]),
             )
             found.setdefault((use.programme, use.generation, use.module, due), use)
         return list(found.values())
@@ -131,6 +143,14 @@ class ObjectFinder:
             return max(first, self.calendar.of_year(int(year))) if year is not None else max(first, start)
         return start if start > 0 else first
 
+    def _group_of(self, row: dict[str, Any], class_name: str) -> tuple[str, ...]:
+        """Sharing what may be shared is the plan's choice: it says who develops with whom (``developing_group``)."""
+        told = tuple((row.get("developing_group") or "").split("+"))
+        return told if set(told) <= set(self.members) else self.group(class_name, self._company(row))
+
+    def _company(self, row: dict[str, Any]) -> str:
+        return str(self.programmes[row["programme"]]["company"])
+
     def group(self, class_name: str, company: str) -> tuple[str, ...]:
         """The companies that develop a class together with this one."""
         if class_name in self.shared_classes:
@@ -140,7 +160,7 @@ class ObjectFinder:
     def _grouped(self, uses: list[_NewUse], by: str) -> dict[tuple[str, tuple[str, ...]], list[_NewUse]]:
         grouped: dict[tuple[str, tuple[str, ...]], list[_NewUse]] = {}
         for use in uses:
-            grouped.setdefault((getattr(use, by), self.group(use.class_name, use.company)), []).append(use)
+            grouped.setdefault((getattr(use, by), use.group), []).append(use)
         return grouped
 
     def _families(self, uses: list[_NewUse]) -> list[DevelopmentObject]:
@@ -204,36 +224,40 @@ class ObjectFinder:
             }
             lead_car = bool(platforms - led)
             led |= platforms
-            use = _NewUse(programme, generation, car["company"], VEHICLE_CLASS, "", "", due)
+            group = self.group(VEHICLE_CLASS, car["company"]) if VEHICLE_CLASS in self.shared_classes else ()
+            use = _NewUse(programme, generation, car["company"], VEHICLE_CLASS, "", "", due, group or (car["company"],))
             made.append(self._vehicle(use, car["segment"], lead_car=lead_car))
         return made
 
     def _vehicle(self, use: _NewUse, segment: str, *, lead_car: bool) -> DevelopmentObject:
         rank = "vehicle, lead car of a family" if lead_car else "vehicle, second car of a family"
         scope = next((s for s in (f"vehicle, {segment}", rank, "vehicle") if s in self.scopes), "")
-        hours, external = self._work(VEHICLE_CLASS, "programme", self._segment_item(segment), 1.0)
+        hours, external = self._work(VEHICLE_CLASS, "programme", self._car_item(use.programme, segment), 1.0)
         name = f"{use.programme}/{use.generation}"
-        if not hours and not external:
+        if not scope:
+            self.notes.append("the cars themselves are not scheduled: no tasks of scope vehicle (table tasks)")
+        elif not hours and not external:
             self.notes.append(
                 f"no work is stated for cars of segment {segment} (table work, level programme): no hours"
             )
-        group = self.group(VEHICLE_CLASS, use.company) if VEHICLE_CLASS in self.shared_classes else (use.company,)
         return DevelopmentObject(
             name=name,
             level="programme",
             class_name=VEHICLE_CLASS,
             item=name,
-            leads=self._leads(group, use.company),
-            shared=len(group) > 1,
+            leads=self._leads(use.group, use.company),
+            shared=len(use.group) > 1,
             uses=(((use.programme, use.generation), use.due),),
             hours=hours,
             external_cost=external,
             scope=scope,
         )
 
-    def _segment_item(self, segment: str) -> str:
-        """The row group of table work for a segment: its name, or a range of letters such as C-D that holds it."""
+    def _car_item(self, programme: str, segment: str) -> str:
+        """The rows of table work for a car: the programme's own, its segment's, or a range of letters (C-D) with it."""
         items = self.study["work"].filter(pl.col("level") == "programme")["item"].unique(maintain_order=True).to_list()
+        if programme in items:
+            return programme
         if segment in items:
             return segment
         letter = segment.split("-", maxsplit=1)[0]
@@ -250,7 +274,7 @@ class ObjectFinder:
         hours, external = self._work(first.class_name, level, item, factor)
         if not hours and level == "application":
             hours, external = self._work(first.class_name, level, first.module, factor)
-        if not hours and not external:
+        if not hours and not external and self._costs(level, item, first):
             self.notes.append(f"no work is stated for {level} {item} (table work): its tasks take time but no hours")
         name = item
         if level == "application":
@@ -271,13 +295,32 @@ class ObjectFinder:
             uses=tuple(due.items()),
             hours=hours,
             external_cost=external,
-            scope=self._scope(first.class_name, "application" if self._paid(level, item, group) else level),
+            scope=self._scope(
+                first.class_name,
+                "application" if self._paid(level, item, group) else level,
+                needed=bool(hours or external or self._costs(level, item, first)),
+            ),
         )
+
+    def _costs(self, level: str, item: str, use: _NewUse) -> bool:
+        """Whether the study puts a cost on developing it."""
+        row = self.modules[item] if level == "variant" else self.families.get(use.family, {})
+        return bool(row.get("application_nre" if level == "application" else "nre"))
 
     def _paid(self, level: str, item: str, group: tuple[str, ...]) -> bool:
         """Whether a member has paid the family already: taking it over then takes the time of an application."""
         row = self.families.get(item)
         return level == "family" and row is not None and bool(set(group) & set(row["sunk_for"] or []))
+
+    def open_leads(self, objects: list[DevelopmentObject]) -> list[DevelopmentObject]:
+        """The same objects where a company's own cars and applications may be led by a company it pools with today."""
+        opened = []
+        for one in objects:
+            blocs = {self.bloc_of[lead] for lead in one.leads}
+            others = tuple(c for c in self.members if c in self.capable and self.bloc_of[c] in blocs)
+            more = tuple(company for company in others if company not in one.leads)
+            opened.append(replace(one, leads=one.leads + more) if more else one)
+        return opened
 
     def _leads(self, group: tuple[str, ...], owner: str) -> tuple[str, ...]:
         able = tuple(company for company in group if company in self.capable)
@@ -295,10 +338,11 @@ class ObjectFinder:
             external += (cost or 0.0) * factor
         return hours, external
 
-    def _scope(self, class_name: str, level: str) -> str:
+    def _scope(self, class_name: str, level: str, *, needed: bool) -> str:
         """The task scope of a class and level; empty, with a note, where the study has no tasks for it."""
         for scope in self.scopes:
             if f"{scope} ".startswith(f"{class_name} {level} "):
                 return str(scope)
-        self.notes.append(f"no tasks for {class_name} {level} (table tasks): its hours are not scheduled")
+        if needed:
+            self.notes.append(f"no tasks for {class_name} {level} (table tasks): its hours are not scheduled")
         return ""

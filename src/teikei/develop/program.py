@@ -17,7 +17,7 @@ Vector = npt.NDArray[np.float64]
 
 GAP: Final = 1e-3
 NODES: Final = 500
-SAFETY_SECONDS: Final = 60.0
+STOPPED: Final = "No timetable was found within the limits of the solver: allow more time."
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class Options:
     """extra_cost: million per extra unit of a resource (None = no extra units); late_limit: most weighted lateness.
 
     fixed_modes: team -> mode that must be used; work_share: mode name -> (least, most) share of shared_teams' demand.
+    begin: start and mode of each job in a timetable to begin from, where extra units are bought; proof: solve the
+    program to the gap, however large; nodes: most nodes of each solve; seconds: safety limit of each solve, with
+    which a result may differ from one machine to the next; without it only gap and nodes stop the solver.
     """
 
     extra_cost: Mapping[str, float] | None = None
@@ -32,7 +35,10 @@ class Options:
     fixed_modes: Mapping[str, str] = field(default_factory=dict)
     work_share: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     shared_teams: frozenset[str] = frozenset()
-    seconds: float = SAFETY_SECONDS
+    begin: tuple[Mapping[str, int], Mapping[str, str]] | None = None
+    proof: bool = True
+    nodes: int = NODES
+    seconds: float = highspy.kHighsInf
 
 
 def allowed_modes(project: Project, options: Options) -> dict[str, list[Mode]]:
@@ -295,7 +301,7 @@ class Program:
             ("threads", 1),
             ("random_seed", 0),
             ("mip_rel_gap", GAP),
-            ("mip_max_nodes", NODES),
+            ("mip_max_nodes", self.options.nodes),
             ("time_limit", self.options.seconds),
         ):
             solver.setOptionValue(option, value)
@@ -325,7 +331,7 @@ class Program:
             raise NoPlanError(
                 "No timetable fits: some work needs more hours than there are inside the horizon."
                 if status == highspy.HighsModelStatus.kInfeasible
-                else "No timetable was found within the limits of the solver: allow more time."
+                else STOPPED
             )
         names = {
             highspy.HighsModelStatus.kOptimal: "optimal",
@@ -337,6 +343,15 @@ class Program:
         if not any(self.integer) or not any(cost):
             bound = value  # nothing to branch on, or nothing to minimise: HiGHS gives no bound
         return bound + constant, value + constant, names.get(status, "gap")
+
+    def relaxed(self, cost: list[float], constant: float = 0.0) -> float:
+        """Least value of the linear relaxation: no timetable costs less."""
+        self.solver.changeColsCost(len(cost), np.arange(len(cost), dtype=np.int32), np.array(cost))
+        self.solver.setOptionValue("solve_relaxation", True)
+        self.solver.run()
+        if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return -np.inf
+        return float(self.solver.getInfo().objective_function_value) + constant
 
     def timetable(self, late_bound: float, cost: float, cost_bound: float, status: str) -> Timetable:
         """The solution in the words of the project."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import polars as pl
 
-from teikei.develop.fixes import FIXES_SCHEMA, causes, find_fixes
-from teikei.develop.network import GO_AHEAD, Network, make_network
+from teikei.develop.fixes import FIXES_SCHEMA, TOO_SHORT, causes, find_fixes
+from teikei.develop.network import Network, make_network
 from teikei.develop.objects import DevelopmentObject, ObjectFinder
-from teikei.develop.project import Options, latest_for_dates, solve, windows
+from teikei.develop.program import NODES
+from teikei.develop.project import Options, critical_chain, latest_for_dates, solve, windows
 from teikei.develop.quarters import Calendar
+from teikei.develop.said import differs, nre_in_plan, nre_of_work, too_early
 from teikei.develop.types import Schedule, Timetable
 from teikei.errors import NoPlanError, StudyError
 from teikei.modules.types import Catalogue
@@ -68,12 +71,18 @@ SUMMARY_SCHEMA: Final = {
     "objects": pl.Int64,
     "hours": pl.Float64,
     "external_cost": pl.Float64,
+    "nre_of_work": pl.Float64,
+    "nre_in_plan": pl.Float64,
     "engineering_cost": pl.Float64,
     "late_quarters": pl.Int64,
     "late_bound": pl.Float64,
     "cost_bound": pl.Float64,
     "status": pl.String,
 }
+
+
+QUICK_NODES: Final = 20
+"""Nodes of a solve that the default schedule falls back on: some CPU seconds at most for a study like the shipped."""
 
 
 @dataclass
@@ -97,7 +106,7 @@ def schedule(
     first_quarter: str | None = None,
     leads: Mapping[str, str] | None = None,
     work_share: Mapping[str, tuple[float, float]] | None = None,
-    seconds: float = 30.0,
+    seconds: float | None = None,
 ) -> Schedule:
     """Who develops what and when, for the joint plan of a rung and, beside it, each bloc by itself.
 
@@ -107,8 +116,9 @@ def schedule(
 
     rung: default the highest evaluated one; first_quarter: ``YYYY-Qn``, default the first quarter of the base year;
     leads: object -> company where already agreed; work_share: company -> (least, most) share of the hours of shared
-    objects; seconds: safety limit of each solve (a solve stopped by it says ``time limit`` and is not reproducible).
-    Raises StudyError for circular tasks or a lead that is not possible.
+    objects; seconds: None for a search with bounds that no clock touches (tables are the same at every run); a number
+    proves each schedule further for at most so long (a solve stopped by it says ``time limit`` and is not
+    reproducible). Raises StudyError for circular tasks or a lead that is not possible.
     """
     calendar = Calendar(first_quarter or f"{study.settings.base_year}-Q1")
     rows = _Tables([], [], [], [], [], [])
@@ -121,21 +131,23 @@ def schedule(
         label = f"{plan.coalition}, {plan.rung}"
         agreed = _with_leads(objects, leads or {})
         network = make_network(study, agreed, finder.members, calendar, stretch=True)
-        notes += [f"{label}: {note}" for note in dict.fromkeys([*finder.notes, *network.notes])]
+        said = [*finder.notes, *network.notes, *differs(study, plan, network), *too_early(calendar, network)]
+        notes += [f"{label}: {note}" for note in dict.fromkeys(said)]
         if not network.project.jobs:
             notes.append(f"{label}: nothing to develop")
             continue
         shared = frozenset(name for name, one in network.objects.items() if one.shared)
-        options = Options(work_share=work_share or {}, shared_teams=shared, seconds=seconds)
+        options = Options(work_share=work_share or {}, shared_teams=shared, proof=False, nodes=QUICK_NODES)
+        if seconds is not None:
+            options = replace(options, proof=True, nodes=NODES, seconds=seconds)
         try:
             found = solve(network.project, options)
         except NoPlanError as error:
             notes.append(f"{label}: no schedule. {error}")
             continue
         free = make_network(study, agreed, finder.members, calendar, stretch=False)
-        is_open = agreed == objects and not work_share
-        choice = None if is_open else make_network(study, objects, finder.members, calendar, stretch=True)
         _append(rows, study, plan, calendar, network=network, found=found)
+        choice = partial(_other_leads, study, calendar, finder, found=found, agreed=agreed, network=network)
         rows.fixes += find_fixes(
             study, plan, calendar, network=network, free=free, choice=choice, found=found, options=options
         )
@@ -151,19 +163,6 @@ def schedule(
     )
 
 
-def no_schedule(reason: str) -> Schedule:
-    """A schedule that was not made: every table empty, the reason as its note."""
-    return Schedule(
-        table=pl.DataFrame(schema=TABLE_SCHEMA),
-        milestones=pl.DataFrame(schema=MILESTONE_SCHEMA),
-        fixes=pl.DataFrame(schema=FIXES_SCHEMA),
-        load=pl.DataFrame(schema=LOAD_SCHEMA),
-        calendar=pl.DataFrame(schema=CALENDAR_SCHEMA),
-        summary=pl.DataFrame(schema=SUMMARY_SCHEMA),
-        notes=(reason,),
-    )
-
-
 def _with_leads(objects: list[DevelopmentObject], leads: Mapping[str, str]) -> list[DevelopmentObject]:
     """The objects with agreed leads; raises StudyError for a lead that the object cannot have."""
     result = []
@@ -173,6 +172,30 @@ def _with_leads(objects: list[DevelopmentObject], leads: Mapping[str, str]) -> l
             raise StudyError(f"{lead} cannot lead {one.name}: it must be one of {', '.join(one.leads)}.")
         result.append(replace(one, leads=(lead,)) if lead is not None and lead in one.leads else one)
     return result
+
+
+def _other_leads(
+    study: Study,
+    calendar: Calendar,
+    finder: ObjectFinder,
+    held: set[str],
+    *,
+    found: Timetable,
+    agreed: list[DevelopmentObject],
+    network: Network,
+) -> Network | None:
+    """The network where what the milestones in ``held`` wait for may be led by others, the rest as it is; None where
+    nobody else can lead any of it."""
+    lead = {job.team: found.mode[job.name] for job in network.project.jobs}
+    waited_for = {job for one in network.project.milestones if one.name in held for job in one.jobs}
+    teams = {job.team for job in network.project.jobs if job.name in waited_for}
+    before = {one.name: one for one in agreed}
+    fixed = [replace(one, leads=(lead.get(one.name) or one.leads[0],)) for one in finder.found]
+    wider = finder.open_leads(finder.found)
+    opened = [wide if wide.name in teams else keep for wide, keep in zip(wider, fixed, strict=True)]
+    if all(set(one.leads) <= set(before[one.name].leads) for one in opened):
+        return None
+    return make_network(study, opened, finder.members, calendar, stretch=True)
 
 
 def _plans_to_schedule(study: Study, plans: Plans, rung: str | None) -> list[Plan]:
@@ -190,6 +213,8 @@ def _plans_to_schedule(study: Study, plans: Plans, rung: str | None) -> list[Pla
 def _append(rows: _Tables, study: Study, plan: Plan, calendar: Calendar, *, network: Network, found: Timetable) -> None:
     key = {"coalition": plan.coalition, "rung": plan.rung}
     for step in network.steps:
+        if step.quarters <= 0:
+            continue  # a date, not work: it stands in the milestones
         start = found.start[step.job]
         last = max(step.end - 1, step.first)
         rows.table.append(
@@ -211,6 +236,8 @@ def _append(rows: _Tables, study: Study, plan: Plan, calendar: Calendar, *, netw
             "objects": len(network.objects),
             "hours": sum(step.hours for step in network.steps),
             "external_cost": sum(one.external_cost for one in network.objects.values()),
+            "nre_of_work": nre_of_work(study, network),
+            "nre_in_plan": nre_in_plan(plan),
             "engineering_cost": found.cost,
             "late_quarters": int(sum(found.late.values())),
             "late_bound": found.late_bound,
@@ -292,6 +319,10 @@ def _milestone_rows(
         late = found.late[milestone.name]
         last = [job for job in milestone.jobs if late and found.start[job] + duration[job] == milestone.due + late]
         last = [job for job in last if earliest[job] + duration[job] > milestone.due] or last
+        joiner = ", "
+        if why.get(milestone.name) == TOO_SHORT:
+            joiner = " → "
+            last = critical_chain(network.project, milestone)
         rows.append(
             {
                 "coalition": plan.coalition,
@@ -302,7 +333,7 @@ def _milestone_rows(
                 "reached": calendar.label(milestone.due + late),
                 "late_quarters": late,
                 "cause": why.get(milestone.name, ""),
-                "chain": ", ".join(dict.fromkeys(team[job] for job in last if team[job] != GO_AHEAD)),
+                "chain": joiner.join(dict.fromkeys(team[job] for job in last)),
             }
         )
     return rows

@@ -30,6 +30,7 @@ DEMAND = (
     "range_value",
 )
 REFERENCE_PRICE = 3.0  # million JPY: where the price slope is stated
+_PLAIN_STEPS = 1000  # a parameter set whose market needs more is far from the moments: no more effort on it
 _PASS_THROUGH_CUT = 0.02  # of the price: small enough to be a derivative, large enough for the solver's tolerance
 
 
@@ -195,6 +196,7 @@ def model_moments(demand: Demand, home: HomeMarket) -> dict[str, Array]:
         nest_parameter=demand.nest_parameter,
         price_scale=scale,
         start=factory,
+        max_iterations=_PLAIN_STEPS,
     )
     slopes, share = base.slopes(), base.share
     own = np.diagonal(slopes, axis1=1, axis2=2) * base.price / share
@@ -212,6 +214,7 @@ def model_moments(demand: Demand, home: HomeMarket) -> dict[str, Array]:
         nest_parameter=demand.nest_parameter,
         price_scale=scale,
         start=base.price,
+        max_iterations=_PLAIN_STEPS,
     )
     weight = home.units * electric
     values = {

@@ -9,15 +9,19 @@ import numpy.typing as npt
 
 from teikei.market.demand import derive
 from teikei.market.fixed_point import solve_markets
+from teikei.market.hard import solve_hard
 from teikei.market.inputs import Market, check_market, check_ownership, flat, number_array, owner_groups, refuse
 from teikei.market.types import Array, IntArray
 
 _MAX_ITERATIONS = 5_000
+_PLAIN_ITERATIONS = 1_000  # then the market counts as hard and is led to its prices from a gentler one
+_MOVES = (0.5, 0.9, 0.99, 1.01, 1.1, 2.0)
+_ROUNDING = 1e-9  # of the price: a cost below nothing by less is nothing
 
 
 @dataclass(frozen=True)
 class Equilibrium:
-    """Prices at which no owner gains by changing its own; leading axes (...) are independent markets.
+    """Prices at which no owner gains by a small change of its own; leading axes (...) are independent markets.
 
     price, share, markup (..., J): markup = price - cost. residual (...): largest first-order condition
     |s_j + sum_k H_jk ds_k/dp_j (p_k - c_k)|, in shares. iterations (...). converged (...): residual within the
@@ -31,6 +35,7 @@ class Equilibrium:
     iterations: IntArray
     converged: npt.NDArray[np.bool_]
     market: Market = field(repr=False)
+    ownership: Array = field(repr=False)
 
     def _derive(self, *, slopes: bool) -> tuple[Array, Array, Array]:
         return derive(self.market, self.price.reshape(-1, self.market.products), slopes=slopes)
@@ -57,6 +62,27 @@ class Equilibrium:
         outside = 1.0 - (ratio.sum(axis=-1) + 1.0)
         ratio[..., index, index] = outside
         return ratio
+
+    def gain_from_deviating(self, moves: tuple[float, ...] = _MOVES) -> Array:
+        """Largest relative gain of an owner that alone moves one price (...): above rounding, prices are no best reply.
+
+        First-order conditions hold at a best reply, but also at a worst one: with very spread tastes both occur. moves:
+        factors on the markup that are tried, for every product in turn.
+        """
+        count = self.market.products
+        price, markup = self.price.reshape(-1, count), self.markup.reshape(-1, count)
+        share = self.share.reshape(-1, count)
+        counted = np.broadcast_to(self.ownership, (len(price), count, count))
+        profit = np.einsum("tjk,tk->tj", counted, markup * share)
+        gain = np.zeros(len(price))
+        for j in range(count):
+            for factor in moves:
+                margin = markup.copy()
+                margin[:, j] *= factor
+                moved = derive(self.market, price - markup + margin, slopes=False)[0]
+                after = np.einsum("tk,tk->t", counted[:, j], margin * moved)
+                gain = np.maximum(gain, after / np.maximum(profit[:, j], 1e-300) - 1)
+        return gain.reshape(self.market.lead)
 
     def consumer_surplus(self) -> Array:
         """Consumer surplus per head (...), in money, up to a constant: only differences mean something."""
@@ -89,7 +115,9 @@ def equilibrium(
 
     Raises MarketInputError (a StudyError and a ValueError) where an input cannot be right, a product without any demand
     included. Not converged is a result: see ``Equilibrium.converged`` and ``residual``.
-    Source: Morrow and Skerlos (2011), fixed point zeta; Anderson (1965) acceleration, safeguarded by the plain step.
+    Source: Morrow and Skerlos (2011), fixed point zeta; Anderson (1965) acceleration, safeguarded by the plain step. A
+    market that has not converged after 1,000 steps is led to its prices from a gentler one (``hard.py``), unless
+    max_iterations is smaller.
     """
     cost_array = number_array("cost", cost)
     if np.any(cost_array < 0):
@@ -127,12 +155,19 @@ def equilibrium(
         diagonal,
         np.stack([market.order(one) for one in owner]),
         tolerance,
-        max_iterations,
+        min(max_iterations, _PLAIN_ITERATIONS),
         share,
         residual,
         iterations,
         supported,
     )
+    if max_iterations > _PLAIN_ITERATIONS:
+        for t in np.flatnonzero((residual > tolerance) | (supported == 0).any(axis=1)).tolist():
+            at = min(t, len(owner) - 1)
+            hard = solve_hard(market, t, full_cost[t], owner[at], conduct[at], diagonal[at], tolerance, max_iterations)
+            if (hard[2] < residual[t] and hard[4].all()) or not supported[t].all():
+                markup[t], share[t], residual[t], _, supported[t] = hard
+            iterations[t] += hard[3]
     if not supported.all():
         t, j = (int(k) for k in np.argwhere(supported == 0)[0])
         raise refuse("utility", f"product {j} (market {t}) has no demand at any price near its cost; leave it out")
@@ -145,6 +180,7 @@ def equilibrium(
         iterations=iterations.reshape(market.lead),
         converged=(residual <= tolerance).reshape(market.lead),
         market=market,
+        ownership=check_ownership(matrix, market.lead, count),
     )
 
 
@@ -197,6 +233,7 @@ def marginal_cost(
             "share", f"product {j}: found {observed[t, j]:.6g}, but demand gives {modelled[t, j]:.6g} at its price"
         )
     cost = full - markup
+    cost[(cost < 0) & (cost >= -_ROUNDING * full)] = 0.0
     if np.any(cost < 0):
         t, j = (int(k) for k in np.argwhere(cost < 0)[0])
         raise refuse(

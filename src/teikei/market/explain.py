@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -11,21 +12,16 @@ import polars as pl
 
 from teikei.market.adoption import stock
 from teikei.market.calibrate import Calibrated
-from teikei.market.cases import Case
+from teikei.market.cases import ALONE, Case
 from teikei.market.home import NOT_CONSIDERED, PARAMETER_CURRENCY, HomeMarket
+from teikei.market.questions import CUT, CUT_WORDS, band, cut_of
 from teikei.market.reference import ev_history
 from teikei.market.respond import Response, base_scene, price_and_sell
-from teikei.market.scene import Scene
+from teikei.market.scene import Scene, only
 from teikei.market.types import Array
 from teikei.study.types import Study
 
 _MORE_SUBSIDY: Final = 0.3  # million JPY a car, about a third of the largest subsidy in Japan
-
-
-def _band(values: Array) -> tuple[float, float]:
-    sample = values[1:] if len(values) > 1 else values
-    low, high = np.quantile(sample, [0.1, 0.9])
-    return float(low), float(high)
 
 
 def elasticities(calibrated: Calibrated) -> pl.DataFrame:
@@ -37,13 +33,13 @@ def elasticities(calibrated: Calibrated) -> pl.DataFrame:
     margin = found.equilibrium.markup / found.equilibrium.price
     rows = []
     for j, product in enumerate(home.product):
-        low, high = _band(own[:, j])
+        low, high = band(own[:, j])
         rows.append((product, home.maker[j], home.powertrain[j], float(own[0, j]), low, high, float(margin[0, j])))
     for kind in dict.fromkeys(home.powertrain):
         group = np.array([float(name == kind) for name in home.powertrain])
         share = found.units * group / (found.units @ group)[:, None]
         value = np.einsum("dj,djk,k->d", share, matrix, group)
-        low, high = _band(value)
+        low, high = band(value)
         rows.append((f"all {kind}", "", kind, float(value[0]), low, high, float(share[0] @ margin[0])))
     names = ["product", "company", "powertrain", "own_price", "own_price_lower", "own_price_upper", "margin"]
     return pl.DataFrame(rows, schema=names, orient="row")
@@ -103,14 +99,28 @@ def policy_step(calibrated: Calibrated) -> pl.DataFrame:
     ratio = after.units / before.units - 1
     rows: list[tuple[object, ...]] = []
     for j in np.flatnonzero(home.plug_in):
-        low, high = _band(ratio[:, j])
+        low, high = band(ratio[:, j])
         price = float(after.price[0, j] - before.price[0, j])
         buyer = 1 - price / step[j] if step[j] else None
         key = (home.product[j], home.maker[j], home.powertrain[j], later[0])
         rows.append((*key, step[j] * home.million, price * home.million, buyer, float(ratio[0, j]), low, high))
     change = after.ev_share / before.ev_share - 1
-    rows.append(("EV share", "", "", later[0], None, None, None, float(change[0]), *_band(change)))
+    rows.append(("EV share", "", "", later[0], None, None, None, float(change[0]), *band(change)))
     return pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
+
+
+def without(
+    calibrated: Calibrated, chosen: Callable[[HomeMarket], npt.NDArray[np.bool_]]
+) -> tuple[Response, npt.NDArray[np.intp]]:
+    """The calibration year's market, and which of its products are meant by ``chosen``."""
+    return price_and_sell(calibrated), np.flatnonzero(chosen(calibrated.home))
+
+
+def share_without(calibrated: Calibrated, gone: npt.NDArray[np.intp]) -> Array:
+    """EV share (D,) of the calibration year if the products ``gone`` were not on sale, all prices set anew."""
+    scene = base_scene(calibrated)
+    left = np.setdiff1d(np.arange(len(scene.home.product)), gone)
+    return price_and_sell(only(scene, left)).ev_share
 
 
 def stock_table(cases: list[tuple[Case, list[Response]]], country: str) -> pl.DataFrame:
@@ -126,7 +136,7 @@ def stock_table(cases: list[tuple[Case, list[Response]]], country: str) -> pl.Da
         future = {one.scene.year: one.units @ one.scene.home.plug_in for one in responses}
         for year, cars in stock({**past, **future}).items():
             if year >= first:
-                rows.append((case.rung, case.scenario, year, float(cars[0]), *_band(cars)))
+                rows.append((case.rung, case.scenario, year, float(cars[0]), *band(cars)))
     names = ["rung", "scenario", "year", "plug_in_stock", "lower", "upper"]
     return pl.DataFrame(rows, schema=names, orient="row")
 
@@ -161,17 +171,13 @@ def _shifted(scene: Scene, shift: Array) -> Scene:
     return replace(scene, demand=replace(scene.demand, mean=scene.demand.mean + shift))
 
 
-def levers(study: Study, scene: Scene, base: Response) -> tuple[pl.DataFrame, list[str]]:
-    """What would move the EV share of this year's market, one lever at a time, with bands; and the list in words."""
+def levers(study: Study, scene: Scene, base: Response, cheaper: Response) -> tuple[pl.DataFrame, list[str]]:
+    """What would move the EV share of this year's market, one lever at a time, with bands; and the list in words.
+
+    cheaper: the market in which the companies' electric cars cost a tenth less.
+    """
     home, demand = scene.home, scene.demand
-    ours = np.array([maker in study.companies for maker in home.maker]) & (home.battery_electric > 0)
-    cost = demand.cost * home.million
-    by_product = dict(zip(home.product, cost[0], strict=True))
-    plug_in = np.flatnonzero(home.plug_in)
-
-    def cut(rows: npt.NDArray[np.intp], share: float) -> dict[str, float]:
-        return {home.product[j]: -share * by_product[home.product[j]] for j in rows}
-
+    plug_in = {home.product[j]: -CUT * float(demand.cost[0, j]) * home.million for j in np.flatnonzero(home.plug_in)}
     electric = home.battery_electric
     considering = _everyone_considers(scene)
     chargers = np.log(3.0) * scene.charging_elasticity / _response(scene, base)
@@ -179,28 +185,37 @@ def levers(study: Study, scene: Scene, base: Response) -> tuple[pl.DataFrame, li
     more = more or {scene.year: _MORE_SUBSIDY * electric}
     tax = home.tax or {scene.year: np.zeros(len(home.product))}
     twins = np.log(2.0) * (1 - demand.nest_parameter) * electric
+    start = base.equilibrium.price
+
+    def solve(moved: Scene, change: Mapping[str, float] | None = None) -> Response:
+        return price_and_sell(moved, change, start=start)
+
     tried: list[tuple[str, Response]] = [
-        ("the companies' electric cars cost 10 % less", price_and_sell(scene, cut(np.flatnonzero(ours), 0.10))),
-        ("every maker's plug-ins cost 10 % less", price_and_sell(scene, cut(plug_in, 0.10))),
+        (f"the {CUT_WORDS}", cheaper),
+        ("the companies' electric cars cost 25 % less", solve(scene, cut_of(study, scene, 0.25))),
+        ("every maker's plug-ins cost 10 % less", solve(scene, plug_in)),
         (
             f"subsidy for electric cars up by {_money(_MORE_SUBSIDY, home)}",
-            price_and_sell(replace(scene, home=replace(home, subsidy=more, tax=tax))),
+            solve(replace(scene, home=replace(home, subsidy=more, tax=tax))),
         ),
-        ("three times as many fast chargers", price_and_sell(_shifted(scene, chargers[:, None] * home.plug_in))),
-        ("twice as many electric models on sale, alike", price_and_sell(_shifted(scene, twins))),
-        ("every buyer considers a plug-in", price_and_sell(considering)),
+        ("three times as many fast chargers", solve(_shifted(scene, chargers[:, None] * home.plug_in))),
+        ("twice as many electric models on sale, alike", solve(_shifted(scene, twins))),
+        ("every buyer considers a plug-in", solve(considering)),
     ]
+    if home.subsidy_of(scene.year).any():
+        none = {year: np.zeros(len(home.product)) for year in home.subsidy}
+        tried.insert(4, ("no subsidy for plug-ins", solve(replace(scene, home=replace(home, subsidy=none)))))
     rows = []
     for name, one in tried:
         change = one.ev_share - base.ev_share
-        rows.append((name, float(one.ev_share[0]), float(change[0]), *_band(change)))
+        rows.append((name, float(one.ev_share[0]), float(change[0]), *band(change)))
     names = ["lever", "ev_share", "change", "change_lower", "change_upper"]
     table = pl.DataFrame(rows, schema=names, orient="row")
     listed = "; ".join(
         f"{row[0]}: {100 * row[2]:+.2f} points ({100 * row[3]:+.2f} to {100 * row[4]:+.2f})" for row in rows
     )
-    start = f"what moves the EV share of {scene.year} ({100 * base.ev_share[0]:.2f} %), one at a time: {listed}"
-    return table, [start]
+    words = f"what moves the EV share of {scene.year} ({100 * base.ev_share[0]:.2f} %), one at a time: {listed}"
+    return table, [words]
 
 
 def _money(million_jpy: float, home: HomeMarket) -> str:
@@ -236,4 +251,23 @@ def words(summary: pl.DataFrame, year: int) -> list[str]:
         f"from {100 * first['ev_share']:.2f} % to {100 * row['ev_share']:.2f} %: cheaper shared parts explain {little} "
         "of adoption; the companies' own sales move by "
         f"{100 * (row['alliance_ev_units'] / max(first['alliance_ev_units'], 1e-9) - 1):+.1f} %"
+    ]
+
+
+def reaches_buyers(study: Study, cases: list[tuple[Case, Response]]) -> list[str]:
+    """How much of what the highest rung saves is variable cost of the companies' electric cars here, in a sentence."""
+    joint = [(case, one) for case, one in cases if not case.merged and case.rung != ALONE]
+    if not joint:
+        return []
+    (case, one), base = joint[-1], cases[0][1]
+    home = base.scene.home
+    weight = base.units[0] * home.battery_electric * np.array([maker in study.companies for maker in home.maker])
+    if not weight.sum() > 0:
+        return []
+    cost = float((one.cost - base.cost)[0] @ weight / weight.sum()) * home.million
+    price = 100 * float((one.price / base.price - 1)[0] @ weight / weight.sum())
+    return [
+        f"at rung {case.rung} the companies' electric cars sold in {home.country} in {base.scene.year} cost "
+        f"{cost:+,.0f} {home.currency} a car to make and their prices move by {price:+.2f} %: what is saved in "
+        "development, tooling and plants does not reach prices"
     ]

@@ -17,84 +17,11 @@ from typing import Final
 
 import numpy as np
 
+from teikei.market.anderson import WINDOW, push_and_step
 from teikei.market.kernels import add_scaled, compiled, dot, nest_bounds, probabilities, three_dots
 from teikei.market.types import Array, IntArray
 
-_WINDOW: Final = 8  # columns kept by the Anderson acceleration
 _TINY: Final = 1e-280  # a demand below it is numerically none
-
-
-@compiled
-def anderson_step(
-    point: Array, image: Array, points: Array, images: Array, filled: int, work: Array, factor: Array, nxt: Array
-) -> None:
-    """One Anderson step (type II, window of ``filled`` columns) for image = map(point), written to ``nxt``.
-
-    points, images (window + 1, J): the last ones, the newest at row ``filled``. Least squares by modified Gram-Schmidt;
-    columns that depend on earlier ones are dropped.
-    """
-    size = point.size
-    for j in range(size):
-        nxt[j] = image[j]
-        work[filled, j] = image[j] - point[j]
-    for column in range(filled):  # newest differences first
-        new, old = filled - column, filled - column - 1
-        norm_before = 0.0
-        for j in range(size):
-            work[column, j] = (images[new, j] - points[new, j]) - (images[old, j] - points[old, j])
-            norm_before += work[column, j] ** 2
-        for earlier in range(column):
-            dot = 0.0
-            for j in range(size):
-                dot += work[earlier, j] * work[column, j]
-            factor[earlier, column] = dot
-            for j in range(size):
-                work[column, j] -= dot * work[earlier, j]
-        norm = 0.0
-        for j in range(size):
-            norm += work[column, j] ** 2
-        if norm <= 1e-24 * norm_before or norm == 0.0:
-            factor[column, column] = 0.0
-            for j in range(size):
-                work[column, j] = 0.0
-        else:
-            factor[column, column] = np.sqrt(norm)
-            for j in range(size):
-                work[column, j] /= factor[column, column]
-    gamma = np.zeros(filled)
-    for column in range(filled):
-        dot = 0.0
-        for j in range(size):
-            dot += work[column, j] * work[filled, j]
-        gamma[column] = dot
-    for column in range(filled - 1, -1, -1):
-        if factor[column, column] == 0.0:
-            gamma[column] = 0.0
-            continue
-        for later in range(column + 1, filled):
-            gamma[column] -= factor[column, later] * gamma[later]
-        gamma[column] /= factor[column, column]
-        new, old = filled - column, filled - column - 1
-        for j in range(size):
-            nxt[j] -= gamma[column] * (images[new, j] - images[old, j])
-
-
-@compiled
-def push_and_step(
-    point: Array, image: Array, memory: Array, filled: int, work: Array, factor: Array, nxt: Array
-) -> int:
-    """Remember (point, image) in ``memory`` (2, window + 1, J), take the Anderson step; returns the newest row."""
-    points, images = memory[0], memory[1]
-    if filled == _WINDOW:
-        for row in range(_WINDOW):
-            add_scaled(points[row], 0.0, 1.0, points[row + 1])
-            add_scaled(images[row], 0.0, 1.0, images[row + 1])
-        filled -= 1
-    filled += 1
-    add_scaled(points[filled], 0.0, 1.0, point)
-    add_scaled(images[filled], 0.0, 1.0, image)
-    anderson_step(point, image, points, images, filled, work, factor, nxt)
-    return filled
 
 
 @compiled
@@ -152,6 +79,53 @@ def zeta(
                 image[j] = (share[j] / scale[j] + cross) / diagonal_slope
             residual = max(residual, abs(share[j] + scale[j] * (cross - diagonal_slope * markup[j])))
     return residual
+
+
+@compiled
+def zeta_once(
+    markup: Array,
+    cost: Array,
+    utility: Array,
+    slope: Array,
+    weight: Array,
+    nest: IntArray,
+    nests: int,
+    keep: Array,
+    scale: Array,
+    owner: IntArray,
+    conduct: Array,
+    diagonal: bool,
+    order: IntArray,
+) -> Array:
+    """zeta(markup) (J,) of one market, all in the caller's order; NaN for a product without demand."""
+    count, types = utility.shape
+    rows, image, share = np.empty((3, count)), np.empty(count), np.empty(count)
+    point, sorted_owner, found = np.empty(count), np.empty(count, np.int64), np.empty(count)
+    for j in range(count):
+        rows[0, j], rows[1, j], rows[2, j] = cost[order[j]], keep[order[j]], scale[order[j]]
+        point[j], sorted_owner[j] = markup[order[j]], owner[order[j]]
+    zeta(
+        point,
+        utility,
+        order,
+        slope,
+        weight,
+        nest_bounds(nest, nests),
+        rows,
+        sorted_owner,
+        conduct,
+        diagonal,
+        share,
+        image,
+        np.empty((count, types)),
+        np.empty((3, nests, types)),
+        np.empty((count, types)),
+        np.empty((2, conduct.shape[0], types)),
+        np.empty((4, types)),
+    )
+    for j in range(count):
+        found[order[j]] = image[j]
+    return found
 
 
 @compiled
@@ -275,8 +249,8 @@ def solve_markets(
         np.empty((2, conduct.shape[1], types)),
     )
     type_rows = np.empty((4, types))
-    memory = np.empty((2, _WINDOW + 1, count))
-    work, factor = np.empty((_WINDOW + 1, count)), np.zeros((_WINDOW, _WINDOW))
+    memory = np.empty((2, WINDOW + 1, count))
+    work, factor = np.empty((WINDOW + 1, count)), np.zeros((WINDOW, WINDOW))
     point, image, nxt, here = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
     bounds = nest_bounds(nest, nests)
     for t in range(markets):
@@ -351,8 +325,8 @@ def invert_markets(
     mean = start.copy()
     share, goal, kept, paid = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
     values, nest_work, type_rows = np.empty((count, types)), np.empty((3, nests, types)), np.ones((3, types))
-    memory = np.empty((2, _WINDOW + 1, count))
-    work, factor = np.empty((_WINDOW + 1, count)), np.zeros((_WINDOW, _WINDOW))
+    memory = np.empty((2, WINDOW + 1, count))
+    work, factor = np.empty((WINDOW + 1, count)), np.zeros((WINDOW, WINDOW))
     point, image, nxt = np.empty(count), np.empty(count), np.empty(count)
     bounds, mass = nest_bounds(nest, nests), type_rows[2]
     for t in range(markets):

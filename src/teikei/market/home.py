@@ -74,18 +74,27 @@ class HomeMarket:
         """1 where the row is a single model (J,)."""
         return np.asarray(~np.isnan(self.range_km), dtype=np.float64)
 
-    def ownership(self, merged: tuple[str, ...] = ()) -> Array:
-        """1 where two products have the same maker (J, J); makers in ``merged`` set prices together."""
-        owner = np.array(["+".join(merged) if maker in merged else maker for maker in self.maker])
-        return np.asarray(owner[:, None] == owner, dtype=np.float64)
+    def ownership(self, merged: tuple[str, ...] = (), conduct: float = 1.0) -> Array:
+        """1 where two products have the same maker (J, J), ``conduct`` where two makers of ``merged`` have them.
+
+        conduct is the weight kappa that one gives to the other's profit: 1 is a merger, 0 separate prices.
+        """
+        maker = np.array(self.maker)
+        same = np.asarray(maker[:, None] == maker, dtype=np.float64)
+        among = np.isin(maker, merged)
+        return np.asarray(np.maximum(same, conduct * (among[:, None] & among)), dtype=np.float64)
 
     def wedge(self, year: int) -> Array:
         """Tax minus subsidy (J,) that the buyer of ``year`` pays on top of the list price."""
-        known = [at for at in sorted(self.tax) if at <= year] or sorted(self.tax)[:1]
-        if not known:
-            return np.zeros(len(self.product))
-        tax, subsidy = self.tax[known[-1]], self.subsidy[known[-1]]
-        return np.asarray(tax - subsidy, dtype=np.float64)
+        return np.asarray(self._policy_of(year, self.tax) - self.subsidy_of(year), dtype=np.float64)
+
+    def subsidy_of(self, year: int) -> Array:
+        """Subsidy (J,) of ``year``: the last one known by then."""
+        return self._policy_of(year, self.subsidy)
+
+    def _policy_of(self, year: int, table: dict[int, Array]) -> Array:
+        known = [at for at in sorted(table) if at <= year] or sorted(table)[:1]
+        return table[known[-1]] if known else np.zeros(len(self.product))
 
 
 def home_market(study: Study, country: str | None = None) -> HomeMarket:

@@ -7,11 +7,12 @@ import numpy.typing as npt
 
 from teikei.errors import NoPlanError
 from teikei.market.fixed_point import invert_markets
+from teikei.market.hard import invert_hard
 from teikei.market.inputs import check_market, flat, number_array, refuse
 from teikei.market.types import Array
 
 _TOLERANCE = 1e-13  # on ln(share)
-_MAX_ITERATIONS = 20_000
+_MAX_ITERATIONS = 3_000  # then Newton's method takes over (hard.py)
 
 
 def invert_shares(
@@ -84,7 +85,12 @@ def invert_shares(
         _MAX_ITERATIONS,
         residual,
     )
-    if np.any(~(residual <= 100 * _TOLERANCE)):
+    enough = np.maximum(100 * _TOLERANCE, 64 * np.finfo(np.float64).eps * np.abs(base).max(axis=(1, 2)))  # rounding
+    enough = np.broadcast_to(enough, residual.shape)
+    for t in np.flatnonzero(~(residual <= enough)).tolist():
+        from_here = mean[t] if np.isfinite(mean[t]).all() else np.broadcast_to(start, full.shape)[t]
+        mean[t], residual[t] = invert_hard(market, t, full[t], base[min(t, len(base) - 1)], from_here)
+    if np.any(~(residual <= enough)):
         t = int(np.argmax(np.nan_to_num(residual, nan=np.inf)))
         raise NoPlanError(f"market {t}: the shares were not met: largest gap of ln(share) {residual[t]:.3g}")
     return mean.reshape(*market.lead, count)

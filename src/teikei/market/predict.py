@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from teikei.market import explain
+from teikei.market import explain, questions
 from teikei.market.cases import (
+    ALONE,
     Case,
     Reprice,
     alone_costs,
@@ -19,10 +20,12 @@ from teikei.market.cases import (
     grand_plans,
 )
 from teikei.market.fit import calibrate
-from teikei.market.reference import ev_history
+from teikei.market.questions import band
+from teikei.market.reference import ev_history, regions
+from teikei.market.regions import export_tables
 from teikei.market.respond import Response, price_and_sell
 from teikei.market.scene import Scene, scenes
-from teikei.market.types import Array, MarketOutcome
+from teikei.market.types import MarketOutcome
 from teikei.plan.types import Plans
 from teikei.study.types import Study
 
@@ -75,7 +78,19 @@ def predict(
     outcome = pl.concat([_outcome(case, rows, by_case[0]) for case, rows in zip(cases, by_case, strict=True)])
     summary = pl.concat([_summary(study, case, rows, by_case[0]) for case, rows in zip(cases, by_case, strict=True)])
     at_report = [(case, rows[report]) for case, rows in zip(cases, by_case, strict=True)]
-    levers, sentences = explain.levers(study, line[report], by_case[0][report])
+    paired = list(zip(cases, by_case, strict=True))
+    scene, base = line[report], by_case[0][report]
+    cheaper = price_and_sell(scene, questions.cut_of(study, scene, questions.CUT), start=base.equilibrium.price)
+    what_if = Case("", f"the {questions.CUT_WORDS}", "what-if", {})
+    levers, sentences = explain.levers(study, scene, base, cheaper)
+    joint = [case for case in cases if not case.merged][-1]
+    parity = questions.parity(study, paired)
+    sentences += explain.reaches_buyers(study, at_report)
+    sentences += questions.parity_words(parity, joint.rung)
+    tell("asking the other regions", 0.9)
+    away, exports, told = export_tables(study, calibrated.home, cases, draws=draws)
+    sentences += told
+    convergence.append(_no_better_price(base))
     tell("done", 1.0)
     return MarketOutcome(
         outcome=outcome,
@@ -83,13 +98,22 @@ def predict(
         moments=calibrated.moments,
         elasticities=explain.elasticities(calibrated),
         convergence=pl.DataFrame(convergence, infer_schema_length=None).drop("note"),
-        history=ev_history(calibrated.home.country),
+        history=_histories(calibrated.home.country),
         messages=(*calibrated.messages, *messages, *explain.words(summary, line[report].year), *sentences),
-        walk=explain.walk(study, at_report),
-        diversion=explain.diversion(at_report),
+        walk=explain.walk(study, [*at_report, (what_if, cheaper)]),
+        diversion=explain.diversion([*at_report, (what_if, cheaper)]),
         levers=levers,
         policy_step=explain.policy_step(calibrated),
-        stock=explain.stock_table(list(zip(cases, by_case, strict=True)), calibrated.home.country),
+        stock=explain.stock_table(paired, calibrated.home.country),
+        more={
+            "market_conduct": questions.conduct(study, scene, base, None if joint.rung == ALONE else joint),
+            "market_parity": parity,
+            "market_break_even": questions.break_even(study, plans, paired),
+            "market_incidence": questions.incidence(scene, base),
+            "market_pass_through": questions.pass_through(study, scene, base, cheaper),
+            "market_regions": away,
+            "market_exports": exports,
+        },
     )
 
 
@@ -146,6 +170,25 @@ def _convergence(case: Case, responses: list[Response]) -> dict[str, object]:
     }
 
 
+def _histories(country: str) -> pl.DataFrame:
+    """EV shares of the past: of the home market and of the regions beside it."""
+    away = [region.history for region in regions() if country not in region.covers]
+    return pl.concat([ev_history(name) for name in dict.fromkeys([country, *away])])
+
+
+def _no_better_price(base: Response) -> dict[str, object]:
+    """Could a maker gain by moving one price alone? residual: the largest relative gain of profit."""
+    central = replace(base.scene, demand=base.scene.demand.part(slice(0, 1)), scale=base.scene.scale[:1])
+    gain = float(price_and_sell(central).equilibrium.gain_from_deviating().max())
+    return {
+        "case": "baseline of the report year, gain of a maker that moves one price alone",
+        "residual": gain,
+        "iterations": 0,
+        "converged": gain <= 1e-9,
+        "note": "",
+    }
+
+
 def _from_other_starts(scene: Scene) -> dict[str, object]:
     """Do three starts (observed prices, cost, twice the prices) lead to the same prices? residual: largest gap."""
     central = slice(0, 1)
@@ -165,13 +208,6 @@ def _from_other_starts(scene: Scene) -> dict[str, object]:
 def _report_index(study: Study, line: list[Scene]) -> int:
     years = [scene.year for scene in line]
     return years.index(study.settings.report_year) if study.settings.report_year in years else len(years) - 1
-
-
-def band(values: Array) -> tuple[float, float]:
-    """10 % and 90 % of the draws (first row: the most likely parameters, left out where there are others)."""
-    sample = values[1:] if len(values) > 1 else values
-    low, high = np.quantile(sample, [0.1, 0.9])
-    return float(low), float(high)
 
 
 def _keys(case: Case, year: int, region: str) -> dict[str, object]:

@@ -48,9 +48,10 @@ class Parameter:
         return float(self.unbounded(self.high) - self.unbounded(self.low)) / (2 * _P90)
 
 
-def _rows(name: str) -> list[dict[str, str]]:
+@cache
+def _rows(name: str) -> tuple[dict[str, str], ...]:
     text = resources.files("teikei").joinpath("data", "market", name).read_text("utf-8")
-    return list(csv.DictReader(text.splitlines()))
+    return tuple(csv.DictReader(text.splitlines()))
 
 
 @cache
@@ -79,9 +80,9 @@ def vat_rate(country: str) -> float:
     return rates[country]
 
 
-def ev_history(region: str | None = None) -> pl.DataFrame:
-    """Sales share of plug-in cars: region, year, ev_share, ev_units (IEA Global EV Outlook 2025), one region or all."""
-    table = pl.DataFrame(
+@cache
+def _history() -> pl.DataFrame:
+    return pl.DataFrame(
         [
             {
                 "region": row["region"],
@@ -93,9 +94,14 @@ def ev_history(region: str | None = None) -> pl.DataFrame:
         ],
         schema={"region": pl.String, "year": pl.Int64, "ev_share": pl.Float64, "ev_units": pl.Float64},
     )
-    return table if region is None else table.filter(pl.col("region") == region)
 
 
+def ev_history(region: str | None = None) -> pl.DataFrame:
+    """Sales share of plug-in cars: region, year, ev_share, ev_units (IEA Global EV Outlook 2025), one region or all."""
+    return _history() if region is None else _history().filter(pl.col("region") == region)
+
+
+@cache
 def public_chargers(region: str) -> dict[int, float]:
     """Public charging points, fast and slow, by year (IEA Global EV Outlook 2025)."""
     found = {}
@@ -105,10 +111,91 @@ def public_chargers(region: str) -> dict[int, float]:
     return found
 
 
-def ev_policy(region: str) -> list[tuple[int, float, float]]:
-    """Changes of policy and supply: (year, subsidy cap in JPY, share of the market opened to electric cars)."""
-    return [
-        (int(row["year"]), float(row["subsidy_cap_jpy"]), float(row["opened_segment_share"]))
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """What holds from ``year`` on, as known at the end of ``announced``.
+
+    subsidy in USD for the longest range; opened: share of the market in which electric cars are on sale that had none
+    before (kei cars in Japan).
+    """
+
+    year: int
+    announced: int
+    subsidy_usd: float
+    opened: float
+
+
+_PER_USD = {"JPY": 150.0, "CNY": 6.8}  # rounded, constant: real changes of a subsidy matter, not exchange rates
+
+
+@cache
+def ev_policy(region: str) -> tuple[PolicyRow, ...]:
+    """Changes of policy and supply of a region, in the order of the file."""
+    return tuple(
+        PolicyRow(
+            int(row["year"]),
+            int(row["announced"]),
+            float(row["subsidy"]) / _PER_USD[row["currency"]],
+            float(row["opened_segment_share"]),
+        )
         for row in _rows("ev_policy.csv")
         if row["region"] == region
-    ]
+    )
+
+
+def observed(experiment: str) -> list[dict[str, str]]:
+    """What was observed in a natural experiment: item, value, unit, source."""
+    return [row for row in _rows("natural_experiments.csv") if row["experiment"] == experiment]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A market known as an aggregate. Prices in JPY with taxes; ``covers``: sales regions of studies that belong to it.
+
+    history: region of the EV history; known_to, known_share: its last year; makers: equal makers that a composite
+    stands for; new_cars: cars sold a year.
+    """
+
+    region: str
+    title: str
+    covers: tuple[str, ...]
+    history: str
+    new_cars: float
+    bev_price: float
+    combustion_price: float
+    makers: int
+    known_to: int
+    known_share: float
+
+
+_JPY_PER = {"EUR": 175.0, "USD": 150.0}
+
+
+@cache
+def regions() -> tuple[Region, ...]:
+    """Aggregates of the markets that are not the home market (``data/market/regions.csv``)."""
+    found = []
+    for row in _rows("regions.csv"):
+        share = dict(ev_history(row["history"]).select("year", "ev_share").iter_rows())
+        rate = _JPY_PER[row["currency"]]
+        found.append(
+            Region(
+                row["region"],
+                row["title"],
+                tuple(row["covers"].split()),
+                row["history"],
+                float(row["new_cars"]),
+                rate * float(row["bev_price"]),
+                rate * float(row["combustion_price"]),
+                int(row["makers"]),
+                max(share),
+                share[max(share)],
+            )
+        )
+    return tuple(found)
+
+
+def segment_price(segment: str) -> float:
+    """Price in JPY of an electric car of a segment, where the study has none; the largest known where it is unknown."""
+    prices = {row["segment"]: float(row["price_jpy"]) for row in _rows("segment_prices.csv")}
+    return prices.get(segment, prices["C-SUV"])

@@ -53,6 +53,7 @@ def price_and_sell(
     cost_change: Mapping[str, float] | None = None,
     *,
     merged: tuple[str, ...] = (),
+    conduct: float = 1.0,
     draws: slice | None = None,
     start: Array | None = None,
 ) -> Response:
@@ -60,7 +61,8 @@ def price_and_sell(
 
     market: a calibrated market (its own year) or the scene of a year · cost_change: study currency per car before VAT,
     by programme or by product, negative for a saving (development cost never belongs here) · merged: makers that set
-    prices together (the contrast; joint procurement changes cost, not ownership) · draws: which draws, default all ·
+    prices together (the contrast; joint procurement changes cost, not ownership) · conduct: the weight each of them
+    gives to the others' profit, 1 a merger · draws: which draws, default all ·
     start: producer prices (D, J) to start from.
 
     Costs are held above a tenth of a percent of their old value: ``Response.held`` says where. Raises
@@ -77,16 +79,17 @@ def price_and_sell(
     )
     wanted, least = demand.cost + change, _LEAST_COST * np.abs(demand.cost)
     cost = np.maximum(wanted, least)
+    begin = np.broadcast_to(home.price / (1 + home.vat), cost.shape) if start is None else start
     found = equilibrium(
         cost,
         scene.utility[rows],
         demand.slope * (1 + home.vat),
         demand.weight,
-        home.ownership(merged),
+        home.ownership(merged, conduct),
         nest=home.nest,
         nest_parameter=demand.nest_parameter,
         price_scale=scene.scale[rows],
-        start=np.broadcast_to(home.price / (1 + home.vat), cost.shape) if start is None else start,
+        start=np.maximum(begin + change, cost),  # most of a change of cost reaches the price
     )
     units = found.share * demand.buyers_total[:, None]
     return Response(

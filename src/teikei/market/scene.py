@@ -9,12 +9,13 @@ the plan.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from teikei.market.adoption import Drift, damped_years, drift
+from teikei.market.adoption import TREND_WEIGHT, Drift, beyond_the_market, damped_years, drift, spread_normal
 from teikei.market.calibrate import DEMAND, Calibrated, Demand, price_scale, types_of
 from teikei.market.demand import derive
 from teikei.market.home import MILLION, RANGE_KM, HomeMarket
@@ -52,7 +53,7 @@ class Scene:
     scale: Array
     charging_elasticity: Array = field(default_factory=lambda: np.zeros(0))
 
-    @property
+    @cached_property
     def utility(self) -> Array:
         """Utility (D, J, I) before the list price, subsidy and tax of the year included."""
         wedge = self.scale * self.home.wedge(self.year)
@@ -235,11 +236,11 @@ def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None
     drawn = dynamic_draws(count)
     generator = np.random.default_rng((*_SEED, 1))
     past = drift(home.country, home.year)
-    shock = past.shock * generator.standard_normal((end - home.year + 1, count))
-    own = np.asarray(past.mean + past.spread * generator.standard_normal(count), dtype=np.float64)
-    shock[0], shock[:, 0], own[0] = 0.0, 0.0, past.mean
-    walk = shock.cumsum(axis=0)
-    walk[1:] += own * damped_years(end - home.year)[:, None]
+    noise = spread_normal(generator, count, end - home.year + 1).T
+    walk = np.zeros((end - home.year + 1, count))
+    walk[1:] = past.shock * noise[1:].cumsum(axis=0)
+    walk[1:] += beyond_the_market(home.country, home.year, end - home.year)[:, None]
+    walk[1:] += past.spread * noise[0] * damped_years(end - home.year)[:, None]
     messages += _assumed(study, home, past)
     newcomer = generator.standard_normal((count, products))
     newcomer[0] = 0.0
@@ -282,7 +283,9 @@ def _assumed(study: Study, home: HomeMarket, past: Drift) -> list[str]:
         )
     found.append(
         f"appeal of plug-ins starts with a drift of {100 * past.mean:+.0f} % a year that prices, packs, chargers, "
-        f"consideration and models do not explain, fading, and yearly shocks of {100 * past.shock:.0f} %: {origin}"
+        f"consideration and models do not explain, fading, and yearly shocks of {100 * past.shock:.0f} %: {origin}; "
+        f"packs, chargers and consideration count with {100 * TREND_WEIGHT:.0f} % of what parameters from elsewhere "
+        "say, as forecasts of eight markets ask for"
     )
     return [message for message in found if message]
 
@@ -365,6 +368,13 @@ def _move(
         per_km = home.battery_kwh[j] / home.range_km[j]
         cost += drawn["pack_price"] / MILLION * per_km * (target - home.range_km[j])
     return True
+
+
+def only(scene: Scene, keep: IntArray) -> Scene:
+    """The scene with some of its products, by their places."""
+    demand = scene.demand
+    fewer = replace(demand, taste=demand.taste[:, keep], mean=demand.mean[:, keep], cost=demand.cost[:, keep])
+    return replace(scene, home=_only(scene.home, keep), demand=fewer, scale=scene.scale[:, keep])
 
 
 def _only(home: HomeMarket, keep: IntArray) -> HomeMarket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,3 +49,4 @@ class MarketOutcome:
     levers: pl.DataFrame = field(default_factory=pl.DataFrame)
     policy_step: pl.DataFrame = field(default_factory=pl.DataFrame)
     stock: pl.DataFrame = field(default_factory=pl.DataFrame)
+    more: Mapping[str, pl.DataFrame] = field(default_factory=dict)

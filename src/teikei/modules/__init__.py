@@ -1,10 +1,11 @@
 """Which e-axles, inverters, packs, chargers and platforms exist or could be designed; what do they weigh, lose, cost?
 
 ``catalogue(study)`` fills in every rating, mass and curve price by a named law, and lists the candidate configurations
-of every car.
+of every car; ``family_grid`` makes new members of an e-axle family to put into its modules table.
 """
 
 from teikei.modules.catalogue import catalogue
+from teikei.modules.scaling import Scaling, family_grid, scaled
 from teikei.modules.types import Catalogue, EAxle, LossTable, Pack
 
-__all__ = ["Catalogue", "EAxle", "LossTable", "Pack", "catalogue"]
+__all__ = ["Catalogue", "EAxle", "LossTable", "Pack", "Scaling", "catalogue", "family_grid", "scaled"]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
-from teikei.modules.losses import drive_coefficients, loss_table
+from teikei.modules.losses import MACHINE_BASE_SPEED_RADPS, drive_coefficients, loss_table, machine_power_w
 from teikei.modules.types import Array, EAxle
 
 CONTINUOUS_POWER_SHARE: Final = 0.5  # of peak, where the study gives none (assumption, 0.4 to 0.6)
 CONTINUOUS_TORQUE_SHARE: Final = 0.45  # of peak (assumption, 0.35 to 0.55)
-DEFAULT_BASE_SPEED_RADPS: Final = 440.0  # 4,200 rpm: torque where the study gives power only (assumption)
 DEFAULT_GEAR_RATIO: Final = 9.5
 DEFAULT_MAX_SPEED_RPM: Final = 13_000.0
 DEFAULT_VOLTAGE_V: Final = 350.0
@@ -19,8 +19,18 @@ GEAR_EFFICIENCY: Final = 0.97  # two helical stages and differential, per power 
 ROTOR_INERTIA_KGM2_PER_NM: Final = 1.5e-4  # assumption: 0.042 kg m2 for a 280 Nm machine
 
 
-def build_e_axle(row: dict[str, Any], mass_kg: float) -> tuple[EAxle, list[str]]:
-    """An e-axle from a row of the modules table (peak power required) and notes on what was filled in."""
+def peak_torque_nm(row: Mapping[str, Any]) -> float:
+    """Peak torque of a row of the modules table; peak power at 4,200 rpm (assumption) where the study gives none."""
+    if row["peak_torque_nm"] is not None:
+        return float(row["peak_torque_nm"])
+    return float(row["peak_power_kw"]) * 1000.0 / MACHINE_BASE_SPEED_RADPS
+
+
+def build_e_axle(row: Mapping[str, Any], mass_kg: float, *, family_size_w: float = 0.0) -> tuple[EAxle, list[str]]:
+    """An e-axle from a row of the modules table (peak power required) and notes on what was filled in.
+
+    family_size_w: machine size of the largest member of its family, whose cross-section it shares.
+    """
     notes: list[str] = []
 
     def filled(column: str, fallback: float, law: str) -> float:
@@ -30,18 +40,21 @@ def build_e_axle(row: dict[str, Any], mass_kg: float) -> tuple[EAxle, list[str]]
         return fallback
 
     peak_power_kw = float(row["peak_power_kw"])
-    peak_torque_nm = filled(
-        "peak_torque_nm", peak_power_kw * 1000 / DEFAULT_BASE_SPEED_RADPS, "peak power at 4,200 rpm"
-    )
+    torque_nm = filled("peak_torque_nm", peak_torque_nm(row), "peak power at 4,200 rpm")
     gear_ratio = filled("gear_ratio", DEFAULT_GEAR_RATIO, "9.5 (assumption)")
     max_speed_rpm = filled("max_speed_rpm", DEFAULT_MAX_SPEED_RPM, "13,000 rpm (assumption)")
     voltage_v = filled("voltage_nominal_v", DEFAULT_VOLTAGE_V, "350 V (assumption)")
     voltage_min_v = filled("voltage_min_v", 0.75 * voltage_v, "0.75 of nominal (assumption)")
     continuous_kw = filled("continuous_power_kw", CONTINUOUS_POWER_SHARE * peak_power_kw, "half of peak (assumption)")
     continuous_nm = filled(
-        "continuous_torque_nm", CONTINUOUS_TORQUE_SHARE * peak_torque_nm, "0.45 of peak torque (assumption)"
+        "continuous_torque_nm", CONTINUOUS_TORQUE_SHARE * torque_nm, "0.45 of peak torque (assumption)"
     )
-    coefficients = drive_coefficients(row["motor_type"] or "pm", row["inverter_switch"] or "si")
+    size_w = machine_power_w(torque_nm, peak_power_kw * 1000.0)
+    coefficients = drive_coefficients(
+        row["motor_type"] or "pm",
+        row["inverter_switch"] or "si",
+        max(size_w, family_size_w),
+    )
     if row["inverter_switch"] == "sic":
         notes.append("SiC inverter loss: assumption, no measured source")
     max_speed_radps = max_speed_rpm * np.pi / 30.0
@@ -49,8 +62,8 @@ def build_e_axle(row: dict[str, Any], mass_kg: float) -> tuple[EAxle, list[str]]
         EAxle(
             module=row["module"],
             family=row["family"],
-            peak_torque_nm=peak_torque_nm,
-            continuous_torque_nm=min(continuous_nm, peak_torque_nm),
+            peak_torque_nm=torque_nm,
+            continuous_torque_nm=min(continuous_nm, torque_nm),
             peak_power_w=peak_power_kw * 1000.0,
             continuous_power_w=min(continuous_kw, peak_power_kw) * 1000.0,
             gear_ratio=gear_ratio,
@@ -59,12 +72,15 @@ def build_e_axle(row: dict[str, Any], mass_kg: float) -> tuple[EAxle, list[str]]
             voltage_v=voltage_v,
             voltage_min_v=voltage_min_v,
             mass_kg=mass_kg,
-            rotor_inertia_kgm2=ROTOR_INERTIA_KGM2_PER_NM * peak_torque_nm,
+            rotor_inertia_kgm2=ROTOR_INERTIA_KGM2_PER_NM * torque_nm,
+            machine_power_w=size_w,
+            coefficients=coefficients,
             loss=loss_table(
                 coefficients,
-                peak_torque_nm=peak_torque_nm,
-                peak_power_w=peak_power_kw * 1000.0,
+                peak_torque_nm=torque_nm,
+                peak_power_w=size_w,
                 max_speed_radps=max_speed_radps,
+                voltage_v=voltage_v,
             ),
         ),
         notes,

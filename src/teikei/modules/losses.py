@@ -12,32 +12,22 @@ All coefficients are >= 0, so a loss is never negative and no efficiency exceeds
 excited machine can drop its flux: its no-torque terms (c_w, c_ww, b_fw) are scaled down and its linear term is larger
 (the flux that minimises copper plus rotor loss gives a loss proportional to torque; Bose, Modern Power Electronics and
 AC Drives, ch. 8).
+
+Size. The ratings that the equation is stated in are those of the *machine*: its torque, and its power or torque times
+``MACHINE_BASE_SPEED_RADPS`` if that is more. A machine whose power is held down by its inverter or by a rule (47 kW of
+a kei car) has the copper and iron of its torque. Machines of like shape grow as torque ~ length^4 and loss ~ length^3
+at equal current and flux density, so that loss over power falls with size^(-1/4) (Pyrhönen, Jokinen and Hrabovcová,
+Design of Rotating Electrical Machines; the limit efficiencies of IEC 60034-30-1 give -0.27 between 11 and 160 kW,
+tested). Within a family only the length changes: all members have the factor of the largest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from teikei.modules.types import Array, LossTable
-
-
-@dataclass(frozen=True)
-class LossCoefficients:
-    """Per-unit loss coefficients of one kind of drive (the module's equation); ``source`` says where they are from."""
-
-    constant: float
-    speed: float
-    speed_squared: float
-    torque: float
-    torque_speed: float
-    torque_squared: float
-    torque_squared_speed: float
-    flux_weakening: float
-    source: str
-
+from teikei.modules.types import Array, LossCoefficients, LossTable
 
 TERMS: Final = (
     "constant",
@@ -49,6 +39,12 @@ TERMS: Final = (
     "torque_squared_speed",
     "flux_weakening",
 )
+
+MACHINE_BASE_SPEED_RADPS: Final = 440.0  # 4,200 rpm: speed at which a machine of today reaches its power at full torque
+REFERENCE_MACHINE_W: Final = 150e3  # size to which PM_MOTOR belongs: a main drive of today (assumption, 120 to 200 kW)
+SIZE_EXPONENT: Final = -0.25
+SIZE_RANGE_W: Final = (20e3, 400e3)
+VOLTAGE_RATIOS: Final = (0.6, 0.75, 0.9, 1.0, 1.1, 1.25)
 
 PM_MOTOR = LossCoefficients(
     constant=0.0010,
@@ -63,22 +59,35 @@ PM_MOTOR = LossCoefficients(
 )
 
 
-def drive_coefficients(motor_type: str, inverter_switch: str) -> LossCoefficients:
-    """Coefficients of a machine (pm, induction, eesm) with a Si or SiC inverter."""
-    motor = PM_MOTOR
+def machine_power_w(peak_torque_nm: float, peak_power_w: float) -> float:
+    """Size of a machine, W: its power, or its torque at the usual base speed where inverter or rule hold power down."""
+    return max(peak_power_w, peak_torque_nm * MACHINE_BASE_SPEED_RADPS)
+
+
+def size_factor(size_w: float) -> float:
+    """Loss over power of a machine against that of ``REFERENCE_MACHINE_W``: (size / reference)^(-1/4)."""
+    return float((size_w / REFERENCE_MACHINE_W) ** SIZE_EXPONENT)
+
+
+def drive_coefficients(motor_type: str, inverter_switch: str, size_w: float = REFERENCE_MACHINE_W) -> LossCoefficients:
+    """Coefficients of a machine (pm, induction, eesm) of a size with a Si or SiC inverter.
+
+    The inverter's terms go with current and do not depend on the size of the machine.
+    """
+    motor, size = PM_MOTOR, size_factor(size_w)
     no_load, linear, copper = {"pm": (1.0, 0.0, 1.0), "induction": (0.35, 0.020, 1.25), "eesm": (0.35, 0.012, 1.15)}[
         motor_type
     ]
     conduction, switching = {"si": (0.008, 0.010), "sic": (0.002, 0.0025)}[inverter_switch]
     return LossCoefficients(
         constant=motor.constant,
-        speed=motor.speed * no_load,
-        speed_squared=motor.speed_squared * no_load,
-        torque=motor.torque + linear + conduction + switching,
-        torque_speed=motor.torque_speed,
-        torque_squared=motor.torque_squared * copper + 0.006,
-        torque_squared_speed=motor.torque_squared_speed,
-        flux_weakening=motor.flux_weakening * no_load,
+        speed=motor.speed * no_load * size,
+        speed_squared=motor.speed_squared * no_load * size,
+        torque=(motor.torque + linear) * size + conduction + switching,
+        torque_speed=motor.torque_speed * size,
+        torque_squared=motor.torque_squared * copper * size + 0.006,
+        torque_squared_speed=motor.torque_squared_speed * size,
+        flux_weakening=motor.flux_weakening * no_load * size,
         source=motor.source,
     )
 
@@ -148,19 +157,22 @@ def loss_table(
     peak_torque_nm: float,
     peak_power_w: float,
     max_speed_radps: float,
-    voltage_ratio: float = 1.0,
+    voltage_v: float,
     speed_points: int = 41,
     torque_points: int = 81,
 ) -> LossTable:
-    """The loss on a grid: speed 0 to maximum, torque symmetric about 0 (an odd number of points: 0 is a node)."""
+    """The loss on a grid: voltage about the nominal, speed 0 to maximum, torque symmetric about 0 (0 is a node)."""
     speed = np.linspace(0.0, max_speed_radps, speed_points)
     torque = np.linspace(-peak_torque_nm, peak_torque_nm, torque_points)
-    loss = loss_w(
-        coefficients,
-        torque[None, :],
-        speed[:, None],
-        peak_torque_nm=peak_torque_nm,
-        peak_power_w=peak_power_w,
-        voltage_ratio=voltage_ratio,
-    )
-    return LossTable(speed_radps=speed, torque_nm=torque, loss_w=loss)
+    loss = [
+        loss_w(
+            coefficients,
+            torque[None, :],
+            speed[:, None],
+            peak_torque_nm=peak_torque_nm,
+            peak_power_w=peak_power_w,
+            voltage_ratio=ratio,
+        )
+        for ratio in VOLTAGE_RATIOS
+    ]
+    return LossTable(np.array(VOLTAGE_RATIOS) * voltage_v, speed, torque, np.stack(loss))

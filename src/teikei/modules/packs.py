@@ -7,6 +7,7 @@ resistance times capacity (same electrode, other area). LFP and everything below
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from teikei.modules.types import Array, Pack
 from teikei.units import J_PER_KWH
 
 LEAF_CELL_CAPACITY_AH: Final = 31.4
+MEASURED_CELL_C: Final = (10.0, 40.0)
 SOC_GRID: Final = np.linspace(0.0, 1.0, 21)
 CELL_NOMINAL_V: Final = {"nmc": 3.75, "lfp": 3.22, "other": 3.75}
 CELL_LIMITS_V: Final = {"nmc": (2.8, 4.2), "lfp": (2.5, 3.65), "other": (2.8, 4.2)}
@@ -26,10 +28,12 @@ LFP_RESISTANCE_FACTOR: Final = 1.1  # resistance x capacity against the Leaf cel
 PULSE_RATE_PER_H: Final = {"nmc": 6.0, "lfp": 5.0, "other": 6.0}  # 10 s discharge power / energy; assumption, 4 to 8
 REGEN_RATE_PER_H: Final = {"nmc": 3.0, "lfp": 2.5, "other": 3.0}  # 10 s charge power / energy; assumption, 2 to 4
 DC_CHARGE_RATE_PER_H: Final = 1.3  # peak DC power / gross energy where the study gives none; assumption, 0.8 to 2.2
+DEFAULT_VOLTAGE_V: Final = 350.0  # assumption
 USABLE_SHARE: Final = 0.92  # TUM AuVeCoDe net/gross capacity, where the study gives none
 _CHARGE_SHAPE_SOC: Final = (0.0, 0.1, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 # assumption: plateau, then taper to the cell limit; 10-80 % at 0.79 of the peak (Leaf 0.60, Ariya 0.84 by their makers)
 _CHARGE_SHAPE: Final = (0.85, 1.0, 1.0, 0.85, 0.72, 0.60, 0.48, 0.28, 0.10)
+COLD_CHARGE_FACTOR: Final = {"nmc": 0.35, "lfp": 0.20, "other": 0.35}  # of the 10 s charge power at -10 °C; assumption
 COLD_CHEMISTRY_FACTOR: Final = {"nmc": 0.85, "lfp": 0.70, "other": 0.85}  # of the pulse rate at -10 °C; assumption
 
 
@@ -73,6 +77,12 @@ def cell_curves(chemistry: str, temperature_c: float) -> tuple[Array, Array]:
     return ocv, ohm * LEAF_CELL_CAPACITY_AH
 
 
+def series_cells(row: Mapping[str, Any]) -> int:
+    """Cells in series of a row of the modules table; nominal voltage (350 V) over the cell's where it gives none."""
+    nominal_v = row["voltage_nominal_v"] or DEFAULT_VOLTAGE_V
+    return int(row["series_cells"] or round(nominal_v / CELL_NOMINAL_V[row["chemistry"] or "nmc"]))
+
+
 def build_pack(row: dict[str, Any], mass_kg: float) -> tuple[Pack, list[str]]:
     """A pack from a row of the modules table with gross energy; and notes on what was filled in.
 
@@ -85,8 +95,7 @@ def build_pack(row: dict[str, Any], mass_kg: float) -> tuple[Pack, list[str]]:
     if usable_kwh is None:
         usable_kwh = USABLE_SHARE * gross_kwh
         notes.append("usable energy: 0.92 of gross (TUM AuVeCoDe)")
-    nominal_v = row["voltage_nominal_v"] or 350.0
-    series = row["series_cells"] or round(nominal_v / CELL_NOMINAL_V[chemistry])
+    series = series_cells(row)
     ocv, ohm_ah = cell_curves(chemistry, 25.0)
     mean_v = float(np.mean(ocv[1:]))
     capacity_ah = gross_kwh * 1000.0 / (series * mean_v)
@@ -119,10 +128,16 @@ def build_pack(row: dict[str, Any], mass_kg: float) -> tuple[Pack, list[str]]:
             peak_charge_power_w=REGEN_RATE_PER_H[chemistry] * gross_kwh * 1000.0,
             dc_charge_power_w=np.interp(SOC_GRID, _CHARGE_SHAPE_SOC, _CHARGE_SHAPE) * float(dc_peak_kw) * 1000.0,
             cold_power_factor=COLD_CHEMISTRY_FACTOR[chemistry],
+            cold_charge_factor=COLD_CHARGE_FACTOR[chemistry],
             cold_resistance_factor=float(cold_ohm_ah[middle] / ohm_ah[middle]),
         ),
         notes,
     )
+
+
+def cold_share(temperature_c: float) -> float:
+    """Exponent of the factors that hold at -10 °C: 0 from 25 °C up, 1 at -10 °C, at most 1.5 (log-linear between)."""
+    return min(max((25.0 - temperature_c) / 35.0, 0.0), 1.5)
 
 
 def discharge_power_limit_w(

@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from math import pi, sqrt
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
-from teikei.modules.packs import CELL_NOMINAL_V, discharge_power_limit_w
-from teikei.modules.types import EAxle, Pack
+from teikei.modules.losses import TERMS
+from teikei.modules.packs import CELL_NOMINAL_V, discharge_power_limit_w, series_cells
+from teikei.modules.types import EAxle, LossCoefficients, Pack
 
 STATOR_LITRES_BASE: Final = 3.0806  # TUM AuVeCoDe, unfiltered: 3.0806 + 0.045335 P (87–165 kW, R² 0.20)
 STATOR_LITRES_PER_KW: Final = 0.045335
@@ -29,6 +31,9 @@ REFERENCE_TURNS: Final = 8
 POWER_FACTOR: Final = 0.85
 MODULATION: Final = 0.95  # of the largest sine that the DC voltage gives
 GEAR_TORQUE_RESERVE: Final = 1.3
+WINDING: Final = "distributed, short-pitched hairpin, star"  # of traction machines today (assumption)
+POWER_SOCS: Final = (0.2, 0.5, 0.8)
+CURVE_SOCS: Final = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9)
 MAGNET_KG_PER_NM: Final = 0.0062
 PEAK_DURATION_S: Final = 20.0
 COOLANT_L_PER_MIN_PER_KW: Final = 0.12  # of continuous power
@@ -49,6 +54,7 @@ COLUMNS: Final[dict[str, Any]] = {
     "lamination_diameter_mm": pl.Float64,
     "stack_length_mm": pl.Float64,
     "turns_per_phase": pl.Int64,
+    "winding": pl.String,
     "pole_pairs": pl.Int64,
     "gear_torque_limit_nm": pl.Float64,
     "phase_current_peak_a": pl.Float64,
@@ -59,16 +65,24 @@ COLUMNS: Final[dict[str, Any]] = {
     "coolant_flow_l_per_min": pl.Float64,
     "coolant_inlet_c": pl.Float64,
     "magnet_mass_kg": pl.Float64,
+    "loss_map": pl.String,
     "cell_capacity_ah": pl.Float64,
     "power_10_s_25c_kw": pl.Float64,
     "power_10_s_minus_10c_kw": pl.Float64,
+    "power_10_s_by_charge": pl.String,
+    "charge_curve": pl.String,
     "volume_l": pl.Float64,
     "envelope_x_mm": pl.Float64,
     "envelope_y_mm": pl.Float64,
     "envelope_z_mm": pl.Float64,
     "interfaces": pl.String,
     "carried_over": pl.String,
+    "family_nre": pl.Float64,
+    "family_tooling": pl.Float64,
+    "application_nre": pl.Float64,
+    "application_tooling": pl.Float64,
 }
+"""nre and tooling of the variant itself are columns of the modules table."""
 
 
 def family_lamination_mm(members: Sequence[tuple[EAxle, str]]) -> tuple[float, float]:
@@ -96,6 +110,7 @@ def e_axle_fields(e_axle: EAxle, row: Mapping[str, Any], members: Sequence[tuple
         "lamination_diameter_mm": diameter,
         "stack_length_mm": stack,
         "turns_per_phase": max(round(REFERENCE_TURNS * largest / e_axle.peak_torque_nm * e_axle.voltage_v / 350.0), 1),
+        "winding": WINDING,
         "pole_pairs": POLE_PAIRS,
         "gear_torque_limit_nm": GEAR_TORQUE_RESERVE * e_axle.peak_torque_nm * e_axle.gear_ratio,
         "phase_current_peak_a": peak_current,
@@ -107,6 +122,7 @@ def e_axle_fields(e_axle: EAxle, row: Mapping[str, Any], members: Sequence[tuple
         "coolant_flow_l_per_min": max(6.0, COOLANT_L_PER_MIN_PER_KW * e_axle.continuous_power_w / 1000.0),
         "coolant_inlet_c": COOLANT_INLET_C,
         "magnet_mass_kg": MAGNET_KG_PER_NM * e_axle.peak_torque_nm if row["motor_type"] == "pm" else 0.0,
+        "loss_map": loss_map_text(e_axle.coefficients, e_axle.machine_power_w, e_axle.peak_torque_nm),
         "envelope_x_mm": outer + 120.0,
         "envelope_y_mm": stack + HOUSING_LENGTH_MM + GEARBOX_LENGTH_MM,
         "envelope_z_mm": outer + INVERTER_HEIGHT_MM,
@@ -118,7 +134,7 @@ def e_axle_fields(e_axle: EAxle, row: Mapping[str, Any], members: Sequence[tuple
 def pack_fields(pack: Pack, row: Mapping[str, Any]) -> dict[str, Any]:
     """Design fields of one pack."""
     gross_kwh = pack.gross_energy_j / 3.6e6
-    series = row["series_cells"] or round((row["voltage_nominal_v"] or 350.0) / CELL_NOMINAL_V[pack.chemistry])
+    series = series_cells(row)
     parallel = row["parallel_cells"] or 1
     volume = gross_kwh / PACK_KWH_PER_LITRE[pack.chemistry]
     width = PACK_WIDTH_MM[gross_kwh < 35.0]
@@ -129,6 +145,10 @@ def pack_fields(pack: Pack, row: Mapping[str, Any]) -> dict[str, Any]:
         "cell_capacity_ah": gross_kwh * 1000.0 / (series * CELL_NOMINAL_V[pack.chemistry] * parallel),
         "power_10_s_25c_kw": discharge_power_limit_w(pack, 0.5) / 1000.0,
         "power_10_s_minus_10c_kw": cold / 1000.0,
+        "power_10_s_by_charge": _power_text(pack),
+        "charge_curve": "; ".join(
+            f"{100 * soc:.0f} %: {np.interp(soc, pack.soc, pack.dc_charge_power_w) / 1000:.1f} kW" for soc in CURVE_SOCS
+        ),
         "volume_l": volume,
         "envelope_x_mm": volume * 1e6 / (width * PACK_HEIGHT_MM),
         "envelope_y_mm": width,
@@ -136,6 +156,26 @@ def pack_fields(pack: Pack, row: Mapping[str, Any]) -> dict[str, Any]:
         "interfaces": PACK_INTERFACES,
         "carried_over": _carried_over(row),
     }
+
+
+def loss_map_text(coefficients: LossCoefficients, machine_power_w: float, peak_torque_nm: float) -> str:
+    """The loss map as the equation of ``modules.losses`` with its ratings and coefficients: exact, and short."""
+    terms = "; ".join(f"{name} {getattr(coefficients, name):.6g}" for name in TERMS)
+    return f"equation of docs/maths/modules.md with P = {machine_power_w:.6g} W, T = {peak_torque_nm:.6g} Nm; {terms}"
+
+
+def _power_text(pack: Pack) -> str:
+    """Ten-second discharge power at three states of charge, at 25 and -10 °C."""
+
+    def at(soc: float, cold: bool) -> float:
+        factors = (pack.cold_resistance_factor, pack.cold_power_factor) if cold else (1.0, 1.0)
+        return discharge_power_limit_w(pack, soc, resistance_factor=factors[0], rate_factor=factors[1]) / 1000.0
+
+    rows = [
+        f"{title}: " + ", ".join(f"{at(soc, cold):.0f} kW at {100 * soc:.0f} %" for soc in POWER_SOCS)
+        for title, cold in (("25 °C", False), ("-10 °C", True))
+    ]
+    return "; ".join(rows)
 
 
 def _carried_over(row: Mapping[str, Any]) -> str:

@@ -13,15 +13,39 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class LossTable:
-    """Loss of motor and inverter together, W, over motor speed and torque at one DC voltage.
+class LossCoefficients:
+    """Per-unit loss coefficients of one kind of drive (equation in ``losses``); ``source`` says where they are from."""
 
-    speed_radps (S,), torque_nm (T,) ascending and symmetric about 0, loss_w (S, T) >= 0.
+    constant: float
+    speed: float
+    speed_squared: float
+    torque: float
+    torque_speed: float
+    torque_squared: float
+    torque_squared_speed: float
+    flux_weakening: float
+    source: str
+
+
+@dataclass(frozen=True)
+class LossTable:
+    """Loss of motor and inverter together, W, over DC voltage, motor speed and torque.
+
+    voltage_v (U,) ascending, speed_radps (S,) from 0, torque_nm (T,) ascending and symmetric about 0, both uniform;
+    loss_w (U, S, T) >= 0.
     """
 
+    voltage_v: Array
     speed_radps: Array
     torque_nm: Array
     loss_w: Array
+
+    def at(self, voltage_v: float) -> Array:
+        """Loss (S, T), W, at one voltage: linear between the voltages of the table, the ends held beyond them."""
+        place = float(np.interp(voltage_v, self.voltage_v, np.arange(len(self.voltage_v))))
+        low = min(int(place), len(self.voltage_v) - 2)
+        part = place - low
+        return np.asarray((1.0 - part) * self.loss_w[low] + part * self.loss_w[low + 1], dtype=float)
 
 
 @dataclass(frozen=True)
@@ -30,6 +54,7 @@ class EAxle:
 
     peak_power_w and continuous_power_w hold at ``voltage_v``; the torque limit at speed w is
     min(peak_torque_nm, peak_power_w / w). gear_efficiency applies per power flow; zero-torque drag is in the table.
+    coefficients, with machine_power_w and peak_torque_nm, are the equation that the table samples.
     """
 
     module: str
@@ -45,6 +70,8 @@ class EAxle:
     voltage_min_v: float
     mass_kg: float
     rotor_inertia_kgm2: float
+    machine_power_w: float
+    coefficients: LossCoefficients
     loss: LossTable
 
 
@@ -53,7 +80,8 @@ class Pack:
     """One battery pack design. Energies are battery side.
 
     open_circuit_voltage_v and resistance_ohm are functions of state of charge (soc, ascending); charge curve:
-    accepted DC power, W, over state of charge.
+    accepted DC power, W, over state of charge. cold_…: factors at -10 °C on the 10 s discharge and charge power and on
+    the resistance; ``packs.cold_share`` is their exponent at other temperatures.
     """
 
     module: str
@@ -71,6 +99,7 @@ class Pack:
     peak_charge_power_w: float
     dc_charge_power_w: Array
     cold_power_factor: float
+    cold_charge_factor: float
     cold_resistance_factor: float
 
 

@@ -52,17 +52,35 @@ effective:number reached:number unit margin:number requirement version status
 requirement_prices | what giving up one step of a requirement would save | coalition rung programme procedure \
 step saving_alliance:million saving_owner:million
 schedule_milestones | which starts of production are met | coalition rung programme generation due reached \
-late_quarters:number cause
-schedule_summary | how good the schedule found is | coalition rung late_quarters:number late_bound:number status
+late_quarters:number cause chain
+schedule_summary | how good the schedule found is | coalition rung objects:number hours:number \
+engineering_cost:million late_quarters:number late_bound:number cost_bound:million status
+schedule_fixes | what would help a start of production that cannot be met | coalition rung programmes fix detail \
+cost:million late_quarters:number break_even_per_car:number
+schedule_load | how full each company's engineers are | coalition rung company skill quarter hours:number \
+capacity:number
+decision_calendar | the last date to decide and to freeze each development | coalition rung object level programme \
+generation due go_ahead_by freeze_by planned_freeze missed:boolean
 schedule | who develops what and when | coalition rung task object company start end hours:number
 shares | who gets what under each rule | rung rule company kind value:million lower:million upper:million
 core | whether a split gives every group at least what it has alone | rung nonempty:boolean \
 least_core_epsilon:million rule in_core:boolean leaves leaves_by:million certain:boolean
-baselines | how a share moves with the company's claim about its stand-alone cost | rung company rule shift:number
+baselines | how a share moves with the company's claim about its stand-alone cost | rung company rule shift:number \
+claim:million reported:number derived:number assumption:number bought_reported:fraction bought_derived:fraction \
+bought_assumption:fraction
+shares_by_year | who gets what of the saving of each year | rung rule company year:year value:million
+shares_by_lever | who gets what of each lever | rung method rule company lever value:million
+contract_terms | what each company pays and bears under each form of contract | rung form company alone:million \
+attributed:million agreed:million transfer:million outcome:million price_per_car:number fee_per_car:number lead kit
+contract_notes | what the contracts were made from | text
+stress | who is hurt when a partner falls short, leaves, or the world differs | rung case form company \
+planned_gain:million gain:million change:million hurt:boolean exit_payment:million compensation:million basis
 transfers | who pays whom, by year and form of contract | rung form year:year from_company to_company \
 value_nominal:million
 screens | competition-law screens: amber and red lights with the figure behind them | rung screen region year:year \
-figure:number threshold:number light source subject question
+figure:number threshold:number light source subject question band
+law_precedents | cases that an authority let pass, with their figures | case authority year:year \
+selling_share:fraction buying_share:fraction common_cost:fraction conditions answer confidence source
 market_outcome | prices and sales of every model | coalition rung scenario year:year region product company \
 price:number units:number share:fraction lower:fraction upper:fraction
 market_summary | EV share and sales of the alliance and its rivals | coalition rung scenario year:year region \
@@ -91,9 +109,14 @@ sources | where each figure comes from and what kind of evidence it is | table r
 references | publisher, title and date of each source | source publisher title date address confidence note
 evidence | how much of the cost rests on which kind of evidence | item confidence value:million
 business_case | what each company pays by year, alone and together | rung form company year:year cost_alone:million \
-cost_joint:million saving:million
+cost_joint:million saving:million cumulative_at_own_rate:million own_supplier_margin_change:million \
+profit_change:million idle_plant_alone:million idle_plant_joint:million
+switching_costs | what leaving each contract in force costs | programme generation company class module supplier \
+contract_end:number cancellation_cost:million revalidation_cost:million switching_cost:million \
+switching_months:number total:million plan_switches:boolean
+quote_sheet | what to ask suppliers to quote | class module ratings year:year quantity:number
 mandate | what each company can ask for and where it should walk away | rung company baseline:million target:million \
-target_lower:million target_upper:million walk_away:million
+target_lower:million target_upper:million walk_away:million others_walk_away:million
 warnings | what the stages warned of | text
 explanations | odd results explained | text
 """

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from teikei.errors import StudyError
+from teikei.errors import DamagedRunError, StudyError
 from teikei.runs.store import read
 from teikei.runs.types import Run
+from teikei.study.types import Study
 
 _MOST_CELLS = 40
 
@@ -34,7 +35,7 @@ def _against(reference: Run, other: Run) -> str:
 
 def saving_by_rung(run: Run) -> dict[str, float]:
     """Saving of the largest coalition at each rung against its companies' stand-alone cost, million."""
-    costs = run.tables["cost_by_rung"].filter(pl.col("status") != "not evaluated")
+    costs = _table(run, "cost_by_rung").filter(pl.col("status") != "not evaluated")
     if costs.is_empty():
         return {}
     grand = max(costs["coalition"].to_list(), key=lambda name: name.count("+"))
@@ -45,11 +46,22 @@ def saving_by_rung(run: Run) -> dict[str, float]:
 
 def saving_by_lever(run: Run) -> dict[str, float]:
     """Saving by rung and lever (stated order), summed over companies, million."""
-    table = run.tables["savings_by_lever"]
+    table = _table(run, "savings_by_lever")
     if table.is_empty():
         return {}
     sums = table.filter(pl.col("method") == "order").group_by("rung", "lever", maintain_order=True)
     return {f"{rung} / {lever}": value for rung, lever, value in sums.agg(pl.col("value").sum()).iter_rows()}
+
+
+def _table(run: Run, name: str) -> pl.DataFrame:
+    """A table of a run. Raises DamagedRunError where an older version did not store it."""
+    if name not in run.tables:
+        version = run.meta.get("versions", {}).get("teikei", "an older version")
+        raise DamagedRunError(
+            f"{run.path} has no table {name}: it was written by teikei {version}. "
+            f"Run its inputs again: teikei run {run.path / 'inputs'}"
+        )
+    return run.tables[name]
 
 
 def _results_changed(before: dict[str, float], after: dict[str, float]) -> list[str]:
@@ -86,10 +98,9 @@ def _settings_changed(reference: Run, other: Run) -> list[str]:
 
 def _cells_changed(reference: Run, other: Run) -> list[str]:
     """Changed cells of the kept inputs, matched by row key; a few of them spelled out."""
-    from teikei.study import load
     from teikei.study.columns import all_columns
 
-    before, after = load(_inputs(reference)), load(_inputs(other))
+    before, after = _inputs_of(reference), _inputs_of(other)
     lines: list[str] = []
     for name, columns in all_columns().items():
         keys = [column.name for column in columns.values() if column.key]
@@ -106,6 +117,19 @@ def _cells_changed(reference: Run, other: Run) -> list[str]:
     lines.sort()
     hidden = len(lines) - _MOST_CELLS
     return lines if hidden <= 0 else [*lines[:_MOST_CELLS], f"  … and {hidden} more"]
+
+
+def _inputs_of(run: Run) -> Study:
+    """The study a run was made from. Raises DamagedRunError where today's checks refuse it."""
+    from teikei.study import load
+
+    try:
+        return load(_inputs(run))
+    except StudyError as error:
+        raise DamagedRunError(
+            f"The inputs kept in {run.path} no longer pass the checks ({len(error.problems)} problems): see "
+            f"`teikei check {_inputs(run)}`, mend a copy of them and run it again."
+        ) from error
 
 
 def _inputs(run: Run) -> Path:

@@ -116,6 +116,11 @@ def read(folder: Path) -> Run:
         raise DamagedRunError(
             f"{folder} was written by a newer teikei (format {file_format}; this one reads {FORMAT}). Update teikei."
         )
+    if file_format < FORMAT:
+        raise DamagedRunError(
+            f"{folder} was written by an older teikei (format {file_format}; this one reads {FORMAT}). "
+            f"Run its inputs again: teikei run {folder / 'inputs'}"
+        )
     tables = {}
     for name in names:
         file = folder / "tables" / f"{name}.parquet"

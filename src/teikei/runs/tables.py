@@ -67,6 +67,7 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
         "baselines": found.allocation.baselines,
         "shares_of_blocs": found.allocation.blocs,
         "shares_by_lever": found.allocation.by_lever,
+        "shares_by_year": found.allocation.by_year,
         **found.terms,
         "market_outcome": outcome.outcome,
         "market_summary": outcome.summary,
@@ -79,6 +80,7 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
         "market_levers": outcome.levers,
         "market_policy_step": outcome.policy_step,
         "market_stock": outcome.stock,
+        **{name: table for name, table in outcome.more.items() if table.width},
         "programmes": study["programmes"].select("programme", "company", "title", "segment", "in_scope", "status"),
         "rungs": study["rungs"].select(
             "rung", "position", "class", "procurement", "development_shared", "joint_plants"

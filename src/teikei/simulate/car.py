@@ -15,6 +15,11 @@ from teikei.units import AIR_DENSITY_KG_PER_M3, DRIVER_MASS_KG, GRAVITY_MPS2
 WHEEL_INERTIA_SHARE: Final = 0.03  # rotating mass of the wheels and gear, of kerb mass (UN GTR 15 Annex 4: 3 %)
 LUGGAGE_KG: Final = 25.0
 EPA_LOAD_KG: Final = 136.0  # 300 lb: loaded vehicle weight, 40 CFR 86.1803
+FIXED_LOAD_KG: Final = {
+    **dict.fromkeys(("udds", "hwfet", "us06", "epa_label"), EPA_LOAD_KG),
+    "nedc": 100.0,  # reference mass, UN Regulation 83
+    "midc": 150.0,  # reference mass of the Indian rules (assumption: not checked against the official text)
+}
 WLTP_PAYLOAD_SHARE: Final = 0.15  # of the remaining load, UN GTR 15 Annex 4 (M1)
 FRONT_SHARE: Final = {"fwd": 0.58, "rwd": 0.49, "awd": 0.51}  # of kerb mass on the front axle (assumption)
 PAYLOAD_FRONT_SHARE: Final = 0.30  # of payload (assumption)
@@ -48,9 +53,13 @@ class Car:
         return WHEEL_INERTIA_SHARE * self.kerb_mass_kg + rotors
 
     def test_mass_kg(self, procedure: str) -> float:
-        """Mass of the named procedure: EPA kerb + 136 kg; WLTP kerb + driver + 25 kg + 15 % of the remaining load."""
-        if procedure in ("udds", "hwfet", "us06", "epa_label"):
-            return self.kerb_mass_kg + EPA_LOAD_KG
+        """Mass of the named procedure.
+
+        EPA: kerb + 136 kg. NEDC and MIDC: the reference mass, kerb + 100 kg and + 150 kg. WLTP, JC08: kerb + driver +
+        25 kg + 15 % of the remaining load.
+        """
+        if procedure in FIXED_LOAD_KG:
+            return self.kerb_mass_kg + FIXED_LOAD_KG[procedure]
         remaining = max(self.payload_kg - DRIVER_MASS_KG - LUGGAGE_KG, 0.0)
         return self.kerb_mass_kg + DRIVER_MASS_KG + LUGGAGE_KG + WLTP_PAYLOAD_SHARE * remaining
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from teikei.modules.packs import cold_share
 from teikei.modules.types import Array
 from teikei.simulate.car import Car
 from teikei.simulate.cycles import PROCEDURES, cycle, range_factor
@@ -39,15 +40,19 @@ class Consumption:
 def procedure_consumption(cars: Sequence[Car], procedure: str, *, temperature_c: float = 23.0) -> Consumption:
     """Consumption and new-car range of cars on a named procedure.
 
-    Below 20 °C air is denser, tyres roll harder, the cells' resistance is higher and the cabin is heated.
-    residual: largest energy imbalance over the throughput.
+    Below 20 °C air is denser, tyres roll harder, the cells have more resistance and give and take less power, and the
+    cabin is heated.
+    residual: largest energy imbalance over the throughput. A car too weak to move: infinite consumption, no range.
     """
     battery = np.zeros(len(cars))
     missed = np.zeros(len(cars))
     residual = np.zeros(len(cars))
     for name, weight in PROCEDURES[procedure]:
         totals = cycle_run(cars, name, procedure, temperature_c)
-        battery += weight * totals[:, 7] / J_PER_WH / (totals[:, 0] / 1000.0)
+        moves = totals[:, 0] > 0
+        per_km = np.full(len(cars), np.inf)
+        per_km[moves] = totals[moves, 7] / J_PER_WH / (totals[moves, 0] / 1000.0)
+        battery += weight * per_km
         missed += totals[:, 8]
         residual = np.maximum(residual, energy_residual(totals))
     usable_wh = np.array([car.pack.usable_energy_j for car in cars]) / J_PER_WH
@@ -77,13 +82,12 @@ def cycle_run(cars: Sequence[Car], name: str, procedure: str, temperature_c: flo
     masses = np.array([car.test_mass_kg(procedure) for car in cars])
     road = np.array([car.road_load(mass) for car, mass in zip(cars, masses, strict=True)]).reshape(len(cars), 3)
     auxiliary = np.array([car.auxiliary_power_w for car in cars])
-    cold = np.ones(len(cars))
+    share = cold_share(temperature_c) if temperature_c < CABIN_TEMPERATURE_C else 0.0
     if temperature_c < CABIN_TEMPERATURE_C:
         below = CABIN_TEMPERATURE_C - temperature_c
         road[:, 0] *= 1.0 + ROLLING_PER_K * below
         road[:, 2] *= AIR_REFERENCE_K / (273.15 + temperature_c)
         auxiliary = auxiliary + CABIN_LOSS_W_PER_K * below / HEAT_PUMP_COP
-        cold = np.array([car.pack.cold_resistance_factor ** min((25.0 - temperature_c) / 35.0, 1.5) for car in cars])
     tables = list({id(car.table): car.table for car in cars}.values())
     packs = list({id(car.pack): car.pack for car in cars}.values())
     table_place = {id(table): place for place, table in enumerate(tables)}
@@ -101,9 +105,9 @@ def cycle_run(cars: Sequence[Car], name: str, procedure: str, temperature_c: flo
         np.array([pack_place[id(car.pack)] for car in cars]),
         np.array([table_place[id(car.table)] for car in cars]),
         np.full(len(cars), START_SOC),
-        cold,
-        np.array([car.pack.peak_discharge_power_w for car in cars]),
-        np.array([car.pack.peak_charge_power_w for car in cars]),
+        np.array([car.pack.cold_resistance_factor**share for car in cars]),
+        np.array([car.pack.peak_discharge_power_w * car.pack.cold_power_factor**share for car in cars]),
+        np.array([car.pack.peak_charge_power_w * car.pack.cold_charge_factor**share for car in cars]),
         np.array([table.loss_w for table in tables]),
         np.array([table.top_speed_mps for table in tables]),
         np.array([table.force_limit_n for table in tables]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
@@ -15,8 +15,9 @@ import numpy as np
 from teikei.errors import Problem, StudyError
 from teikei.modules.types import Array
 from teikei.simulate.calibrate import Calibration, LeftOut, fit, leave_out
-from teikei.simulate.cycles import DEFAULT_LABEL_FACTOR, PROCEDURES, REGULATION, cycle
+from teikei.simulate.cycles import DEFAULT_LABEL_FACTOR, PROCEDURES, REGULATION, Cycle, cycle, read_cycle
 from teikei.simulate.generic import LossParameters, run_cycle, wall_efficiency
+from teikei.simulate.lines import FEATURES, LINE_NAMES, Lines
 from teikei.simulate.vehicle_file import VehicleFile, read_vehicles
 
 COLUMNS: Final = (
@@ -66,28 +67,47 @@ def _calibration(content: Any, name: str) -> Calibration:
     makers = content.get("makers", {})
     if not isinstance(makers, dict):
         raise StudyError([Problem(f"{name}:makers", "expected an object of makers")])
+
+    def lines(block: Any, place: str) -> Lines:
+        try:
+            return Lines.from_json(block.get("lines", []))
+        except (KeyError, TypeError, ValueError) as error:
+            text = f"expected objects with the numbers {', '.join((*FEATURES, *LINE_NAMES))}"
+            raise StudyError([Problem(f"{name}:{place}.lines", text)]) from error
+
     return Calibration(
         parameters(content.get("population"), "population"),
         {str(maker).strip().lower(): parameters(block, f"makers.{maker}") for maker, block in makers.items()},
         {str(maker).strip().lower(): int(block.get("vehicles", 0)) for maker, block in makers.items()},
+        {str(maker).strip().lower(): lines(block, f"makers.{maker}") for maker, block in makers.items()},
     )
 
 
-def cycle_names(cycles: str | Sequence[str]) -> list[str]:
-    """Names from ``udds,hwfet``; ``wltc`` alone is refused because it names two procedures."""
+def named_cycles(cycles: str | Sequence[str]) -> dict[str, Cycle]:
+    """Cycles by name from ``udds,hwfet`` or files (``my-road.csv``); ``wltc`` alone names two procedures: refused."""
     names = cycles.split(",") if isinstance(cycles, str) else list(cycles)
-    names = list(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
+    names = list(dict.fromkeys(name.strip() for name in names if name.strip()))
+    found: dict[str, Cycle] = {}
     problems = []
-    for name in names:
-        if name == "wltc":
+    for text in names:
+        name = text.lower()
+        if name.endswith(".csv"):
+            own = read_cycle(Path(text))
+            if own.name in found or own.name in REGULATION:
+                problems.append(Problem("--cycles", f"two cycles are named '{own.name}'; rename the file {text}"))
+            found[own.name] = own
+        elif name == "wltc":
             problems.append(Problem("--cycles", "'wltc' names two procedures: say wltc_class3b or wltc_japan"))
         elif name not in REGULATION:
-            problems.append(Problem("--cycles", f"unknown cycle '{name}', expected some of {', '.join(REGULATION)}"))
+            known = ", ".join(REGULATION)
+            problems.append(Problem("--cycles", f"unknown cycle '{name}', expected some of {known}, or a CSV file"))
+        else:
+            found[name] = cycle(name)
     if not names:
         problems.append(Problem("--cycles", f"no cycle given, expected some of {', '.join(REGULATION)}"))
     if problems:
         raise StudyError(problems)
-    return names
+    return found
 
 
 def simulate_vehicles(
@@ -99,43 +119,44 @@ def simulate_vehicles(
 ) -> list[dict[str, Any]]:
     """Energy of every car of a file on every cycle asked for, and its label where udds and hwfet both are.
 
-    calibration None uses the one that ships; a car whose maker is not in it, or any car where ``without_maker``, uses
-    the population's parameters. Rows as in CONTRACT.md; written to ``out_csv`` if given. StudyError for a file,
-    calibration or cycle that cannot be used; a single bad car gets a row with its reason in ``status``.
+    cycles: shipped names and files of one's own (``read_cycle``). calibration None uses the one that ships; a car whose
+    maker is not in it, or any car where ``without_maker``, uses the population's parameters. Rows as in CONTRACT.md;
+    written to ``out_csv`` if given. StudyError for a file, calibration or cycle that cannot be used; a single bad car
+    gets a row with its reason in ``status``.
     """
-    names = cycle_names(cycles)
+    traces = named_cycles(cycles)
     loaded = shipped_calibration() if calibration is None else read_calibration(Path(calibration))
-    top = max(float(cycle(name).speed_mps.max()) for name in names)
+    top = max(float(trace.speed_mps.max()) for trace in traces.values())
     vehicles = read_vehicles(Path(in_csv), top_speed_mps=top)
     rows: list[dict[str, Any]] = []
     for start in range(0, len(vehicles.vehicle_ids), CHUNK):
         part = vehicles.take(range(start, min(start + CHUNK, len(vehicles.vehicle_ids))))
-        rows += _simulate_part(part, names, loaded, without_maker=without_maker)
+        rows += _simulate_part(part, traces, loaded, without_maker=without_maker)
     if out_csv is not None:
         _write(Path(out_csv), rows)
     return rows
 
 
 def _simulate_part(
-    vehicles: VehicleFile, names: list[str], calibration: Calibration, *, without_maker: bool
+    vehicles: VehicleFile, traces: Mapping[str, Cycle], calibration: Calibration, *, without_maker: bool
 ) -> list[dict[str, Any]]:
     count = len(vehicles.vehicle_ids)
     good = [index for index in range(count) if not vehicles.faults[index]]
-    results: dict[str, dict[int, tuple[float, float, float]]] = {name: {} for name in names}
+    results: dict[str, dict[int, tuple[float, float, float]]] = {name: {} for name in traces}
     efficiency = np.full(count, np.nan)
     if good:
         cars = vehicles.cars.take(np.array(good, dtype=np.intp))
-        sets = [calibration.of(vehicles.makers[index], without_maker=without_maker) for index in good]
+        sets = calibration.sets(cars, [vehicles.makers[index] for index in good], without_maker=without_maker)
         efficiency[good] = wall_efficiency(cars, sets)
-        for name in names:
-            totals = run_cycle(cars, cycle(name), sets)
+        for name, trace in traces.items():
+            totals = run_cycle(cars, trace, sets)
             for place, index in enumerate(good):
                 distance, cells, missed = (float(totals[place, column]) for column in (0, 7, 8))
                 results[name][index] = (cells / 3.6 / distance if distance > 0 else np.nan, missed, distance)
     rows = []
     for index in range(count):
         usable = float(vehicles.cars.usable_energy_wh[index])
-        for name in names:
+        for name in traces:
             found = results[name].get(index)
             fault = vehicles.faults[index] or ("" if found and np.isfinite(found[0]) else "the car does not move")
             rows.append(_row(vehicles, index, name, fault))
@@ -146,7 +167,7 @@ def _simulate_part(
                     "range_km": usable / found[0] if usable > 0 else "",
                     "missed_trace_s": found[1],
                 }
-        if _CITY in names and _HIGHWAY in names:
+        if _CITY in traces and _HIGHWAY in traces:
             rows.append(_label_row(vehicles, index, results, float(efficiency[index])))
     return rows
 

@@ -56,14 +56,18 @@ class Fleet:
     def __len__(self) -> int:
         return len(self.f0_n)
 
-    def finite(self) -> npt.NDArray[np.bool_]:
-        """Which cars have only finite numbers (limits may be infinite), a positive mass and a usable table and pack."""
+    def sound(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Which powertrain tables (K,) and packs (P,) hold only finite, possible numbers."""
+        tables = np.isfinite(self.losses_w).all(axis=(1, 2)) & (self.losses_w >= 0).all(axis=(1, 2))
+        packs = np.isfinite(self.ocv_v).all(axis=1) & (self.ocv_v > 0).all(axis=1) & (self.charge_c > 0)
+        return np.asarray(tables), np.asarray(packs)
+
+    def finite(self, tables: npt.NDArray[np.bool_], packs: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Which cars have finite numbers (limits may be infinite), a positive mass, and a ``sound`` table and pack."""
         ok: npt.NDArray[np.bool_] = np.asarray(np.isfinite(self.regen).all(axis=1) & (self.inertia_kg > 0))
         for name in ("f0_n", "f1_n_per_mps", "f2_n_per_mps2", "inertia_kg", "auxiliary_w", "soc_start"):
             ok &= np.isfinite(getattr(self, name))
-        tables = np.isfinite(self.losses_w).all(axis=(1, 2)) & (self.losses_w >= 0).all(axis=(1, 2))
-        packs = np.isfinite(self.ocv_v).all(axis=1) & (self.ocv_v > 0).all(axis=1) & (self.charge_c > 0)
-        return np.asarray(ok & np.asarray(tables)[self.table_index] & np.asarray(packs)[self.pack_index])
+        return np.asarray(ok & tables[self.table_index] & packs[self.pack_index])
 
     def cars(self, index: Any) -> Fleet:
         """Some of the cars with the same tables and packs."""
@@ -163,23 +167,27 @@ def batch(fleet: Fleet, trace: Cycle, *, threads: int = 1, progress: Progress | 
     out = np.empty((len(fleet), len(TOTALS)))
     steps = binned(trace)
     tables = single_tables(fleet, _grid_top(steps))
-    # regen fade may differ between cars: the cars of one fade go together
-    fades, group = _fades(fleet.regen[:, 1:3])
-    good = fleet.finite()
-    out[~good] = np.nan
-    jobs = []
-    for number, fade in enumerate(fades):
-        members = np.nonzero((group == number) & good)[0]
-        jobs += [(members[start : start + CHUNK], fade) for start in range(0, len(members), CHUNK)]
+    sound = fleet.sound()
 
-    def work(job: tuple[Indices, Array]) -> int:
-        index, fade = job
-        out[index] = _chunk(fleet.cars(index), trace, steps, tables, fade)
-        return len(index)
+    def work(start: int) -> int:
+        rows = slice(start, min(start + CHUNK, len(fleet)))
+        part = fleet.cars(rows)
+        good = part.finite(*sound)
+        # regen fade may differ between cars: the cars of one fade go together
+        fades, group = _fades(part.regen[:, 1:3])
+        if good.all() and len(fades) == 1:
+            out[rows] = _chunk(part, trace, steps, tables, fades[0])
+            return len(part)
+        out[rows] = np.nan
+        for number, fade in enumerate(fades):
+            members = np.nonzero((group == number) & good)[0]
+            if len(members):
+                out[start + members] = _chunk(part.cars(members), trace, steps, tables, fade)
+        return len(part)
 
     done = 0
     with ThreadPoolExecutor(max(threads, 1)) as pool:
-        for count in pool.map(work, jobs):
+        for count in pool.map(work, range(0, len(fleet), CHUNK)):
             done += count
             if progress is not None:
                 progress(f"{trace.name}: {done} of {len(fleet)} cars", done / len(fleet))

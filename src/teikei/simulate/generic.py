@@ -58,7 +58,10 @@ class LossParameters:
 
 @dataclass(frozen=True)
 class KnownCars:
-    """Arrays (N,) of cars of a vehicles file; power, energy, year and the car's own charger efficiency may be NaN."""
+    """Arrays (N,) of cars of a vehicles file; power, energy, year and the car's own charger efficiency may be NaN.
+
+    driven_axles: 1 or 2.
+    """
 
     test_mass_kg: Array
     f0_n: Array
@@ -68,6 +71,7 @@ class KnownCars:
     usable_energy_wh: Array
     model_year: Array
     charger_efficiency: Array
+    driven_axles: Array
     motor_types: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -88,6 +92,7 @@ _ARRAYS: Final = (
     "usable_energy_wh",
     "model_year",
     "charger_efficiency",
+    "driven_axles",
 )
 
 

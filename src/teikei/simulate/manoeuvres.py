@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from teikei.modules.packs import discharge_power_limit_w
+from teikei.modules.packs import cold_share, discharge_power_limit_w
 from teikei.modules.types import Array
 from teikei.simulate.car import HEIGHT_OVER_WHEELBASE, TORQUE_RISE_S, TYRE_GRIP, Car
 from teikei.units import GRAVITY_MPS2
@@ -39,9 +39,14 @@ def acceleration_s(car: Car, start_mps: float, end_mps: float, *, loading: str, 
     return float(time) if time >= 0 else float("inf")
 
 
-def top_speed_mps(car: Car, *, loading: str, state_of_charge: float, continuous: bool) -> float:
-    """Highest speed at which the driving force still equals the road load, m/s (0 if at none)."""
-    speed, force = car.force_curve_n(state_of_charge=state_of_charge, continuous=continuous)
+def top_speed_mps(car: Car, *, loading: str, state_of_charge: float, sustained: bool) -> float:
+    """Highest speed at which the driving force still equals the road load, m/s (0 if at none).
+
+    sustained: on the continuous rating at minimum pack voltage; else peak power at the state of charge.
+    """
+    speed, force = car.force_curve_n(
+        state_of_charge=state_of_charge, continuous=sustained, at_minimum_voltage=sustained
+    )
     f0, f1, f2 = car.road_load(car.loaded_mass_kg(loading))
     return _last_positive(speed, force - (f0 + (f1 + f2 * speed) * speed))
 
@@ -96,7 +101,7 @@ def cold_power_fraction(car: Car, *, state_of_charge: float, temperature_c: floa
 
     Resistance and rate factors of the pack hold at −10 °C and go to 1 at 25 °C, log-linear in temperature.
     """
-    share = min(max((25.0 - temperature_c) / 35.0, 0.0), 1.5)
+    share = cold_share(temperature_c)
     power = discharge_power_limit_w(
         car.pack,
         state_of_charge,

@@ -10,10 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from teikei.modules.packs import MEASURED_CELL_C
 from teikei.modules.slots import AXLES, PACK, existing_modules
 from teikei.modules.types import Array, Catalogue
 from teikei.simulate.cycles import PROCEDURES
-from teikei.simulate.evaluate import Evaluation, Evaluator, Indices, Modules, Version
+from teikei.simulate.evaluate import (
+    DEFAULT_CHARGER_EFFICIENCY,
+    MASS_CLASSES,
+    Evaluation,
+    Evaluator,
+    Indices,
+    Modules,
+    Version,
+)
 from teikei.simulate.requirements import BIASED, LEGAL_LIMITS, LOWER_IS_BETTER
 from teikei.simulate.types import Performance
 from teikei.study.types import Study
@@ -74,7 +83,40 @@ def performance(study: Study, catalogue: Catalogue, *, progress: Progress | None
         if progress is not None:
             progress(f"simulated {len(wanted)} configurations of {key[0]} {key[1]}", (number + 1) / len(versions))
     candidates = _in_order(candidate_frames, _CANDIDATE_SCHEMA)
-    return Performance(candidates, _in_order(result_frames, _RESULT_SCHEMA), tuple(_no_choice_warnings(candidates)))
+    warnings = (*_left_aside(catalogue), *_beyond_the_cells(study), *_no_choice_warnings(candidates))
+    return Performance(candidates, _in_order(result_frames, _RESULT_SCHEMA), warnings)
+
+
+def _left_aside(catalogue: Catalogue) -> list[str]:
+    """What of the modules the simulation does not use, or replaces by a default: never in silence."""
+    weighing = catalogue.table.filter((pl.col("mass_kg") > 0) & ~pl.col("class").is_in(list(MASS_CLASSES)))
+    found = [
+        f"class {name}: mass_kg of {', '.join(rows['module'])} is not added to the car, whose body_mass_kg holds it"
+        for (name,), rows in weighing.group_by("class", maintain_order=True)
+    ]
+    without = set(catalogue.slots["slot"]) - set(catalogue.candidates.filter(pl.col("class") == "charger")["slot"])
+    if without:
+        found.append(
+            f"no charger module for {len(without)} of {len(catalogue.slots)} cars: their wall energy is taken with "
+            f"{DEFAULT_CHARGER_EFFICIENCY:g} from the wall to the cells, the mean of 158 EPA tests"
+        )
+    return found
+
+
+def _beyond_the_cells(study: Study) -> list[str]:
+    """Requirements at temperatures where the cells' resistance is not measured."""
+    low, high = MEASURED_CELL_C
+    rows = study["requirements"].filter(
+        pl.col("requirement").is_in(["cold_range_fraction", "cold_power_fraction"])
+        & ~pl.col("temperature_c").is_between(low, high)
+    )
+    if rows.is_empty():
+        return []
+    temperatures = ", ".join(f"{value:g}" for value in sorted(set(rows["temperature_c"].drop_nulls())))
+    return [
+        f"{len(rows)} requirements at {temperatures} °C: the cells were measured from {low:g} to {high:g} °C, their "
+        "resistance beyond is an extrapolation (Arrhenius)"
+    ]
 
 
 def _slots(catalogue: Catalogue) -> list[_Slot]:
@@ -251,8 +293,8 @@ def _candidate_frame(
             "candidate": slot.candidates,
             "feasible": reasons == "",
             "mass_kg": evaluation.mass_kg[place],
-            "wall_wh_per_km": evaluation.wall_wh_per_km[place],
-            "battery_wh_per_km": evaluation.battery_wh_per_km[place],
+            "wall_wh_per_km": pl.Series(evaluation.wall_wh_per_km[place]).fill_nan(None),
+            "battery_wh_per_km": pl.Series(evaluation.battery_wh_per_km[place]).fill_nan(None),
             "range_km": evaluation.range_km[place],
             "missed_trace_s": evaluation.missed_trace_s[place],
             "reason": reasons,

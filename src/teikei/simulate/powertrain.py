@@ -24,7 +24,7 @@ class WheelTable:
     """Powertrain loss, W, on a uniform grid of speed (0 … top, m/s) and wheel force (−limit … +limit, N).
 
     loss_w (SPEED_POINTS, FORCE_POINTS); drive_force_n and brake_force_n (SPEED_POINTS,): the most the motors can give
-    and take (>= 0 both) at nominal voltage.
+    and take (>= 0 both). All at the one voltage that the table was made for.
     """
 
     top_speed_mps: float
@@ -52,33 +52,41 @@ class WheelTable:
         return np.asarray(self.loss_w[row, column] * (1 - part) + self.loss_w[row, column + 1] * part, dtype=float)
 
 
-def axle_loss_w(e_axle: EAxle, speed_mps: Array, force_n: Array, tyre_radius_m: float) -> Array:
-    """Loss of one e-axle with its gear, W, at vehicle speed and force of that axle (broadcast); inf beyond its limits.
+class _AxleLoss:
+    """Loss of one e-axle with its gear at the speed nodes of a wheel table and one voltage."""
 
-    The gear loses (1 − efficiency) of the power that enters it in either direction.
-    """
-    speed, force = np.broadcast_arrays(np.asarray(speed_mps, float), np.asarray(force_n, float))
-    motor_speed = speed * e_axle.gear_ratio / tyre_radius_m
-    wheel_torque = force * tyre_radius_m / e_axle.gear_ratio
-    efficiency = e_axle.gear_efficiency
-    torque = np.where(force >= 0, wheel_torque / efficiency, wheel_torque * efficiency)
-    gear_loss = np.abs(torque - wheel_torque) * motor_speed
-    limit = torque_limit_nm(e_axle, motor_speed)
-    loss = gear_loss + _interpolate(e_axle, motor_speed, torque)
-    return np.where(np.abs(torque) <= limit * (1 + 1e-9), loss, np.inf)
+    def __init__(self, e_axle: EAxle, speed_mps: Array, tyre_radius_m: float, voltage_v: float | None) -> None:
+        table = e_axle.loss
+        speed = speed_mps * e_axle.gear_ratio / tyre_radius_m
+        self.motor_speed = speed[:, None]
+        self.limit_nm = torque_limit_nm(e_axle, speed, voltage_v=voltage_v)[:, None] * (1 + 1e-9)
+        self.metre = tyre_radius_m / e_axle.gear_ratio
+        self.efficiency = e_axle.gear_efficiency
+        self.half_nm = float(table.torque_nm[-1])
+        self.columns = len(table.torque_nm)
+        # speed and voltage are the same in every call: interpolate over them once
+        at = table.at(e_axle.voltage_v if voltage_v is None else voltage_v)
+        place = np.clip(speed / table.speed_radps[-1] * (len(at) - 1), 0, len(at) - 1.000001)
+        row = place.astype(int)
+        part = (place - row)[:, None]
+        self.flat = np.ascontiguousarray((1 - part) * at[row] + part * at[row + 1]).ravel()
+        self.start = (np.arange(len(speed)) * self.columns)[:, None]
 
+    def at(self, force_n: Array) -> Array:
+        """Loss, W, at the axle's force (speeds, forces); inf beyond its limits.
 
-def _interpolate(e_axle: EAxle, speed: Array, torque: Array) -> Array:
-    table = e_axle.loss
-    row = np.clip(speed / table.speed_radps[-1] * (len(table.speed_radps) - 1), 0, len(table.speed_radps) - 1.000001)
-    half = table.torque_nm[-1]
-    column = np.clip((torque + half) / (2 * half) * (len(table.torque_nm) - 1), 0, len(table.torque_nm) - 1.000001)
-    i, j = row.astype(int), column.astype(int)
-    a, b = row - i, column - j
-    z = table.loss_w
-    return np.asarray(
-        (1 - a) * ((1 - b) * z[i, j] + b * z[i, j + 1]) + a * ((1 - b) * z[i + 1, j] + b * z[i + 1, j + 1]), dtype=float
-    )
+        The gear loses (1 − efficiency) of the power that enters it in either direction.
+        """
+        wheel = force_n * self.metre
+        torque = np.where(force_n >= 0, wheel / self.efficiency, wheel * self.efficiency)
+        place = np.clip((torque + self.half_nm) * ((self.columns - 1) / (2 * self.half_nm)), 0, self.columns - 1.000001)
+        column = place.astype(int)
+        index = self.start + column
+        low = self.flat.take(index)
+        loss = low + (place - column) * (self.flat.take(index + 1) - low)
+        loss += np.abs(torque - wheel) * self.motor_speed
+        loss[np.abs(torque) > self.limit_nm] = np.inf
+        return np.asarray(loss, dtype=float)
 
 
 def axle_force_limit_n(
@@ -90,21 +98,24 @@ def axle_force_limit_n(
     return torque * e_axle.gear_ratio * e_axle.gear_efficiency / tyre_radius_m
 
 
-def wheel_table(axles: list[tuple[str, EAxle]], tyre_radius_m: float) -> WheelTable:
-    """The table of one car; ``axles`` lists (position, e-axle), one or two. Two axles share the force at least loss."""
+def wheel_table(axles: list[tuple[str, EAxle]], tyre_radius_m: float, *, voltage_v: float | None = None) -> WheelTable:
+    """The table of one car; ``axles`` lists (position, e-axle), one or two. Two axles share the force at least loss.
+
+    voltage_v: of the pack, at which the losses and limits hold; each axle's nominal voltage where None.
+    """
     top_speed = min(e.max_speed_radps * tyre_radius_m / e.gear_ratio for _, e in axles)
     speed = np.linspace(0.0, top_speed, SPEED_POINTS)
-    limits = [axle_force_limit_n(e, speed, tyre_radius_m) for _, e in axles]
+    limits = [axle_force_limit_n(e, speed, tyre_radius_m, voltage_v=voltage_v) for _, e in axles]
     # a braking wheel force of F reaches the motor as F x efficiency: the motor can take more than it can give
     brakes = [limit / e.gear_efficiency**2 for limit, (_, e) in zip(limits, axles, strict=True)]
     force_limit = float(max(sum(limits).max(), sum(brakes).max()))  # type: ignore[union-attr]
     force = np.linspace(-force_limit, force_limit, FORCE_POINTS)
-    grid_speed, grid_force = speed[:, None], force[None, :]
+    grid_force = force[None, :]
     if len(axles) == 1:
         within = np.clip(grid_force, -brakes[0][:, None], limits[0][:, None])
-        loss = axle_loss_w(axles[0][1], grid_speed, within, tyre_radius_m)
+        loss = _AxleLoss(axles[0][1], speed, tyre_radius_m, voltage_v).at(within)
         return WheelTable(top_speed, force_limit, loss, limits[0], brakes[0])
-    (_, front), (_, rear) = axles
+    front, rear = (_AxleLoss(e_axle, speed, tyre_radius_m, voltage_v) for _, e_axle in axles)
     drive, brake = limits[0] + limits[1], brakes[0] + brakes[1]
     brake = np.minimum(brake, brakes[0] / (1 - REAR_REGEN_SHARE))
     within = np.clip(grid_force, -brake[:, None], drive[:, None])
@@ -117,8 +128,6 @@ def wheel_table(axles: list[tuple[str, EAxle]], tyre_radius_m: float) -> WheelTa
     best = np.full(within.shape, np.inf)
     for share in np.linspace(0.0, 1.0, SPLIT_POINTS):
         front_force = lowest + share * (highest - lowest)
-        total = axle_loss_w(front, grid_speed, front_force, tyre_radius_m) + axle_loss_w(
-            rear, grid_speed, within - front_force, tyre_radius_m
-        )
+        total = front.at(front_force) + rear.at(within - front_force)
         best = np.minimum(best, total)
     return WheelTable(top_speed, force_limit, best, drive, brake)

@@ -71,7 +71,7 @@ def _top_speed(car: Car, row: Row) -> float:
     sustained = any(word in procedure for word in ("sustained", "30", "continuous"))
     return mps_to_kmh(
         manoeuvres.top_speed_mps(
-            car, loading=row["loading"], state_of_charge=row["state_of_charge"], continuous=sustained
+            car, loading=row["loading"], state_of_charge=row["state_of_charge"], sustained=sustained
         )
     )
 

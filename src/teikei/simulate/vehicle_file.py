@@ -118,6 +118,7 @@ def read_vehicles(path: Path, *, top_speed_mps: float = 37.0) -> VehicleFile:
         usable_energy_wh=arrays["usable_energy_kwh"] * 1000.0,
         model_year=arrays["model_year"],
         charger_efficiency=arrays["charger_efficiency"],
+        driven_axles=np.array([2.0 if row["drive"].strip().lower() == "awd" else 1.0 for row in rows]),
         motor_types=tuple(kinds),
     )
     return VehicleFile(

@@ -11,12 +11,13 @@ import polars as pl
 
 from teikei.plan.types import Plans
 from teikei.split.baselines import baselines
+from teikei.split.by_year import by_year
 from teikei.split.game import members
 from teikei.split.games_of_plans import PlanValues, RungGame
 from teikei.split.intervals import core_is_certain, cost_shares, intervals
 from teikei.split.levers import by_lever
 from teikei.split.owen import coalitions_needed, owen
-from teikei.split.rules import largest_complaint, rules
+from teikei.split.rules import ADDITIVE_RULES, largest_complaint, rules
 from teikei.split.types import Allocation, Game
 from teikei.study.types import Study
 
@@ -40,6 +41,12 @@ CORE_SCHEMA: Final = {
     "leaves_by": pl.Float64,
     "certain": pl.Boolean,
 }
+
+
+ADDITIVE_NOTE: Final = (
+    f"shares by {', '.join(ADDITIVE_RULES)} and owen add up over levers, years and rungs; those by the other rules do "
+    "not, so that only their totals are shown"
+)
 
 
 def allocate(study: Study, plans: Plans) -> Allocation:
@@ -66,13 +73,17 @@ def allocate(study: Study, plans: Plans) -> Allocation:
         shares += owen_rows
         notes += owen_said
     levers, lever_notes = by_lever(plans, games)
+    years, year_notes = by_year(values, games)
+    if games:
+        notes.append(ADDITIVE_NOTE)
     return Allocation(
         shares=pl.DataFrame(shares, schema=SHARES_SCHEMA, orient="row"),
         core=pl.DataFrame(core, schema=CORE_SCHEMA, orient="row"),
-        baselines=baselines(study, games),
-        notes=tuple(dict.fromkeys([*notes, *lever_notes])),
+        baselines=baselines(study, values, games),
+        notes=tuple(dict.fromkeys([*notes, *lever_notes, *year_notes])),
         blocs=pl.DataFrame(of_blocs, schema=SHARES_SCHEMA, orient="row"),
         by_lever=levers,
+        by_year=years,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from teikei.split.games_of_plans import RungGame
+from teikei.split.games_of_plans import PlanValues, RungGame
 from teikei.split.intervals import coefficients, cost_shares
 from teikei.split.rules import ADDITIVE_RULES, RULES
 from teikei.split.types import Vector
@@ -22,6 +22,9 @@ SCHEMA: Final = {
     "reported": pl.Int64,
     "derived": pl.Int64,
     "assumption": pl.Int64,
+    "bought_reported": pl.Float64,
+    "bought_derived": pl.Float64,
+    "bought_assumption": pl.Float64,
 }
 STEP: Final = 1e-4
 """Part of the joint saving by which a claim is moved to see a rule that is not additive react."""
@@ -29,14 +32,17 @@ STEP: Final = 1e-4
 _CLAIM_TABLES: Final = ("programmes", "volumes", "requirements", "existing")
 
 
-def baselines(study: Study, games: list[RungGame]) -> pl.DataFrame:
+def baselines(study: Study, values: PlanValues, games: list[RungGame]) -> pl.DataFrame:
     """How a bloc's cost share moves when its own stand-alone claim rises by one, every rule and rung.
 
     Columns: rung, company (the bloc), rule, shift (for two blocs and any rule that shares the saving: one half, so who
     understates its own stand-alone cost by 2 pays 1 less), claim (stand-alone cost, million), and on how many input
     rows of each confidence (reported, derived, assumption) of its programmes, volumes, requirements and contracts the
-    claim rests.
+    claim rests; bought_reported, bought_derived, bought_assumption: the parts (adding up to one) of what the bloc buys
+    in its own plan whose price rests on an offer or contract of that confidence; curves are assumptions. Empty where
+    the plan has no awards.
     """
+    bought = {player: _bought(study, values, frozenset(player.split("+"))) for player in values.players}
     rows: list[dict[str, Any]] = []
     for game in games:
         shifts = claim_shifts(game.cost)
@@ -51,6 +57,7 @@ def baselines(study: Study, games: list[RungGame]) -> pl.DataFrame:
                         "shift": None if shift is None else float(shift[index]),
                         "claim": float(game.cost[1 << index]),
                         **evidence,
+                        **bought[player],
                     }
                 )
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
@@ -86,6 +93,32 @@ def claim_shifts(cost: Vector) -> dict[str, Vector | None]:
             else:
                 so_far[player] = (up[player] - down[player]) / (2 * step)
     return {rule: result[rule] for rule in RULES}
+
+
+def _bought(study: Study, values: PlanValues, companies: frozenset[str]) -> dict[str, float | None]:
+    """Parts of the bloc's purchases alone by the confidence of what their price rests on."""
+    names = {kind: f"bought_{kind}" for kind in ("reported", "derived", "assumption")}
+    plan = values.plan(companies, values.lowest)
+    awards = plan.tables.get("awards") if plan is not None else None
+    if awards is None or awards.is_empty() or not {"price_basis", "spend"} <= set(awards.columns):
+        return dict.fromkeys(names.values())
+    of_offer = dict(study["offers"].select("offer", "confidence").iter_rows())
+    contracts = {
+        (programme, generation, module): confidence
+        for programme, generation, module, confidence in study["existing"]
+        .select("programme", "generation", "module", "confidence")
+        .iter_rows()
+    }
+    spend = dict.fromkeys(names, 0.0)
+    for row in awards.iter_rows(named=True):
+        kind, _, name = str(row["price_basis"]).partition(":")
+        confidence = of_offer.get(name) if kind == "offer" else None
+        if kind == "contract":
+            confidence = contracts.get((row.get("programme"), row.get("generation"), row["item"]))
+        confidence = confidence if confidence in spend else "assumption"
+        spend[confidence] += float(row["spend"])
+    total = sum(spend.values())
+    return {names[kind]: amount / total if total > 0 else None for kind, amount in spend.items()}
 
 
 def _evidence(study: Study, companies: frozenset[str]) -> dict[str, int]:

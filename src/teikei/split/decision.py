@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from teikei.plan.types import Plans
-from teikei.split.contracts import FORMS, Contracts, flows_of
+from teikei.split.contracts import FORMS, Contracts, Deal, flows_of, kit_flows
 from teikei.split.games_of_plans import PlanValues
-from teikei.split.types import Allocation
+from teikei.split.types import Allocation, Vector
+from teikei.split.yearly import BILL_ITEMS, YearlyCost
 from teikei.study.types import Study
+
+LIFE_YEARS: Final = 8
 
 BUSINESS_SCHEMA: Final = {
     "rung": pl.String,
@@ -24,6 +28,9 @@ BUSINESS_SCHEMA: Final = {
     "saving_at_own_rate": pl.Float64,
     "cumulative_at_own_rate": pl.Float64,
     "own_supplier_margin_change": pl.Float64,
+    "profit_change": pl.Float64,
+    "idle_plant_alone": pl.Float64,
+    "idle_plant_joint": pl.Float64,
 }
 MANDATE_SCHEMA: Final = {
     "rung": pl.String,
@@ -63,22 +70,28 @@ _RATINGS: Final = (
 )
 
 
-def business_case(study: Study, deals: Contracts) -> pl.DataFrame:
+def business_case(study: Study, plans: Plans, deals: Contracts) -> pl.DataFrame:
     """What a company pays by year alone and together, under each form of contract.
 
     Columns: rung, form, company, year, cost_alone and cost_joint and saving (million, real, of the year, not
     discounted), saving_at_own_rate (discounted mid-year to the base year at the company's own rate) and its running
     sum, own_supplier_margin_change (margin earned at suppliers the company owns in part, joint less alone: negative =
-    stranded).
+    stranded), profit_change (the saving with one-off spending written off in equal parts over the median life of the
+    study's families, prices and sales as today), idle_plant_alone and idle_plant_joint (fixed cost of the plants that
+    the company owns, or its equal part of a plant of several, for the part not used).
     """
+    lives = study["families"]["life_years"].drop_nulls().to_numpy()
+    life = max(1, round(float(np.median(lives)))) if len(lives) else LIFE_YEARS
     own_rate = dict(study["companies"].select("company", "own_discount_rate").iter_rows())
     rows: list[dict[str, Any]] = []
     for deal in deals.deals:
         alone = deal.alone.total() / deal.discount
         equity = (deal.alone.total(frozenset(("equity",))) - deal.joint.total(frozenset(("equity",)))) / deal.discount
         years = np.array(deal.years)
-        for form in FORMS:
+        idle = [_idle_plant(study, plans, deal, joint=joint) for joint in (False, True)]
+        for form in deal.forms:
             joint = flows_of(deal, form).outcome / deal.discount
+            spread = _written_off(deal, form, life)
             for index, company in enumerate(deal.companies):
                 rate = own_rate.get(company)
                 rate = study.settings.discount_rate if rate is None else rate
@@ -97,10 +110,68 @@ def business_case(study: Study, deals: Contracts) -> pl.DataFrame:
                         "saving_at_own_rate": float(at_own_rate[column]),
                         "cumulative_at_own_rate": float(running[column]),
                         "own_supplier_margin_change": float(equity[index, column]),
+                        "profit_change": float(saving[column] + spread[index, column]),
+                        "idle_plant_alone": float(idle[0][index, column]),
+                        "idle_plant_joint": float(idle[1][index, column]),
                     }
                     for column, year in enumerate(deal.years)
                 ]
     return pl.DataFrame(rows, schema=BUSINESS_SCHEMA, orient="row")
+
+
+def _written_off(deal: Deal, form: str, life: int) -> Vector:
+    """What to add to the saving of a year to get the change of profit: one-off spending is written off over its life.
+
+    Both what a company spends itself and the one-off part of what it pays to the others. The credit for what outlives
+    the horizon, booked in the last year, falls away with it.
+    """
+    bare = replace(deal, joint=_one_off(deal.joint), alone=_one_off(deal.alone), kit=_one_off(deal.kit))
+    spent = replace(bare, joint=_spent(bare.joint), alone=_spent(bare.alone), kit=_spent(bare.kit))
+    booked = _one_off_saving(bare, form) / deal.discount
+    real = _one_off_saving(spent, form) / deal.discount
+    written = np.zeros(real.shape)
+    for column in range(real.shape[1]):
+        written[:, column : column + life] += real[:, column : column + 1] / life
+    return written - booked
+
+
+def _one_off_saving(deal: Deal, form: str) -> Vector:
+    """What a company saves of one-off items in a form of contract; a price per kit is a running cost."""
+    saving = (deal.alone.total() - deal.joint.total()).sum(axis=0)
+    agreed = deal.alone.total() - deal.saving_part[:, None] * saving
+    paid = np.zeros(deal.cars.shape)
+    flows = kit_flows(deal, paid, None) if form == FORMS[2] else flows_of(replace(deal, agreed=agreed), form)
+    return deal.alone.total() - flows.outcome
+
+
+def _one_off(cost: YearlyCost) -> YearlyCost:
+    return replace(cost, items={name: amount for name, amount in cost.items.items() if name not in BILL_ITEMS})
+
+
+def _spent(cost: YearlyCost) -> YearlyCost:
+    return replace(cost, items={name: np.maximum(amount, 0.0) for name, amount in cost.items.items()})
+
+
+def _idle_plant(study: Study, plans: Plans, deal: Deal, *, joint: bool) -> Vector:
+    """Fixed cost of unused plant by company and year, million real: (1 - use) times the step's fixed cost."""
+    values = PlanValues(study, plans)
+    idle = np.zeros(deal.cars.shape)
+    fixed = {
+        (plant, step): cost for plant, step, cost in study["plants"].select("plant", "step", "fixed_cost").iter_rows()
+    }
+    groups = [frozenset(deal.companies)] if joint else [frozenset(bloc) for bloc in values.blocs]
+    for group in groups:
+        plan = values.plan(group, deal.rung if joint else values.lowest)
+        table = plan.tables.get("plants") if plan is not None else None
+        if table is None or not {"owner", "plant", "step", "year", "use"} <= set(table.columns):
+            continue
+        for owner, plant, step, year, use in table.select("owner", "plant", "step", "year", "use").iter_rows():
+            owners = [company for company in str(owner).split("+") if company in deal.companies]
+            if year in deal.years and use is not None:
+                cost = (1.0 - min(1.0, use)) * (fixed.get((plant, step)) or 0.0)
+                for company in owners:
+                    idle[deal.companies.index(company), deal.years.index(year)] += cost / len(owners)
+    return idle
 
 
 def mandate(study: Study, plans: Plans, allocation: Allocation, *, rule: str = "shapley") -> pl.DataFrame:

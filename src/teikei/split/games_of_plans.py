@@ -74,8 +74,9 @@ class PlanValues:
         return RungGame(rung, self.players, tuple(names), cost, bound)
 
     def games(self) -> tuple[list[RungGame], list[str]]:
-        """The games of all evaluated rungs, and a sentence for each rung that cannot be shared."""
-        found = [self.game(rung) for rung in self.study.rung_names]
+        """The games of all evaluated rungs above the lowest, where nothing is shared yet, and a sentence for each
+        rung whose game lacks a coalition."""
+        found = [self.game(rung) for rung in self.study.rung_names if rung != self.lowest]
         return (
             [game for game in found if isinstance(game, RungGame)],
             [game for game in found if isinstance(game, str)],

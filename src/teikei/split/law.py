@@ -39,6 +39,21 @@ def law_table(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
+def precedents() -> pl.DataFrame:
+    """Consultation cases with figures, beside which the common share of cost is read; context, never a clearance.
+
+    Columns: case, authority, year, selling_share, buying_share, common_cost (fractions, empty where not known),
+    conditions, answer, confidence, source.
+    """
+    shares = dict.fromkeys(("selling_share", "buying_share", "common_cost"), pl.Float64)
+    numbers: dict[str, type[pl.DataType]] = {**shares, "year": pl.Int64}
+    table = pl.DataFrame(law_table("precedents"))
+    return table.with_columns(
+        pl.when(pl.col(name) == "").then(None).otherwise(pl.col(name)).cast(kind).alias(name)
+        for name, kind in numbers.items()
+    )
+
+
 def screens(study: Study, plans: Plans, *, market_shares: pl.DataFrame | None = None) -> pl.DataFrame:
     """Lamps of every evaluated rung: combined shares, common share of cost, supplier dependence, and flags.
 
@@ -61,6 +76,7 @@ def screens(study: Study, plans: Plans, *, market_shares: pl.DataFrame | None = 
         facts = _RungFacts(study, rung, plan)
         for threshold in thresholds:
             rows += [{"rung": rung, **row} for row in _threshold_rows(facts, threshold, known)]
+        rows += [{"rung": rung, **row} for row in _regions_without(facts, thresholds)]
         rows += [{"rung": rung, **row} for row in _flag_rows(facts)]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
@@ -165,6 +181,29 @@ def _threshold_rows(
     ]
 
 
+def _regions_without(facts: _RungFacts, thresholds: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """Sales regions of whose law no threshold is on file: said, so that a missing lamp is not read as a clearance."""
+    on_file = {threshold["region"] for threshold in thresholds}
+    names = [region for region in facts.regions if region not in on_file]
+    if not names or not (facts.pooled or facts.developed):
+        return []
+    return [
+        {
+            "screen": "no threshold on file",
+            "region": region,
+            "year": None,
+            "figure": None,
+            "threshold": None,
+            "light": "amber",
+            "source": "thresholds.csv holds EU, JP, UK and US only",
+            "subject": "joint purchasing and development",
+            "band": None,
+            "question": f"Ask counsel which shares matter in {region}: no threshold is on file for it",
+        }
+        for region in names
+    ]
+
+
 def _known_shares(study: Study, market_shares: pl.DataFrame | None) -> list[dict[str, Any]]:
     """Combined selling shares from the products table, by cars and by value, and those handed in."""
     shares: list[dict[str, Any]] = []
@@ -222,7 +261,7 @@ def _common_cost_rows(facts: _RungFacts, threshold: dict[str, str]) -> list[dict
         if worth > 0:
             ratio = paid / worth
             band = next(text for limit, text in BANDS if ratio < limit)
-            subject = f"{name}: {pooled}, of ex-works car value (the share of variable cost is higher)"
+            subject = f"{name}: joint purchases over ex-works value (of variable cost it is more)"
             rows.append(_row(threshold, "all", year, ratio, subject=subject, band=band))
     return rows
 

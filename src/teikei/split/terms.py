@@ -7,7 +7,7 @@ import polars as pl
 from teikei.plan.types import Plans
 from teikei.split.contracts import contracts
 from teikei.split.decision import business_case, mandate, quote_sheet, switching_costs
-from teikei.split.law import screens
+from teikei.split.law import precedents, screens
 from teikei.split.stress import Reprice, stress
 from teikei.split.types import Allocation
 from teikei.study.types import Study
@@ -16,8 +16,9 @@ from teikei.study.types import Study
 def terms(
     study: Study, plans: Plans, allocation: Allocation, *, reprice: Reprice | None = None
 ) -> dict[str, pl.DataFrame]:
-    """Tables ``transfers``, ``contract_terms``, ``stress``, ``screens``, ``business_case``, ``mandate``,
-    ``switching_costs`` and ``quote_sheet`` of a run; the last two for the highest rung that is shared.
+    """Tables ``transfers``, ``contract_terms``, ``contract_notes``, ``stress``, ``screens``, ``law_precedents``,
+    ``business_case``, ``mandate``, ``switching_costs`` and ``quote_sheet`` of a run; the last two for the highest rung
+    that is shared.
 
     reprice: prices frozen plans at other volumes (``plan.reprice``), so that stress sees lost tiers.
     """
@@ -25,9 +26,11 @@ def terms(
     tables = {
         "transfers": deals.transfers,
         "contract_terms": deals.terms,
+        "contract_notes": pl.DataFrame({"text": list(deals.notes)}, schema={"text": pl.String}),
         "stress": stress(study, plans, deals, reprice=reprice),
         "screens": screens(study, plans),
-        "business_case": business_case(study, deals),
+        "law_precedents": precedents(),
+        "business_case": business_case(study, plans, deals),
         "mandate": mandate(study, plans, allocation),
     }
     rungs = allocation.shares["rung"].unique(maintain_order=True).to_list()

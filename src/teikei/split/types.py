@@ -62,9 +62,11 @@ class Allocation:
         certain (whether the verdict holds whatever the gaps of the plans hide);
     baselines: rung, company, rule, shift (how the company's share moves when its stand-alone claim moves by one),
     claim,
-        reported, derived, assumption (input rows behind the claim, by confidence);
+        reported, derived, assumption (input rows behind the claim, by confidence), bought_reported, bought_derived,
+        bought_assumption (parts of what is bought alone, by the confidence of its price);
     blocs: the same columns as shares, one row per bloc instead of company (a bloc is named as a coalition);
-    by_lever: rung, method, rule, company (bloc), lever, value; additive rules only.
+    by_lever: rung, method, rule, company (bloc), lever, value; by_year: rung, rule, company (bloc), year, value
+    (million discounted); additive rules only.
     """
 
     shares: pl.DataFrame
@@ -73,3 +75,4 @@ class Allocation:
     notes: tuple[str, ...] = ()
     blocs: pl.DataFrame = field(default_factory=pl.DataFrame)
     by_lever: pl.DataFrame = field(default_factory=pl.DataFrame)
+    by_year: pl.DataFrame = field(default_factory=pl.DataFrame)

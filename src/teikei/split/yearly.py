@@ -36,8 +36,8 @@ class YearlyCost:
         return sum(picked, np.zeros((len(self.companies), len(self.years))))
 
 
-def yearly_cost(study: Study, plans: list[Plan]) -> YearlyCost:
-    """Cost of plans of disjoint coalitions side by side, by company, year and item.
+def yearly_cost(study: Study, plans: list[Plan], classes: tuple[str, ...] | None = None) -> YearlyCost:
+    """Cost of plans of disjoint coalitions side by side, by company, year and item; of some classes, where given.
 
     Raises NoPlanError where a plan's breakdown is missing or does not add up to its value: flows made from it would be
     wrong.
@@ -56,14 +56,19 @@ def yearly_cost(study: Study, plans: list[Plan]) -> YearlyCost:
                 f"value is "
                 f"{plan.value:,.3f} million: no flows can be made from it."
             )
-        frames.append(table.select("company", pl.col("year").cast(pl.Int64), "item", "value"))
+        if "class" not in table.columns:
+            table = table.with_columns(pl.lit("").alias("class"))
+        frames.append(table.select("company", pl.col("year").cast(pl.Int64), "item", "class", "value"))
     table = pl.concat(frames)
-    companies = tuple(company for company in study.companies if company in set(table["company"]))
-    strange = sorted(set(table["company"].drop_nulls()) - set(companies))
-    strange += ["an empty name"] if table["company"].has_nulls() else []
+    everything = table
+    if classes is not None:
+        table = table.filter(pl.col("class").is_in(list(classes)))
+    companies = tuple(company for company in study.companies if company in set(everything["company"]))
+    strange = sorted(set(everything["company"].drop_nulls()) - set(companies))
+    strange += ["an empty name"] if everything["company"].has_nulls() else []
     if strange:
         raise NoPlanError(f"The cost breakdown names companies that the study does not: {', '.join(strange)}.")
-    listed = table["year"].to_list()
+    listed = everything["year"].to_list()
     years = tuple(range(min(listed), max(listed) + 1))
     items: dict[str, Vector] = {}
     grouped = table.group_by("company", "year", "item", maintain_order=True).agg(pl.col("value").sum())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -20,6 +21,9 @@ from teikei.study.read_workbook import SETTINGS_SHEET, read_workbook
 from teikei.study.scenarios import apply_scenario
 from teikei.study.source import Draft
 from teikei.study.types import Study
+
+MOST_ROWS: Final = 100_000  # of a table
+MOST_PROBLEMS: Final = 20_000  # that are told; nobody reads more, and a list of millions would fill the memory
 
 
 def load(path: str | PathLike[str], scenario: str | None = None) -> Study:
@@ -55,7 +59,7 @@ def _read(path: Path) -> tuple[Draft | None, Found]:
     try:
         draft = _read_draft(path, found)
         if draft is not None:
-            found.problems.extend(all_problems(draft))
+            found.problems.extend(islice(all_problems(draft), MOST_PROBLEMS))
     except OSError as problem:
         reason = problem.strerror or "no reason given"
         found.error(_label(path), f"the study cannot be read ({reason}): check the path and its permissions")
@@ -68,6 +72,13 @@ def _read(path: Path) -> tuple[Draft | None, Found]:
         )
         return None, found
     found.problems = _in_order(found.problems, {} if draft is None else draft.files)
+    if len(found.problems) > MOST_PROBLEMS:
+        errors = [problem for problem in found.problems if not problem.warning] or found.problems
+        found.problems = [
+            *errors[:MOST_PROBLEMS],
+            Problem(_label(path), f"these are the first {MOST_PROBLEMS:,} problems; there are more: mend these first"),
+        ]
+    found.problems = [Problem(one_line(p.place), one_line(p.message), p.warning) for p in found.problems]
     return draft, found
 
 
@@ -103,6 +114,10 @@ def _read_draft(path: Path, found: Found) -> Draft | None:
         return None  # nothing could be read: that alone is the problem
     settings = None if raw_settings is None else read_settings(raw_settings, found)
     columns = all_columns()
+    for name in [name for name, raw in found.tables.items() if len(raw.rows) > MOST_ROWS]:
+        count = len(found.tables.pop(name).rows)
+        found.error(pattern.format(name), f"the table has {count:,} rows, expected at most {MOST_ROWS:,}: divide it")
+        found.damaged.add(name)
     rows = {
         name: read_table(found.tables[name], described, found) if name in found.tables else ()
         for name, described in columns.items()

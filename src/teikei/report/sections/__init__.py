@@ -6,6 +6,7 @@ from teikei.report.blocks import Section
 from teikei.report.context import Context
 from teikei.report.evidence import Evidence
 from teikei.report.sections import (
+    contracts,
     decision,
     glossary,
     ladder,
@@ -31,6 +32,7 @@ def all_sections(context: Context, evidence: Evidence) -> tuple[Section, ...]:
         sourcing.section(context),
         vehicle.section(context),
         split.section(context),
+        contracts.section(context),
         market.section(context),
         law.section(context),
         schedule.section(context),

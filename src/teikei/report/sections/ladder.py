@@ -10,6 +10,7 @@ from teikei.report.charts import Series
 from teikei.report.context import Context
 from teikei.report.facts import Rung
 from teikei.report.formatting import percent
+from teikei.report.sections.schedule import late_alone
 
 
 def section(context: Context) -> Section:
@@ -22,6 +23,8 @@ def section(context: Context) -> Section:
         blocks.append(_gaps(context))
     else:
         blocks += [_stacked(context), _walk(context), _methods(context), _by_company(context), _gaps(context)]
+    told = late_alone(context)
+    blocks += [Text(told, "warning")] if told else []
     blocks += [
         Text(f"Rung “{words(rung.name)}”: {rung.status or 'not evaluated'}.", "absent")
         for rung in context.ladder.rungs

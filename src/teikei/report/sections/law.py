@@ -19,9 +19,12 @@ def section(context: Context) -> Section:
         blocks.append(Text(context.absent("screens"), "absent"))
     else:
         blocks.append(Text(f"{_count(rows, context.best_rung)} {ADVICE}", "lead"))
-        for rung in sorted(rows["rung"].fill_null("").unique().to_list(), key=lambda name: name != context.best_rung):
-            table = _table(rows.filter(pl.col("rung").fill_null("") == rung), rung)
-            blocks.append(table if rung == context.best_rung else Details(f"Screens at “{words(rung)}”", (table,)))
+        blocks.append(_table(rows.filter(pl.col("rung") == context.best_rung), context.best_rung))
+        blocks += [*_precedents(context), _sources(rows.filter(pl.col("rung") == context.best_rung))]
+        for rung in rows["rung"].fill_null("").unique(maintain_order=True).to_list():
+            if rung != context.best_rung:
+                table = _table(rows.filter(pl.col("rung").fill_null("") == rung), rung)
+                blocks.append(Details(f"Screens at “{words(rung)}”", (table,)))
     return Section(
         "law", "Law screens", "Which shares and thresholds need a lawyer before anybody talks?", tuple(blocks)
     )
@@ -44,29 +47,66 @@ def _table(rows: pl.DataFrame, rung: str) -> Grid:
     ordered = sorted(rows.iter_rows(named=True), key=lambda row: order.get(row["light"] or "", 2))
     return grid(
         f"Competition-law screens at “{words(rung)}”",
-        ["Screen", "Subject", "Region", "Year", "Figure", "Threshold", "Light", "What to find out", "Threshold from"],
+        ["Light", "Screen", "Subject", "Where, when", "Figure", "Threshold", "To take to counsel or to find out"],
         [
             [
+                _light(row["light"]),
                 row["screen"] or "",
                 row["subject"] or "–",
-                row["region"] or "–",
-                str(row["year"] or "–"),
-                _figure(row["figure"], row["question"]),
+                ", ".join(str(part) for part in (row["region"], row["year"]) if part is not None) or "–",
+                _figure(row["figure"], row["question"], row["band"]),
                 Cell("–") if row["threshold"] is None else _figure(row["threshold"], None),
-                _light(row["light"]),
                 row["question"] or "–",
-                row["source"] or "no source given",
             ]
             for row in ordered
         ],
-        note="A figure that is not known is asked for, not guessed.",
+        note="A figure that is not known is asked for, not guessed. No light says only that a figure lies below a "
+        "warning level.",
     )
 
 
-def _figure(value: float | None, question: str | None) -> Cell:
+def _sources(rows: pl.DataFrame) -> Details:
+    found = rows.select("screen", "source").unique(maintain_order=True).drop_nulls("source")
+    table = grid(
+        "Where thresholds and shares come from",
+        ["Screen", "Source"],
+        [[row["screen"] or "", row["source"] or ""] for row in found.iter_rows(named=True)],
+    )
+    return Details("Where thresholds and shares come from, and of what date", (table,))
+
+
+def _precedents(context: Context) -> list[Block]:
+    rows = context.tables.get("law_precedents")
+    if rows.is_empty():
+        return []
+
+    def share(value: float | None) -> Cell:
+        return Cell("not known") if value is None else Cell(percent(value, 0), value)
+
+    table = grid(
+        "Cases that the authority let pass, beside which the common share of cost is read",
+        ["Case", "Year", "Selling share", "Buying share", "Common share of cost", "Conditions", "Answer", "Evidence"],
+        [
+            [
+                f"{row['authority']}: {row['case']}",
+                str(row["year"] or "–"),
+                *(share(row[name]) for name in ("selling_share", "buying_share", "common_cost")),
+                row["conditions"] or "–",
+                row["answer"] or "–",
+                f"{row['confidence']}: {row['source']}",
+            ]
+            for row in rows.iter_rows(named=True)
+        ],
+        note="A case is no clearance of another. A pool of batteries and e-axles lies outside all of them.",
+    )
+    return [Details(f"Precedents: {rows.height} cases with their figures", (table,))]
+
+
+def _figure(value: float | None, question: str | None, band: str | None = None) -> Cell:
     if value is None:
         return Cell("not known" if question else "not known: ask")
-    return Cell(percent(value) if 0 <= value <= 1 else plain(value), value)
+    text = percent(value) if 0 <= value <= 1 else plain(value)
+    return Cell(f"{text} ({band})" if band else text, value)
 
 
 def _light(light: str | None) -> Cell:

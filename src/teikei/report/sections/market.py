@@ -20,9 +20,13 @@ from teikei.report.blocks import (
     words,
 )
 from teikei.report.charts import Series
-from teikei.report.context import Context, other_tables
+from teikei.report.context import Context, stored_details
 from teikei.report.facts import ALONE, MERGER, main_market_rows
 from teikei.report.formatting import number, percent, points
+from teikei.report.schema import SHAPES
+from teikei.report.sections.market_questions import merger_blocks, price_blocks
+from teikei.report.sections.market_regions import loser_blocks, region_blocks
+from teikei.report.sections.market_rows import TABLES
 
 SHOWN_PRODUCTS = 40
 
@@ -32,16 +36,30 @@ def section(context: Context) -> Section:
     blocks: list[Block] = [
         _fan(context),
         _other_levers(context),
+        *merger_blocks(context),
         _cases(context),
         _prices(context),
-        _profit_walk(context),
+        _profit_walk(context, context.best_rung),
+        *_what_if_walks(context),
+        *loser_blocks(context),
+        *price_blocks(context),
+        *region_blocks(context),
         *_whole_tables(context),
-        *other_tables(context, "market_"),
+        *(stored_details(context, name) for name in _others(context)),
         *_fit(context),
     ]
     return Section(
         "market", "Prices, sales and EV share", "What do buyers notice, and does it change EV adoption?", tuple(blocks)
     )
+
+
+def _others(context: Context) -> list[str]:
+    """Stored tables of the market that nothing above reads."""
+    return [
+        name
+        for name, frame in context.tables.stored.items()
+        if name.startswith("market_") and name not in SHAPES and name not in TABLES and frame.height and frame.width
+    ]
 
 
 def _line(rows: pl.DataFrame) -> tuple[list[int], Series]:
@@ -140,28 +158,36 @@ def _points(values: list[float | None]) -> list[float | None]:
     return [None if value is None else value * 100 for value in values]
 
 
-def _profit_walk(context: Context) -> Block:
+def _what_if_walks(context: Context) -> list[Block]:
+    """The same walk for what is no rung: a cut of cost large enough to be seen."""
+    rungs = context.tables.get("market_walk")["rung"].drop_nulls().unique(maintain_order=True).to_list()
+    known = {rung.name for rung in context.ladder.rungs}
+    return [_profit_walk(context, rung, f"profit-walk-{k}") for k, rung in enumerate(rungs) if rung not in known]
+
+
+def _profit_walk(context: Context, rung: str, name: str = "profit-walk") -> Block:
     """From variable profit before to after: saving, price cut, volume."""
-    rows = context.tables.get("market_walk").filter(pl.col("rung") == context.best_rung).drop_nulls(["step", "value"])
+    rows = context.tables.get("market_walk").filter(pl.col("rung") == rung).drop_nulls(["step", "value"])
     if rows.is_empty():
         return Text(context.absent("market_walk"), "absent")
     money = context.money
     entries = list(rows.select("step", "value").iter_rows())
     steps = [(words(step), money.scaled(value) or 0.0, step in ("before", "after")) for step, value in entries]
-    decimals = money.decimals([value for _, value in entries])
+    decimals = money.decimals([value for step, value in entries if step not in ("before", "after")])
     given = dict(entries).get("price cut")
     saved = dict(entries).get("cost saving")
     title = "From cheaper parts to profit: saving, price cut, volume"
     if given is not None and saved and given <= 0 < saved:
-        title = f"Lower prices hand buyers {percent(-given / saved, 0)} of what cheaper parts save at old sales"
+        title = f"{words(rung)}: lower prices hand buyers {percent(-given / saved, 0)} of what is saved at old sales"
+        title = title[0].upper() + title[1:]
     return Chart(
-        "profit-walk",
+        name,
         title,
         "From top to bottom: what cheaper parts save at old sales, what of it lower prices give to buyers, what more "
         "cars earn. Plain bars are the variable profit on the companies' plug-ins in one year.",
         charts.waterfall(steps, f"variable profit a year, {money.label}", decimals=decimals, more_is_good=True),
         grid(
-            f"Price, volume, profit at “{words(context.best_rung)}”, {money.label} a year",
+            f"Price, volume, profit: {words(rung)}, {money.label} a year",
             ["Step", "Amount"],
             [[words(step), Cell(money.text(value, decimals), value)] for step, value in entries],
         ),

@@ -10,7 +10,6 @@ from teikei.report.blocks import (
     Cell,
     Chart,
     Details,
-    Grid,
     Section,
     Spec,
     Text,
@@ -21,10 +20,11 @@ from teikei.report.blocks import (
 )
 from teikei.report.charts import Series
 from teikei.report.context import Context
+from teikei.report.formatting import number, percent
 
 
 def section(context: Context) -> Section:
-    """Shares of every rule with intervals, core test, baselines and transfers."""
+    """Shares of every rule with intervals, core test, baselines and shares by lever."""
     blocks: list[Block] = []
     rows = context.tables.get("shares").filter(
         (pl.col("rung") == context.best_rung) & (pl.col("kind") == "saving") & pl.col("value").is_not_null()
@@ -34,7 +34,7 @@ def section(context: Context) -> Section:
     else:
         blocks.append(_rules(context, rows))
         blocks.append(_all_shares(context))
-    blocks += [_core(context), _baselines(context), *_transfers(context)]
+    blocks += [_core(context), _baselines(context), *_by_lever(context), *_by_year(context)]
     return Section(
         "split", "The split", "Who gets what, would anybody leave, and what moves the shares?", tuple(blocks)
     )
@@ -169,45 +169,89 @@ def _core(context: Context) -> Block:
 
 
 def _baselines(context: Context) -> Block:
-    rows = context.tables.get("baselines").drop_nulls("shift")
+    rows = context.tables.get("baselines").drop_nulls("shift").filter(pl.col("rung") == context.best_rung)
     if rows.is_empty():
         return Text(context.absent("baselines"), "absent")
-    specs = [Spec("rung", "Rung"), Spec("rule", "Rule"), Spec("company", "Company")]
-    specs.append(Spec("shift", "Share moves by, per 1 of claim", "number", sign=True))
-    table = frame_grid(rows, "How shares move with stand-alone claims", specs, context.money, where="baselines")
-    return Details("What if a company overstates what it would cost alone? How shares move with the claim", (table,))
-
-
-def _transfers(context: Context) -> list[Block]:
-    rows = context.tables.get("transfers").drop_nulls("value_nominal")
-    if rows.is_empty():
-        return [Text(context.absent("transfers"), "absent")]
     money = context.money
-    at_best = rows.filter(pl.col("rung") == context.best_rung)
-    chosen = at_best if not at_best.is_empty() else rows
-    pairs = chosen.with_columns(
-        pl.concat_str("form", pl.lit(": "), "from_company", pl.lit(" pays "), "to_company", ignore_nulls=True).alias(
-            "flow"
-        )
-    )
-    years = pairs["year"].drop_nulls().unique().sort().to_list()
-    flows = pairs["flow"].unique(maintain_order=True).to_list()
-    value = {
-        (flow, year): amount
-        for flow, year, amount in pairs.group_by("flow", "year", maintain_order=True)
-        .agg(pl.col("value_nominal").sum())
-        .iter_rows()
-    }
-    decimals = money.decimals(value.values())
-    table: Grid = grid(
-        f"Payments by year, {money.label}, in money of the year",
-        ["Form and direction", *(str(year) for year in years), "all years"],
+    decimals = money.decimals(rows["claim"].to_list())
+    table = grid(
+        f"How shares move with stand-alone claims at “{words(context.best_rung)}”",
         [
-            [words(flow)]
-            + [Cell(money.text(value.get((flow, year)), decimals), value.get((flow, year))) for year in years]
-            + [Cell(money.text(total, decimals), total)]
-            for flow in flows
-            for total in [sum(value.get((flow, year), 0.0) for year in years)]
+            "Company, rule",
+            f"claim: cost alone, {money.label}",
+            "share of cost moves by, per 1 of claim",
+            "rows reported",
+            "rows derived",
+            "rows assumed",
+            "bought at reported prices",
+            "at derived",
+            "at assumed",
         ],
+        [
+            [
+                f"{row['company']}, {rule_name(row['rule'])}",
+                Cell(money.text(row["claim"], decimals), row["claim"]),
+                Cell(number(row["shift"], 3, sign=True), row["shift"]),
+                *(Cell(number(row[name], 0), row[name]) for name in ("reported", "derived", "assumption")),
+                *(
+                    Cell("–") if row[name] is None else Cell(percent(row[name], 0), row[name])
+                    for name in ("bought_reported", "bought_derived", "bought_assumption")
+                ),
+            ]
+            for row in rows.iter_rows(named=True)
+        ],
+        note="Who understates its own cost alone by 2 pays 1 less where the figure is 0.5: evidence of the claims "
+        "matters more than the rule. Rows: programmes, volumes, requirements and contracts behind the claim.",
     )
-    return [Details("Who pays whom in which year, under each form of contract", (table,))]
+    return Details(
+        "What if a company understates what it would cost alone? How shares move, and what claims rest on", (table,)
+    )
+
+
+def _by_lever(context: Context) -> list[Block]:
+    rows = context.tables.get("shares_by_lever").filter(
+        (pl.col("rung") == context.best_rung) & (pl.col("rule") == "shapley") & (pl.col("method") == "order")
+    )
+    if rows.is_empty():
+        return []
+    money = context.money
+    levers = rows["lever"].unique(maintain_order=True).to_list()
+    companies = rows["company"].unique(maintain_order=True).to_list()
+    found = {(row["lever"], row["company"]): row["value"] for row in rows.iter_rows(named=True)}
+    decimals = money.decimals(found.values())
+    table = grid(
+        f"Shapley value by lever at “{words(context.best_rung)}”, {money.label}",
+        ["Lever", *companies],
+        [
+            [
+                words(lever),
+                *(Cell(money.text(found.get((lever, c)), decimals), found.get((lever, c))) for c in companies),
+            ]
+            for lever in levers
+        ],
+        note="Only rules whose shares add up can be shown by lever; every other one is in the workbook's total only.",
+    )
+    return [Details("The same split lever by lever", (table,))]
+
+
+def _by_year(context: Context) -> list[Block]:
+    rows = context.tables.get("shares_by_year").filter(
+        (pl.col("rung") == context.best_rung) & (pl.col("rule") == "shapley")
+    )
+    if rows.is_empty():
+        return []
+    money = context.money
+    years = rows["year"].drop_nulls().unique().sort().to_list()
+    companies = rows["company"].drop_nulls().unique(maintain_order=True).to_list()
+    found = {(row["company"], row["year"]): row["value"] for row in rows.iter_rows(named=True)}
+    decimals = money.decimals(found.values())
+    table = grid(
+        f"Shapley value by year at “{words(context.best_rung)}”, {money.label}, present value",
+        ["Company", *(str(year) for year in years)],
+        [
+            [one, *(Cell(money.text(found.get((one, year)), decimals), found.get((one, year))) for year in years)]
+            for one in companies
+        ],
+        note="The last year carries the credit for what outlives the horizon.",
+    )
+    return [Details("The same split year by year", (table,))]

@@ -17,7 +17,7 @@ TOTAL_STEPS = ("start", "end", "total", "own", "rival")
 
 def section(context: Context) -> Section:
     """Cost per vehicle, part by part."""
-    blocks: list[Block] = [_before_after(context), *_by_item(context), *_rival(context)]
+    blocks: list[Block] = [_before_after(context), *_by_item(context), *_rival(context), *_laws(context)]
     return Section(
         "vehicle-cost",
         "Cost per vehicle",
@@ -115,6 +115,36 @@ def _by_item(context: Context) -> list[Block]:
     ]
     table = frame_grid(rows, f"Cost per car by part in {year}", specs, context.money, where="unit_costs")
     return [Details("Cost per car by part", (table,))]
+
+
+LAWS = (
+    Spec("variant", "Module"),
+    Spec("class", "Class"),
+    Spec("mass_kg", "Mass, kg", "plain"),
+    Spec("mass_kg_low", "lowest", "plain"),
+    Spec("mass_kg_high", "highest", "plain"),
+    Spec("mass_law", "Law of the mass"),
+    Spec("curve", "Cost curve"),
+    Spec("curve_price_low", "lowest curve price", "number"),
+    Spec("curve_price_high", "highest curve price", "number"),
+    Spec("curve_source", "Source of the curve"),
+    Spec("notes", "Filled in by"),
+    Spec("warning", "Outside its range"),
+)
+
+
+def _laws(context: Context) -> list[Block]:
+    """By which law each design in use weighs, costs and loses, the spread of the sources, and where it is stretched."""
+    rows = context.joint("module_designs")
+    used = context.joint("configurations")["module"].drop_nulls().unique().to_list()
+    rows = rows.filter(pl.col("variant").is_in(used)) if used else rows
+    specs = [spec for spec in LAWS if spec.column in rows.columns]
+    if rows.is_empty() or "mass_law" not in rows.columns:
+        return []
+    stretched = rows.filter(pl.col("warning").fill_null("") != "").height
+    caption = f"Laws behind the designs in use; {stretched} of {rows.height} outside the range of one of them"
+    table = frame_grid(rows, caption, specs, context.money, where="module_designs")
+    return [Details("By which law each module weighs and costs, and how far the sources differ", (table,))]
 
 
 def _rival(context: Context) -> list[Block]:

@@ -13,6 +13,7 @@ from teikei.study.checks import (
     modules,
     plausibility,
     programmes,
+    ranges,
     references,
     volumes,
 )
@@ -29,6 +30,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     *development.CHECKS,
     *market.CHECKS,
     *changes.CHECKS,
+    *ranges.CHECKS,
     *plausibility.CHECKS,
 )
 

@@ -1,4 +1,4 @@
-"""Scenarios, ranges and rules: what they name exists, and what they say can be done."""
+"""Scenarios and rules: what they name exists, and what they say can be done."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from teikei.errors import Problem
-from teikei.study.checks.references import MOST_SUGGESTIONS
-from teikei.study.messages import number_text, show, suggest
+from teikei.study.messages import show, suggest
 from teikei.study.scenarios import SETTINGS_TABLE, PatchError, patch_rows, patch_settings, read_patch
-from teikei.study.source import Draft, Row
-from teikei.study.types import Settings
+from teikei.study.source import Draft
 
 _SCOPES = {
     "class": ("classes", "class"),
@@ -38,74 +36,6 @@ def scenarios_can_be_applied(draft: Draft) -> Iterator[Problem]:
                     patch_rows(tables[patch.table], patch)
             except PatchError as problem:
                 yield row.error(problem.column, str(problem))
-
-
-def ranges_name_real_figures(draft: Draft) -> Iterator[Problem]:
-    """A range is of a number that stands in the study, and holds it."""
-    written_keys: dict[str, dict[str, Row]] = {}
-    unknown_rows = 0
-    for row in draft["ranges"]:
-        low, high = row["low"], row["high"]
-        if None not in (low, high) and low > high:
-            yield row.error("low", f"{number_text(low)} is above high, {number_text(high)}: exchange them")
-        table, key, column = row["table"], row["row"], row["column"]
-        if None in (table, key, column):
-            continue
-        if table == SETTINGS_TABLE:
-            yield from _range_of_setting(row, column)
-        elif table not in draft.columns:
-            yield row.error(
-                "table", f"teikei has no table {show(table)}{suggest(table, [*draft.columns, SETTINGS_TABLE])}"
-            )
-        elif column not in draft.columns[table]:
-            yield row.error(
-                "column", f"the table {table} has no column {show(column)}{suggest(column, draft.columns[table])}"
-            )
-        elif draft.columns[table][column].kind not in ("number", "integer", "year"):
-            yield row.error(
-                "column", f"{column} of {table} holds no number, so it has no range: name a column of numbers"
-            )
-        elif table not in draft.damaged:
-            if table not in written_keys:
-                written_keys[table] = rows_by_written_key(draft, table)
-            unknown_rows += key not in written_keys[table]
-            yield from _range_of_cell(draft, row, written_keys[table], unknown_rows <= MOST_SUGGESTIONS)
-
-
-def _range_of_setting(row: Row, column: str) -> Iterator[Problem]:
-    if column not in Settings.model_fields:
-        yield row.error("column", f"teikei knows no setting {show(column)}{suggest(column, Settings.model_fields)}")
-
-
-def _range_of_cell(draft: Draft, row: Row, targets: dict[str, Row], suggesting: bool) -> Iterator[Problem]:
-    table, key, column = row["table"], row["row"], row["column"]
-    if key not in targets:
-        names = [name for name, described in draft.columns[table].items() if described.key]
-        hint = "" if not suggesting else suggest(key, targets) if targets else f"; the table {table} has no rows"
-        yield row.error("row", f"no row of {table} has the key {show(key)} ({'/'.join(names)}){hint}")
-        return
-    value, low, high = targets[key][column], row["low"], row["high"]
-    if value is None:
-        if column not in targets[key].unread:
-            yield row.warning("column", f"{column} is empty in row {key} of {table}: the range has no figure to vary")
-    elif None not in (low, high) and not low <= value <= high:
-        yield row.warning(
-            "low",
-            f"the figure of {table} is {number_text(value)}, outside its range {number_text(low)} to "
-            f"{number_text(high)}: correct one of the two",
-        )
-
-
-def rows_by_written_key(draft: Draft, table: str) -> dict[str, Row]:
-    """Rows of a table by their key as ``ranges.row`` writes it: the parts joined by /."""
-    keys = [name for name, column in draft.columns[table].items() if column.key]
-    return {"/".join(_written(row[name]) for name in keys): row for row in draft[table]}
-
-
-def _written(value: object) -> str:
-    if isinstance(value, list):
-        return ";".join(map(str, value))
-    return number_text(value) if isinstance(value, float) else "" if value is None else str(value)
 
 
 def rules_name_something(draft: Draft) -> Iterator[Problem]:
@@ -179,4 +109,4 @@ def _as_number(text: str) -> float | None:
         return None
 
 
-CHECKS = (scenarios_can_be_applied, ranges_name_real_figures, rules_name_something, values_of_rules_fit)
+CHECKS = (scenarios_can_be_applied, rules_name_something, values_of_rules_fit)

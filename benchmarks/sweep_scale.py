@@ -1,0 +1,97 @@
+"""Claim: handing out samples costs under 5 % of their work, and two workers do 1.8 times what one does.
+
+PYTHONPATH=src python benchmarks/sweep_scale.py [STUDY] [--samples 32] [--rungs buying] [--workers 1,2] [--market]
+    [--cluster tcp://HOST:PORT] [--keep-plan] [--nothing]
+
+Prints for each number of workers: seconds until they are ready, wall seconds of the samples, seconds of the samples
+themselves (in the workers), what is lost between the two, what a sample costs the coordinating process (CPU, so that it
+can be read on a busy machine too), and how many times one worker that is. Measure on a quiet
+machine: two workers need two free processors. --nothing hands out samples that only sleep: the overhead by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from teikei.study import load
+from teikei.sweep import design
+from teikei.sweep.conduct import Tally, compute
+from teikei.sweep.executors import Workers, workers
+from teikei.sweep.files import Shelf, common_digest, sample_name
+from teikei.sweep.inputs import read_uncertainty
+from teikei.sweep.one import evaluate_chunk, packed, plans_to_keep
+from teikei.sweep.types import Options, Sample
+
+
+def sleeping(_blob: bytes, samples: tuple[Sample, ...]) -> list[tuple[dict[str, Any], float]]:
+    """Samples of a tenth of a second that take no processor."""
+    found = []
+    for _ in samples:
+        began = time.perf_counter()
+        time.sleep(0.1)
+        outcome = {"status": "done", "message": "", "figures": {}, "decisions": {}}
+        found.append((outcome, time.perf_counter() - began))
+    return found
+
+
+def measure(
+    named: dict[str, Sample], warm: dict[str, Sample], blob: bytes, crew: Workers, job: Callable[..., Any]
+) -> tuple[float, float, float, float]:
+    """Seconds until workers are warm, wall seconds of the samples, seconds of the samples themselves, our own CPU."""
+    quiet = lambda _text, _fraction: None  # noqa: E731
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        compute(warm, blob, Shelf(Path(folder) / "warm"), crew, quiet, Tally(), job)
+        ready, own = time.perf_counter(), time.process_time()
+        tally = Tally()
+        compute(named, blob, Shelf(Path(folder) / "timed"), crew, quiet, tally, job)
+        return ready - began, time.perf_counter() - ready, tally.seconds, time.process_time() - own
+
+
+def main() -> None:
+    """Print one row a number of workers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", nargs="?", default="examples/kit-supply")
+    parser.add_argument("--samples", type=int, default=32)
+    parser.add_argument("--rungs", default="")
+    parser.add_argument("--workers", default="1,2")
+    parser.add_argument("--market", action="store_true")
+    parser.add_argument("--keep-plan", action="store_true")
+    parser.add_argument("--nothing", action="store_true")
+    parser.add_argument("--cluster")
+    asked = parser.parse_args()
+    study = load(asked.study)
+    uncertainty = read_uncertainty(study)
+    rungs = tuple(name for name in asked.rungs.split(",") if name) or None
+    options = Options(rungs, asked.market, 1, not asked.keep_plan)
+    samples, _ = design.band_samples(uncertainty, "sobol", asked.samples, 1)
+    others, _ = design.band_samples(uncertainty, "sobol", 16, 2)
+    common, blob = common_digest(study, options), packed(study, uncertainty, options)
+    if asked.keep_plan and not asked.nothing:
+        blob = packed(study, uncertainty, options, plans_to_keep(blob))
+    named = {sample_name(common, sample): sample for sample in samples}
+    print(f"{asked.study}: {asked.samples} samples, {len(blob):,} bytes for each worker")
+    print(
+        f"{'workers':>8}{'ready s':>9}{'wall s':>9}{'samples s':>11}{'a sample s':>12}{'lost':>8}"
+        f"{'ours ms':>9}{'times one':>11}"
+    )
+    first = 0.0
+    for text in ["-"] if asked.cluster else asked.workers.split(","):
+        with workers(None if asked.cluster else int(text), asked.cluster) as crew:
+            warm = {sample_name(common, sample): sample for sample in others[: 2 * crew.count]}
+            ready, wall, inside, own = measure(named, warm, blob, crew, sleeping if asked.nothing else evaluate_chunk)
+            first = first or wall
+            lost = 1.0 - inside / (wall * crew.count)
+            print(
+                f"{crew.count:>8}{ready:>9.1f}{wall:>9.2f}{inside:>11.2f}{inside / asked.samples:>12.3f}{lost:>8.1%}"
+                f"{1000 * own / asked.samples:>9.1f}{first / wall:>11.2f}"
+            )
+
+
+if __name__ == "__main__":
+    main()
