@@ -179,12 +179,22 @@ def main() -> int:
             for user in users:
                 user.join()
         finally:
+            used = cpu_seconds(process.pid)
             process.terminate()
             process.wait()
-    return report(users, given.seconds, seconds)
+    return report(users, given.seconds, seconds, used)
 
 
-def report(users: list[User], length: float, start_seconds: float) -> int:
+def cpu_seconds(process: int) -> float:
+    """Processor time of the server itself so far, its jobs apart (Linux; NaN elsewhere)."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return float("nan")
+
+
+def report(users: list[User], length: float, start_seconds: float, used: float) -> int:
     times: dict[str, list[float]] = defaultdict(list)
     for user in users:
         for name, found in user.times.items():
@@ -192,7 +202,9 @@ def report(users: list[User], length: float, start_seconds: float) -> int:
     every = sorted(one for found in times.values() for one in found)
     errors = [error for user in users for error in user.errors]
     print(f"server answers {start_seconds:.2f} s after its start")
-    print(f"{len(users)} users, {len(every)} requests in {length:.0f} s")
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    print(f"{len(users)} users, {len(every)} requests in {length:.0f} s; machine's load per core {load:.1f}")
+    print(f"the server used {used:.1f} s of processor time, start included: {used / len(every):.3f} s a request")
     print(f"{'page':<20}{'count':>7}{'median':>9}{'p95':>9}{'slowest':>9}  s")
     for name, unsorted in [*times.items(), ("all", every)]:
         found = sorted(unsorted)

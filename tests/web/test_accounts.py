@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from argon2.exceptions import VerificationError
 
 from teikei.web import accounts
 from teikei.web.accounts import FAILURE_WINDOW_SECONDS, IDLE_SECONDS, SESSION_SECONDS
@@ -153,3 +154,28 @@ def test_a_database_reader_finds_no_secret_that_opens_a_door(town: Town) -> None
     assert session not in dump
     assert PASSPHRASE not in dump
     assert "$argon2id$" in dump
+
+
+def test_guesses_sent_side_by_side_are_counted_and_block_nobody_else(tmp_path: Path) -> None:
+    """While one passphrase is verified, others can sign in, and a sixth guess at the same name is not looked at."""
+    town = make_town(tmp_path / "data")
+    store = town.app.state.server.store
+    waiting: list[int] = []
+
+    class Slow:
+        def verify(self, *_: str) -> None:
+            waiting.append(1)
+            if len(waiting) < 5:
+                accounts.check_passphrase(store.operator, town.clock(), "planner@aoba", "wrong", "here")
+            else:
+                with pytest.raises(accounts.TooManyAttemptsError):
+                    accounts.check_passphrase(store.operator, town.clock(), "planner@aoba", "wrong", "here")
+            raise VerificationError
+
+    before = accounts._hasher
+    accounts._hasher = Slow  # type: ignore[assignment]
+    try:
+        assert accounts.check_passphrase(store.operator, town.clock(), "planner@aoba", "wrong", "here") is None
+    finally:
+        accounts._hasher = before
+    assert len(waiting) == 5

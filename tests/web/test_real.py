@@ -87,7 +87,7 @@ def test_three_companies_solve_the_example_together_and_each_sees_what_was_agree
     for company in COMPANIES:
         person = town[f"planner@{company}"]
         study = upload(town, f"planner@{company}", example(), title="For the alliance")
-        assert person.send_form(f"{base}/preview", {"version": f"{study}/1"}).status_code == 200
+        assert person.send_form(f"{base}/preview", {"version": f"{study}/1"}).status_code == 303
         assert person.send_form(f"{base}/sign", {"revision": "1"}).status_code == 303
     for company in COMPANIES:
         person = town[f"planner@{company}"]

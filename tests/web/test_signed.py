@@ -112,7 +112,7 @@ def test_a_signed_rating_decides_which_cars_can_take_a_module(study: Study) -> N
 
 def test_the_run_computes_what_the_list_asks_for() -> None:
     asked = options_of(make_list(), "Aoba+Midori")
-    assert asked["schedule_seconds"] > 0
+    assert "schedule_seconds" not in asked  # a proof stopped by its time is not reproducible
     assert asked["requirement_prices"] == {"coalition": "Aoba+Midori", "rung": "powertrain"}
     assert options_of(LIST, "Aoba+Midori") == {}
 

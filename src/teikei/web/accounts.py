@@ -7,6 +7,8 @@ import hmac
 import re
 import secrets
 import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -115,27 +117,36 @@ def use_link(connection: sqlite3.Connection, now: float, link: str, login: str, 
 
 
 def check_passphrase(
-    connection: sqlite3.Connection, now: float, login: str, passphrase: str, address: str
+    database: Callable[[], AbstractContextManager[sqlite3.Connection]],
+    now: float,
+    login: str,
+    passphrase: str,
+    address: str,
 ) -> str | None:
     """The user's id, or None. Unknown names cost the same time as wrong passphrases.
 
-    Raises TooManyAttemptsError after five failures for a name, or twenty from an address, in a quarter of an hour.
+    database: opens a transaction; none is open while the passphrase is verified, which is slow on purpose. For its name
+    an attempt counts as failed until it has succeeded, so that guesses sent side by side are counted as well. Raises
+    TooManyAttemptsError after five failures for a name, or twenty from an address, in a quarter of an hour.
     """
     login = login.strip().casefold()[:80]
     name_key, address_key = f"name:{digest(login)}", f"address:{address}"
-    connection.execute("DELETE FROM attempts WHERE at < ?", (now - FAILURE_WINDOW_SECONDS,))
-    for key, most in ((name_key, MOST_FAILURES), (address_key, 4 * MOST_FAILURES)):
-        if connection.execute("SELECT count(*) FROM attempts WHERE key=?", (key,)).fetchone()[0] >= most:
-            raise TooManyAttemptsError("too many failed sign-ins; wait a quarter of an hour and try again")
-    row = connection.execute("SELECT user, secret FROM users WHERE login=? AND active=1", (login,)).fetchone()
+    with database() as connection:
+        connection.execute("DELETE FROM attempts WHERE at < ?", (now - FAILURE_WINDOW_SECONDS,))
+        for key, most in ((name_key, MOST_FAILURES), (address_key, 4 * MOST_FAILURES)):
+            if connection.execute("SELECT count(*) FROM attempts WHERE key=?", (key,)).fetchone()[0] >= most:
+                raise TooManyAttemptsError("too many failed sign-ins; wait a quarter of an hour and try again")
+        connection.execute("INSERT INTO attempts VALUES (?, ?)", (name_key, now))
+        row = connection.execute("SELECT user, secret FROM users WHERE login=? AND active=1", (login,)).fetchone()
     try:
         _hasher().verify(row["secret"] if row is not None else _decoy(), passphrase[:200])
     except (VerificationError, InvalidHashError):
         row = None
-    if row is None:
-        connection.executemany("INSERT INTO attempts VALUES (?, ?)", [(name_key, now), (address_key, now)])
-        return None
-    connection.execute("DELETE FROM attempts WHERE key=?", (name_key,))
+    with database() as connection:
+        if row is None:
+            connection.execute("INSERT INTO attempts VALUES (?, ?)", (address_key, now))
+            return None
+        connection.execute("DELETE FROM attempts WHERE key=?", (name_key,))
     return str(row["user"])
 
 

@@ -107,7 +107,7 @@ class Store:
 def _transaction(file: Path, schema: str, steps: Mapping[int, str], write: bool) -> Iterator[sqlite3.Connection]:
     """Opens (and makes, where it is new) a database; commits at the end, rolls back on any error."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    connection = sqlite3.connect(file, timeout=10, isolation_level=None)
+    connection = sqlite3.connect(file, timeout=60, isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode=WAL")

@@ -86,9 +86,9 @@ def sign_in(request: Request, login: Annotated[str, Form()], passphrase: Annotat
     server = server_of(request)
     address = request.client.host if request.client is not None else ""
     try:
-        with server.store.operator() as connection:
-            user = accounts.check_passphrase(connection, server.clock(), login, passphrase, address)
-            if user is None:
+        user = accounts.check_passphrase(server.store.operator, server.clock(), login, passphrase, address)
+        if user is None:
+            with server.store.operator() as connection:
                 audit.append(connection, server.clock(), "somebody", "failed sign-in", company="room")
     except TooManyAttemptsError as brake:
         return problem(request, 429, [str(brake)], "/sign-in")

@@ -31,7 +31,7 @@ _INLINE_SCRIPT: Final = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>"
 
 @route(router, "POST", "/studies/{study}/{version}/run", _OBJECT)
 def run_version(request: Request, study: str, version: str, timeline: Annotated[str, Form()] = "") -> Response:
-    """Puts a run of this version into the queue; with a timeline of the development where it is asked for."""
+    """Puts a run of this version into the queue; with a longer proof of its timeline where it is asked for."""
     server, caller = server_of(request), caller_of(request)
     workspace = workspace_of(caller)
     chosen = read_version(server.store, workspace, study, int(version))

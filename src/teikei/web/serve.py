@@ -31,7 +31,15 @@ def serve(folder: Path, port: int, say: Callable[[str], None], *, host: str = "1
     say(f"teikei runs at http://{shown}:{port} (data in {folder}); stop it with Ctrl-C.")
     if link is not None:
         say(f"First start: make the operator's account with this link. It works once:\n{_join(shown, port, link)}")
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,  # longer than people think between two pages
+    )
 
 
 def _join(host: str, port: int, link: str) -> str:

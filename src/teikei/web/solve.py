@@ -14,7 +14,7 @@ from teikei.errors import StudyError
 from teikei.web import joint as joints
 from teikei.web.database import ROOM, Store
 from teikei.web.jobs import DONE, Jobs
-from teikei.web.release_list import ReleaseList, RequirementPriceBand, Timeline
+from teikei.web.release_list import ReleaseList, RequirementPriceBand
 from teikei.web.signed import Signed, apply
 from teikei.web.worker import EXTRA
 from teikei.web.workspace import read_version, study_path
@@ -22,7 +22,7 @@ from teikei.web.workspace import read_version, study_path
 if TYPE_CHECKING:
     from teikei.runs.types import Run
 
-TIMELINE_SECONDS: Final = 120.0  # most that the schedule of a joint run may take
+TIMELINE_SECONDS: Final = 120.0  # for a longer proof of the schedule, where one is asked for (never in a joint run)
 
 
 def start(
@@ -63,8 +63,6 @@ def start(
 def options_of(release_list: ReleaseList, coalition: str) -> dict[str, Any]:
     """What the joint run has to compute beside the plan, so that every item of the list can be answered."""
     options: dict[str, Any] = {}
-    if any(isinstance(item, Timeline) for item in release_list.items):
-        options["schedule_seconds"] = TIMELINE_SECONDS
     if any(isinstance(item, RequirementPriceBand) for item in release_list.items):
         options["requirement_prices"] = {"coalition": coalition, "rung": release_list.rung}
     return options
