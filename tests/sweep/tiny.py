@@ -24,11 +24,11 @@ def kit_study(ranges: list[dict[str, Any]] | None = None) -> Study:
 
 
 def short_study() -> Study:
-    """kit-supply over two years with its first two rungs: a sample takes a fraction of a second."""
+    """kit-supply over three years with its first two rungs: a sample takes a fraction of a second."""
     study = kit_study()
     rungs = study["rungs"].filter(pl.col("position") <= 1)
-    short = replace(study, settings=study.settings.model_copy(update={"last_year": 2028}))
-    return short.with_tables(rungs=rungs, volumes=study["volumes"].filter(pl.col("year") <= 2028))
+    short = replace(study, settings=study.settings.model_copy(update={"last_year": 2029}))
+    return short.with_tables(rungs=rungs, volumes=study["volumes"].filter(pl.col("year") <= 2029))
 
 
 def busy(blob: bytes, samples: tuple[Sample, ...]) -> list[tuple[dict[str, Any], float]]:

@@ -26,7 +26,6 @@ from teikei.simulate.types import Performance
 from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
-BASELINE_CHECKS = 3  # times the rounds of cuts of a rung: the baseline's gap enters every saving
 ALONE_GAP = 1e-4  # of the baseline's cost, before a saving is known to judge the gap by
 
 
@@ -92,8 +91,7 @@ def play(facts: Facts, memory: Memory, *, gap: float, effort: Effort, executor: 
     """
     everyone = tuple(company for company in facts.companies if any(_owns(facts, company)))
     whole = Scope(facts, "+".join(everyone), facts.rung_order[0], everyone)
-    longer = None if effort.leaf_checks is None else BASELINE_CHECKS * effort.leaf_checks
-    further = replace(effort, leaf_checks=longer)
+    further = replace(effort, leaf_nodes=max(1, effort.leaf_nodes))
     solved = solve_scope(whole, gap_absolute=gap, effort=further, memory=memory, executor=executor)
     blocs = whole.bloc_names
     alone = {bloc: split_decisions(solved.decisions, whole, bloc) for bloc in blocs}
@@ -216,11 +214,10 @@ def request(scope: Scope, first: Solved, gap: float, links: tuple[Hashable, ...]
 
 def improve(scope: Scope, found: Solved, lower: Sequence[Solved]) -> Solved:
     """A rung's plan, bettered by the plans of the rungs below it: a rung that permits more never costs more."""
-    known = [Found(found.priced, found.decisions)]
-    known += [Found(price(scope, other.decisions), other.decisions) for other in lower]
-    best = combine(scope, known)
-    if best.value >= found.value:
+    others = [Found(price(scope, other.decisions), other.decisions) for other in lower]
+    if all(other.value >= found.value for other in others):
         return found
+    best = combine(scope, [Found(found.priced, found.decisions), *others])
     return replace(found, decisions=best.decisions, priced=best.priced)
 
 

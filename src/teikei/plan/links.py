@@ -61,10 +61,10 @@ def add_broken_by_relaxation(made: Build) -> None:
         x = relax(made.program)
         if x is None or not add_broken(made, x):
             break
-    _add_between_tied_classes(made)
+    add_between_tied_classes(made)
 
 
-def _add_between_tied_classes(made: Build) -> None:
+def add_between_tied_classes(made: Build) -> None:
     """Classes that are tied anyway are tied in every car: leaving those links out would win nothing."""
     scope = made.scope
 

@@ -15,7 +15,7 @@ from teikei.plan.build import build
 from teikei.plan.covers import demands
 from teikei.plan.decisions import Decisions
 from teikei.plan.infeasible import explain_infeasible
-from teikei.plan.links import add_broken, add_broken_by_relaxation, add_known
+from teikei.plan.links import add_between_tied_classes, add_broken, add_broken_by_relaxation, add_known
 from teikei.plan.parts import Memory, Task, Vector, solve_parts
 from teikei.plan.price import Priced, price
 from teikei.plan.program import Build, least_cost
@@ -100,13 +100,7 @@ def solve_scopes(
     """
     began = time.process_time()
     memory = memory or Memory()
-    prepared = []
-    for request, (best, links) in zip(
-        requests, (executor.map if executor is not None else map)(_prepare, requests), strict=True
-    ):
-        made = build(request.scope, lazy=True)
-        add_known(made, links)
-        prepared.append((made, best))
+    prepared = [_prepare(request) for request in requests]
     found: dict[int, Solution] = {}
     open_ones = list(range(len(requests)))
     while open_ones:
@@ -122,14 +116,17 @@ def solve_scopes(
     return [_solved(*prepared[i], found[i], seconds) for i in range(len(requests))]
 
 
-def _prepare(request: Request) -> tuple[Found | None, tuple[Hashable, ...]]:
-    """The best of the known plans, and the links that the relaxation needs."""
+def _prepare(request: Request) -> tuple[Build, Found | None]:
+    """The program with the links it is known to need, or that its relaxation needs; the best of the known plans."""
     known = [Found(price(request.scope, start), start) for start in request.starts]
     best = combine(request.scope, known) if known else None
     made = build(request.scope, lazy=True)
-    add_known(made, request.links)
-    add_broken_by_relaxation(made)
-    return best, tuple(made.linked)
+    if request.links:
+        add_known(made, request.links)
+        add_between_tied_classes(made)
+    else:
+        add_broken_by_relaxation(made)
+    return made, best
 
 
 def _solved(made: Build, best: Found | None, found: Solution, seconds: float) -> Solved:

@@ -47,14 +47,14 @@ class Effort:
     solve (a plan stopped by it is not reproducible).
     """
 
-    small: int = 60
+    small: int = 250
     small_nodes: int = 100
     held_nodes: int = 30
     neighbours: int = 1
     neighbour_nodes: int = 2
     leaves: int = 8
-    leaf_nodes: int = 1
-    leaf_checks: int | None = 8
+    leaf_nodes: int = 0
+    leaf_checks: int | None = 20
     time_limit_s: float = INFINITY
 
 
