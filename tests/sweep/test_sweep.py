@@ -28,7 +28,7 @@ from teikei.sweep.types import Options, Sample
 from tests.sweep.test_nothing_lost import ROOT
 from tests.sweep.tiny import kit_study, short_study
 
-ASKED = {"samples": 8, "seed": 4, "predict": False, "tornado": 2, "indices": 2}
+ASKED = {"samples": 8, "seed": 4, "predict": False, "tornado": 2, "indices": 4}
 
 
 @pytest.fixture(scope="module")
