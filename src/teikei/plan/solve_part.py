@@ -32,6 +32,7 @@ KEPT = (
     "expansion",
     "committed",
 )  # what ties the years together
+BUILT = ("plant", "expansion")  # half a plant says little: the solver decides these once the designs are held
 DIVE_STEPS = 12
 NEAR = 0.1  # a relaxed value this near to the known plan's agrees with it
 
@@ -120,6 +121,7 @@ class _Large:
         self.integer: Flags = np.asarray(program.integer, dtype=bool)
         kind = np.asarray([name[0] for name in program.names])
         self.kept: Flags = np.isin(kind, KEPT) & self.integer
+        self.held: Flags = self.kept & ~np.isin(kind, BUILT)
         self.modes: Flags = kind == "joint family"
         self.best: Vector | None = None
         self.value = INFINITY
@@ -132,7 +134,7 @@ class _Large:
             self._take(start)
         dived = self._dive(relaxed)
         if dived is not None:
-            self._hold(self.kept, dived, self.effort.held_nodes)
+            self._hold(self.held, dived, self.effort.held_nodes)
         if self.best is None:
             return minimise(self.program, gap_absolute=self.gap, time_limit_s=self.effort.time_limit_s)
         self._neighbours(relaxed)
@@ -200,7 +202,7 @@ class _Large:
         """Designs from the relaxation: joint families rounded, then the surest quarter of what is open, and so on."""
         lower, upper, x = self.lower.copy(), self.upper.copy(), relaxed
         for _ in range(DIVE_STEPS):
-            between = self.kept & (x > 1e-6) & (x < 1.0 - 1e-6) & (lower < upper)
+            between = self.held & (x > 1e-6) & (x < 1.0 - 1e-6) & (lower < upper)
             if not between.any():
                 return x
             modes = np.flatnonzero(between & self.modes)
