@@ -75,6 +75,7 @@ def run(
         float, typer.Option(help="Prove each schedule of the development further: seconds for each")
     ] = 0.0,
     singles: Annotated[bool, typer.Option("--singles", help="Also plan the companies of a bloc taken singly")] = False,
+    thorough: Annotated[bool, typer.Option("--thorough", help="Pursue plans and bounds further: many minutes")] = False,
 ) -> None:
     """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
     from teikei.flow import run as run_line
@@ -94,6 +95,7 @@ def run(
             progress=progress,
             schedule_seconds=schedule,
             singles=singles,
+            thorough=thorough,
         )
     console().print(headline(finished.tables, finished.meta))
     typer.echo(f"Report: {finished.report_path}")

@@ -33,6 +33,7 @@ def run(
     *,
     schedule_seconds: float = 0.0,
     singles: bool = False,
+    thorough: bool = False,
 ) -> Run:
     """Plan every coalition at every rung, split the saving, predict the market, and keep it all as a run.
 
@@ -41,6 +42,7 @@ def run(
     schedule_seconds: prove each schedule of the development further, for at most so long (0 = only the bounds of the
     default schedule, which no clock touches; a proof stopped by its time is not reproducible).
     singles: also plan the companies of a bloc taken singly (the split's Owen value needs them).
+    thorough: pursue plans and bounds further (many minutes on the shipped study, instead of about one).
     Raises StudyError (the input is wrong) and NoPlanError (nothing satisfies it).
     """
     folder = choose_folder(study.settings.name, Path(out) if out is not None else None)
@@ -55,8 +57,9 @@ def run(
     performance = simulate.performance(study, catalogue)
     clock.next("Planning", 0.15)
     plans = plan.solve(
-        study, catalogue, performance, rungs=rungs, executor=executor, progress=clock.part(0.15, 0.70), singles=singles
-    )
+        study, catalogue, performance, rungs=rungs, executor=executor, progress=clock.part(0.15, 0.70),
+        singles=singles, effort=plan.THOROUGH if thorough else plan.QUICK,
+    )  # fmt: skip
 
     def reprice(one: Plan, volumes: pl.DataFrame) -> Plan:
         return plan.reprice(study, catalogue, one, volumes)
@@ -71,7 +74,9 @@ def run(
     clock.next("Writing the report", 0.95)
     rival = plan.integrated_rival(study, catalogue, plans)
     tables = collect(Results(study, catalogue, performance, plans, schedule, allocation, terms, outcome, rival))
-    return runs.save(folder, tables, _meta(study, plans, schedule, clock), study.path, report.write, clock.log())
+    return runs.save(
+        folder, tables, _meta(study, plans, schedule, clock, thorough), study.path, report.write, clock.log()
+    )
 
 
 def _check_rungs(study: Study, rungs: Sequence[str] | None) -> None:
@@ -81,7 +86,7 @@ def _check_rungs(study: Study, rungs: Sequence[str] | None) -> None:
             raise StudyError(f"no rung {show(rung)} in this study; it has {', '.join(study.rung_names)}")
 
 
-def _meta(study: Study, plans: Plans, schedule: Schedule, clock: _Clock) -> dict[str, Any]:
+def _meta(study: Study, plans: Plans, schedule: Schedule, clock: _Clock, thorough: bool) -> dict[str, Any]:
     """What run.json keeps beside the tables: everything needed to get the same numbers again."""
     settings = study.settings
     return {
@@ -92,7 +97,7 @@ def _meta(study: Study, plans: Plans, schedule: Schedule, clock: _Clock) -> dict
         "scenario": study.scenario,
         "versions": runs.versions(),
         "input_sha256": dict(study.input_hashes),
-        "solver": plan.solver_options(),
+        "solver": plan.solver_options(plan.THOROUGH if thorough else plan.QUICK),
         "lever_order": list(plans.lever_order),
         "gaps": {f"{p.coalition}/{p.rung}": p.gap for p in plans.by_key.values() if p.status != "not evaluated"},
         "reproducible": all(p.status != "time limit" for p in plans.by_key.values())

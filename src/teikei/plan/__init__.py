@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from teikei.plan.prices_of_rules import rule_prices
     from teikei.plan.reprice import reprice
     from teikei.plan.rival import integrated_rival
+    from teikei.plan.solve_part import QUICK, THOROUGH, Effort
     from teikei.plan.types import Plan, Plans
 
 __all__ = [
+    "QUICK",
+    "THOROUGH",
+    "Effort",
     "Plan",
     "Plans",
     "explain_infeasible",
@@ -30,6 +34,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "QUICK": "solve_part",
+    "THOROUGH": "solve_part",
+    "Effort": "solve_part",
     "Plan": "types",
     "Plans": "types",
     "explain_infeasible": "infeasible",

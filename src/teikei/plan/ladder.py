@@ -299,7 +299,7 @@ def what_if_facts(facts: Facts) -> Facts:
 __all__ = ["Game", "pl", "play", "solve"]
 
 
-def solver_options() -> dict[str, object]:
+def solver_options(effort: Effort = QUICK) -> dict[str, object]:
     """What a run has to keep to be repeated: solver, version and every option and limit that shapes its path."""
     from importlib import metadata
 
@@ -308,6 +308,6 @@ def solver_options() -> dict[str, object]:
         "version": metadata.version("highspy"),
         "threads": 1,
         "random_seed": 1,
-        "effort": {name: value for name, value in asdict(QUICK).items() if name != "time_limit_s"},
+        "effort": {name: value for name, value in asdict(effort).items() if name != "time_limit_s"},
         "baseline_gap_share": ALONE_GAP,
     }

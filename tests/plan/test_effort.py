@@ -1,0 +1,55 @@
+"""How hard a plan is pursued changes how much is proven, never what a plan costs or what a bound may claim."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from teikei import load, modules, plan, simulate
+from teikei.plan.build import build
+from teikei.plan.covers import demands, tighten
+from teikei.plan.ladder import Scope
+from teikei.plan.links import relax
+from teikei.plan.read import read_facts
+from teikei.plan.read_solution import start_vector
+from teikei.plan.solve_part import fits
+
+KIT = Path(__file__).parents[2] / "examples" / "kit-supply"
+EVERYONE = "Aldermoor+Brevik+Corvo"
+
+
+@pytest.fixture(scope="module")
+def kit() -> tuple:
+    study = load(KIT)
+    catalogue = modules.catalogue(study)
+    performance = simulate.performance(study, catalogue)
+    return study, catalogue, performance, plan.solve(study, catalogue, performance)
+
+
+def test_bounds_of_little_effort_lie_below_plans_of_much(kit: tuple) -> None:
+    study, catalogue, performance, quick = kit
+    thorough = plan.solve(study, catalogue, performance, coalitions=[EVERYONE], effort=plan.THOROUGH)
+    for key, found in thorough.by_key.items():
+        assert quick.by_key[key].bound <= found.value + 1e-6 * abs(found.value)
+        assert found.bound <= quick.by_key[key].value + 1e-6 * abs(found.value)
+
+
+@pytest.mark.parametrize("rung", ["buying", "kit", "powertrain"])
+def test_covers_cut_off_no_plan_and_lift_the_relaxation(kit: tuple, rung: str) -> None:
+    study, catalogue, performance, plans = kit
+    facts = read_facts(study, catalogue, performance)
+    found = plans.by_key[(EVERYONE, rung)]
+    scope = Scope(facts, EVERYONE, rung, tuple(EVERYONE.split("+")), found.decisions["reserved"])
+    made = build(scope)
+    before = relax(made.program)
+    after = tighten(made.program, demands(made))
+    assert before is not None
+    assert after is not None
+    cost = pl.Series(made.program.cost).to_numpy()
+    assert cost @ after >= cost @ before - 1e-6 * abs(cost @ before)
+    vector = start_vector(made, found.decisions["decisions"])
+    assert vector is not None
+    assert fits(made.program, vector)
+    assert found.value == pytest.approx(made.program.offset + cost @ vector, rel=1e-9)
