@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder with study.yaml and tables, or a workbook")]
 
 
@@ -339,13 +341,22 @@ def main() -> None:
         app()
     except TeikeiError as error:
         typer.echo(str(error), err=True)
+        if error.exit_code == INTERRUPTED:
+            _leave_at_once()
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo("Stopped. Nothing half done was left behind.", err=True)
-        sys.exit(130)
+        _leave_at_once()
     except Exception as error:  # the last line of defence: whatever is left is a bug of ours
         typer.echo(f"A fault in teikei ({type(error).__name__}). The trace is in {_write_trace(error)}.", err=True)
         sys.exit(1)
+
+
+def _leave_at_once() -> NoReturn:
+    """Ends after Ctrl-C without waiting for the threads of a pool whose workers were ended in the middle of their work."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
 
 
 def _write_trace(error: Exception) -> str:
