@@ -353,7 +353,7 @@ def main() -> None:
 
 
 def _leave_at_once() -> NoReturn:
-    """Ends after Ctrl-C without waiting for the threads of a pool whose workers were ended in the middle of their work."""
+    """Ends after Ctrl-C without waiting for the threads of a pool whose workers were ended amid their work."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(INTERRUPTED)
