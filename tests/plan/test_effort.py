@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from teikei import load, modules, plan, simulate
+from teikei.plan.arrays import relax
 from teikei.plan.build import build
 from teikei.plan.covers import demands, tighten
 from teikei.plan.ladder import Scope
-from teikei.plan.links import relax
 from teikei.plan.read import read_facts
 from teikei.plan.read_solution import start_vector
 from teikei.plan.solve_part import fits

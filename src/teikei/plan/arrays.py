@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 INFINITY = float("inf")
+Vector = npt.NDArray[np.float64]
 HEURISTIC_EFFORT = 0.01  # plans come from ``solve_part``; the solver is there for the bound
 
 
@@ -164,3 +165,29 @@ def minimise(
     if not any(program.integer):  # a linear program proves itself
         bound = info.objective_function_value if text == "optimal" else -INFINITY
     return Solution(x, info.objective_function_value if found else INFINITY, bound, text, max(0, info.mip_node_count))
+
+
+def relaxed_solver(program: Program, lower: Vector | None = None, upper: Vector | None = None) -> Any:
+    """HiGHS with the program without integrality, within other bounds if given; rows may be added and it runs again."""
+    highs: Any = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("threads", 1)
+    loose = program.to_highs()
+    loose.integrality_ = []
+    if lower is not None and upper is not None:
+        loose.col_lower_, loose.col_upper_ = lower, upper
+    highs.passModel(loose)
+    return highs
+
+
+def solved(highs: Any) -> Vector | None:
+    """The columns of a linear program that HiGHS has solved; None where there is no solution."""
+    highs.run()
+    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    return np.asarray(highs.getSolution().col_value)
+
+
+def relax(program: Program, lower: Vector | None = None, upper: Vector | None = None) -> Vector | None:
+    """The solution of the program without integrality, within other bounds if given; None where it has none."""
+    return solved(relaxed_solver(program, lower, upper))

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import highspy
 import numpy as np
 import numpy.typing as npt
 
-from teikei.plan.arrays import Program
+from teikei.plan.arrays import Program, relaxed_solver, solved
 from teikei.plan.program import THOUSAND, Build
 from teikei.plan.scope import Option
 
@@ -57,18 +56,12 @@ def demands(made: Build) -> list[Demand]:
 
 def tighten(program: Program, needs: Sequence[Demand]) -> Vector | None:
     """Adds the covers that the relaxation breaks, in rounds; the last relaxed solution, None where there is none."""
-    highs: Any = highspy.Highs()
-    highs.setOptionValue("output_flag", False)
-    highs.setOptionValue("threads", 1)
-    loose = program.to_highs()
-    loose.integrality_ = []
-    highs.passModel(loose)
+    highs = relaxed_solver(program)
     seen: set[tuple[int, ...]] = set()
     for round_number in range(ROUNDS + 1):
-        highs.run()
-        if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        x = solved(highs)
+        if x is None:
             return None
-        x = np.asarray(highs.getSolution().col_value)
         rows = [row for need in needs for row in _violated(need, x, seen)] if round_number < ROUNDS else []
         if not rows:
             return x

@@ -8,8 +8,6 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 
-import polars as pl
-
 from teikei.errors import StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions, union
@@ -289,14 +287,6 @@ def _explanations(game: Game, solved: Mapping[tuple[str, str], Solved]) -> list[
                 "the alliance's one-off is larger than what the rung saves."
             )
     return sentences
-
-
-def what_if_facts(facts: Facts) -> Facts:
-    """The same study with every company its own bloc."""
-    return replace(facts, bloc_of={company: company for company in facts.companies})
-
-
-__all__ = ["Game", "pl", "play", "solve"]
 
 
 def solver_options(effort: Effort = QUICK) -> dict[str, object]:

@@ -9,34 +9,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Hashable, Iterable
-from typing import Any
 
-import highspy
 import numpy as np
 import numpy.typing as npt
 
-from teikei.plan.arrays import Program
+from teikei.plan.arrays import relax
 from teikei.plan.build import couple
 from teikei.plan.program import Build
 
 Vector = npt.NDArray[np.float64]
 ROUNDS = 6
-
-
-def relax(program: Program, lower: Vector | None = None, upper: Vector | None = None) -> Vector | None:
-    """The solution of the program without integrality, within other bounds if given; None where it has none."""
-    highs: Any = highspy.Highs()
-    highs.setOptionValue("output_flag", False)
-    highs.setOptionValue("threads", 1)
-    loose = program.to_highs()
-    loose.integrality_ = []
-    if lower is not None and upper is not None:
-        loose.col_lower_, loose.col_upper_ = lower, upper
-    highs.passModel(loose)
-    highs.run()
-    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return None
-    return np.asarray(highs.getSolution().col_value)
 
 
 def add_known(made: Build, known: Iterable[Hashable]) -> None:

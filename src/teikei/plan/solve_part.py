@@ -16,9 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from teikei.plan.arrays import INFINITY, Program, Solution, minimise
+from teikei.plan.arrays import INFINITY, Program, Solution, minimise, relax
 from teikei.plan.covers import Demand, tighten
-from teikei.plan.links import relax
 from teikei.plan.reduce import Part, reduce
 
 Vector = npt.NDArray[np.float64]
