@@ -108,7 +108,7 @@ def wheel_table(axles: list[tuple[str, EAxle]], tyre_radius_m: float, *, voltage
     limits = [axle_force_limit_n(e, speed, tyre_radius_m, voltage_v=voltage_v) for _, e in axles]
     # a braking wheel force of F reaches the motor as F x efficiency: the motor can take more than it can give
     brakes = [limit / e.gear_efficiency**2 for limit, (_, e) in zip(limits, axles, strict=True)]
-    force_limit = float(max(sum(limits).max(), sum(brakes).max()))  # type: ignore[union-attr]
+    force_limit = float(max(np.sum(limits, axis=0).max(), np.sum(brakes, axis=0).max()))
     force = np.linspace(-force_limit, force_limit, FORCE_POINTS)
     grid_force = force[None, :]
     if len(axles) == 1:

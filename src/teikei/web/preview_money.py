@@ -79,10 +79,15 @@ class _Cars:
 
 def _landed_factor(study: Study) -> float:
     """The largest factor from a price to its landed cost with warranty that any row of the tables gives."""
-    duty = study["trade"]["duty"].max() or 0.0
-    weeks = float(study["trade"]["lead_weeks"].max() or 0.0) + study.settings.safety_weeks  # type: ignore[arg-type]
-    warranty = study["classes"]["warranty_share"].max() or 0.0
-    return 1.0 + float(duty) + study.settings.inventory_rate * weeks / 52.0 + float(warranty)  # type: ignore[arg-type]
+    weeks = _largest(study["trade"]["lead_weeks"]) + study.settings.safety_weeks
+    added = _largest(study["trade"]["duty"]) + _largest(study["classes"]["warranty_share"])
+    return 1.0 + added + study.settings.inventory_rate * weeks / 52.0
+
+
+def _largest(column: pl.Series) -> float:
+    """The largest number of a column; 0 where it holds none."""
+    value = column.max()
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _dearest_set(study: Study, landed: float) -> float:
@@ -102,8 +107,8 @@ def _dearest_set(study: Study, landed: float) -> float:
         dearest[module["class"]] = max(dearest.get(module["class"], 0.0), money)
     for class_name, price in study["existing"].select("class", "unit_price").iter_rows():
         dearest[class_name] = max(dearest.get(class_name, 0.0), float(price or 0.0))
-    energy = float(study["modules"]["gross_energy_kwh"].max() or 1.0)  # type: ignore[arg-type]
-    freight = float(study["trade"]["freight"].max() or 0.0) * max(energy, 1.0)  # type: ignore[arg-type]
+    energy = _largest(study["modules"]["gross_energy_kwh"])
+    freight = _largest(study["trade"]["freight"]) * max(energy, 1.0)
     return math.fsum((landed * price + freight) * (2.0 if name == "e-axle" else 1.0) for name, price in dearest.items())
 
 
@@ -176,9 +181,9 @@ def _volumes(study: Study, cars: _Cars, owners: Mapping[str, list[str]], company
     for index, (programme, share) in enumerate(study["versions"].select("programme", "share").iter_rows()):
         if owners["versions"][index] == company and share is not None and share < 1.0:
             found.append(Slope("versions", index, "share", float(share), car * cars.of(programme), JUMPS))
-    penalty = float(study["local_content"]["penalty"].max() or 0.0)  # type: ignore[arg-type]
+    penalty = _largest(study["local_content"]["penalty"])
     duties = study["trade"].filter(pl.col("part") == "car")["duty"]
-    penalty += float(duties.max() or 0.0)  # type: ignore[arg-type]
+    penalty += _largest(duties)
     for index, (programme, value) in enumerate(study["programmes"].select("programme", "car_value").iter_rows()):
         if owners["programmes"][index] == company and value:  # duties and penalties are a share of the car's value
             found.append(Slope("programmes", index, "car_value", float(value), penalty * cars.of(programme) / MILLION))

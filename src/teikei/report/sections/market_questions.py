@@ -124,14 +124,7 @@ def _pass_through(context: Context) -> Block:
     rows = rows.sort("pass_through", descending=True, maintain_order=True)
     names = [f"{product} ({company})" for product, company in rows.select("product", "company").iter_rows()]
     low, high = rows["pass_through"].min(), rows["pass_through"].max()
-    cells: list[list[Cell | str]] = [
-        [
-            name,
-            Cell(number(row["pass_through"], 2), row["pass_through"]),
-            Cell(interval(row["pass_through_lower"], row["pass_through_upper"], 2)),
-        ]
-        for name, row in zip(names, rows.iter_rows(named=True), strict=True)
-    ]
+    cells = _cells(names, rows, "pass_through")
     return Chart(
         "market-pass-through",
         f"Of lower cost, {number(_float(low), 2)} to {number(_float(high), 2)} reaches the price",
@@ -144,6 +137,14 @@ def _pass_through(context: Context) -> Block:
         grid("Pass-through", ["Model", "Pass-through", "10–90 %"], cells),
         height_px=110 + 34 * len(names),
     )
+
+
+def _cells(names: list[str], rows: pl.DataFrame, value: str) -> list[list[Cell | str]]:
+    """Rows of a grid: name, value and its 10-90 % band."""
+    return [
+        [name, Cell(number(row[value], 2), row[value]), Cell(interval(row[f"{value}_lower"], row[f"{value}_upper"], 2))]
+        for name, row in zip(names, rows.iter_rows(named=True), strict=True)
+    ]
 
 
 def _float(value: object) -> float | None:
@@ -165,14 +166,7 @@ def _elasticities(context: Context) -> Block:
              electric.select("product", "company").iter_rows()]  # fmt: skip
     group = electric.filter(pl.col("product") == "all bev")["own_price"].to_list()
     said = f"; all electric cars together lose {number(-group[0], 1)} %" if group else ""
-    cells: list[list[Cell | str]] = [
-        [
-            name,
-            Cell(number(row["own_price"], 2), row["own_price"]),
-            Cell(interval(row["own_price_lower"], row["own_price_upper"], 2)),
-        ]
-        for name, row in zip(names, electric.iter_rows(named=True), strict=True)
-    ]
+    cells = _cells(names, electric, "own_price")
     return Chart(
         "market-elasticities",
         f"A model that costs 1 % more loses about {number(_middle(electric), 1)} % of its buyers{said}",
