@@ -32,11 +32,12 @@ from alliance import alliance
 
 import teikei.plan as plan
 from teikei.plan.build import build
-from teikei.plan.ladder import Job, _baseline_of, play, solve_job
+from teikei.plan.ladder import _baseline_of, play, request
 from teikei.plan.parts import Memory
 from teikei.plan.read import read_facts
 from teikei.plan.scope import Scope
-from teikei.plan.solve_one import solve_scope
+from teikei.plan.solve_one import solve_scope, solve_scopes
+from teikei.plan.solve_part import QUICK
 
 SIZES = (  # companies, programmes, years, modules, suppliers
     (2, 4, 4, 9, 5), (3, 8, 6, 18, 9), (4, 16, 8, 30, 14), (4, 32, 10, 45, 20), (4, 60, 12, 60, 25),
@@ -173,7 +174,7 @@ def warm() -> None:
     study, catalogue, performance = alliance(4, 8, 5, 12, 7)
     facts = read_facts(study, catalogue, performance)
     memory = Memory()
-    game = play(facts, memory, gap=1e3, time_limit_s=float("inf"), executor=None)
+    game = play(facts, memory, gap=1e3, effort=QUICK, executor=None)
     print("\nUnions of four companies at the rung that shares everything: cold (nothing known) and warm")
     print(f"{'coalition':20} {'cold CPU s':>10} {'warm CPU s':>10} {'cold value':>14} {'warm value':>14}")
     totals = [0.0, 0.0]
@@ -184,9 +185,9 @@ def warm() -> None:
             base = _baseline_of(game, blocs)
             gap = 0.01 * max(1e-3 * base.value, 1.0)
             begin = time.process_time()
-            cold = solve_scope(scope, gap_absolute=gap, node_limit=6)
+            cold = solve_scope(scope, gap_absolute=gap)
             between = time.process_time()
-            warmed = solve_job(Job(scope, base, 0.01, float("inf"), memory))
+            warmed = solve_scopes([request(scope, base, 0.01, game.baseline.links)], memory=memory)[0]
             spent = (between - begin, time.process_time() - between)
             totals = [a + b for a, b in zip(totals, spent, strict=True)]
             print(
