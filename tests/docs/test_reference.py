@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -96,3 +99,27 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
         loaded = re.findall(r'<(?:script|img|iframe)[^>]+src="(https?:)?//', text)
         loaded += re.findall(r'<link[^>]+rel="(?:stylesheet|preconnect|icon)"[^>]+href="(https?:)?//', text)
         assert not loaded, f"{page.relative_to(site)} loads something from elsewhere"
+
+
+def test_functions_of_the_stages_are_as_the_first_decision_says() -> None:
+    text = (DOCS / "decisions" / "0001-how-the-stages-meet.md").read_text("utf-8")
+    lines = re.findall(r"^    (\w+)\.(\w+)\(([^)]*)\) -> ", text, re.M)
+    assert len(lines) >= 12
+    for stage, name, said in lines:
+        function = getattr(importlib.import_module(f"teikei.{stage}"), name)
+        real = [f"{p.name}={p.default}" if p.default is not p.empty else p.name for p in _parameters(function)]
+        told = [part.strip() for part in said.split(",") if part.strip() not in ("*", "…")]
+        assert [one for one in real if one in told] == told, f"{stage}.{name}: {told} are not among {real}"
+        if "…" not in said:
+            assert real == told, f"{stage}.{name} takes {real}"
+
+
+def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function).parameters.values())
+
+
+def test_decisions_are_numbered_once_and_as_their_files() -> None:
+    pages = sorted((DOCS / "decisions").glob("*.md"))
+    numbers = [page.name[:4] for page in pages]
+    assert numbers == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    assert all(page.read_text("utf-8").startswith(f"# {page.name[:4]} ") for page in pages)

@@ -87,7 +87,8 @@ def verify(text: str, expected_head: str) -> int:
     if len(expected_head) != 64 or set(expected_head) - set("0123456789abcdef"):
         raise StudyError("--head is the 64 hexadecimal digits shown on the page of the log")
     before, count = FIRST, 0
-    for count, line in enumerate(text.split("\n")[:-1] if text.endswith("\n") else text.split("\n"), start=1):
+    lines = text.split("\n")
+    for count, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
         try:
             entry = json.loads(line)
             digest = line_digest(entry) if "salt" in entry else entry["digest"]
