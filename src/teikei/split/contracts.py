@@ -163,7 +163,7 @@ def make_deal(
     grand = values.plan(everyone, rung)
     alone_plans = [values.plan(frozenset(bloc), values.lowest) for bloc in values.blocs]
     if grand is None or any(plan is None for plan in alone_plans):
-        raise NoPlanError("The joint plan or a bloc's own plan is missing.")
+        raise NoPlanError(f"There is no joint plan at {rung}, or no own plan of every bloc: no contract can be made.")
     companies = tuple(company for company in study.companies if company in everyone)
     classes = kit_classes(study, grand)
     own = yearly_cost(study, [plan for plan in alone_plans if plan is not None])

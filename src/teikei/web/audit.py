@@ -114,5 +114,7 @@ def verify_file(log: Path, expected_head: str) -> int:
     """``verify`` for a file; raises StudyError where it cannot be read."""
     try:
         return verify(log.read_text("utf-8"), expected_head)
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{log} cannot be read as text ({type(error).__name__})") from error
+    except OSError as error:
+        raise StudyError(f"{log} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{log} is not text in UTF-8: give the log as it was downloaded from the page") from error
