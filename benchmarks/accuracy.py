@@ -2,7 +2,7 @@
 
     PYTHONPATH=src:. python benchmarks/accuracy.py
 
-Bars: the regressions named in the project's issue. ``whole maker left out`` uses no vehicle of that maker;
+Bars: a regression with three coefficients on the same cars. ``whole maker left out`` uses no vehicle of that maker;
 ``one vehicle left out`` is calibrated per maker and predicts that maker's left-out vehicle.
 """
 

@@ -123,3 +123,29 @@ def test_decisions_are_numbered_once_and_as_their_files() -> None:
     numbers = [page.name[:4] for page in pages]
     assert numbers == [f"{number:04}" for number in range(1, len(pages) + 1)]
     assert all(page.read_text("utf-8").startswith(f"# {page.name[:4]} ") for page in pages)
+
+
+STAGES = ("study", "modules", "simulate", "plan", "develop", "split", "market", "report", "runs", "sweep")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_public_name_of_a_stage_is_in_the_reference_of_python(stage: str) -> None:
+    page = (DOCS / "reference" / "python.md").read_text("utf-8")
+    shown = {path.rsplit(".", 1)[-1] for path in re.findall(r"^::: (\S+)", page, re.M)}
+    public = set(importlib.import_module(f"teikei.{stage}").__all__) - {"QUICK", "THOROUGH"}  # two values of Effort
+    home = {"Problem", "StudyError"}  # shown with the errors
+    assert public - shown - home == set()
+
+
+def test_every_maths_page_says_its_limits() -> None:
+    for page in (DOCS / "maths").glob("*.md"):
+        assert re.search(r"[Ll]imits|Not (covered|protected)", page.read_text("utf-8")), page.name
+
+
+def test_texts_name_no_document_that_is_not_here() -> None:
+    folders = [ROOT / name for name in ("src", "docs", "tests", "examples", "benchmarks")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".md", ".html", ".yaml")]
+    for path in [*files, *ROOT.glob("*.md")]:
+        text = path.read_text("utf-8")
+        found = [] if path == Path(__file__) else re.findall(r"\b(?:CONTRACT\.md|MODEL\.md|DESIGN\.md|MODEL §\d)", text)
+        assert not found, f"{path.relative_to(ROOT)} names {found[0]}, which the reader does not have"

@@ -63,7 +63,7 @@ Bill = dict[tuple[str, str], float]  # (company, key of a position's need) -> mi
 
 
 def savings_table(solved: Mapping[tuple[str, str], Solved]) -> pl.DataFrame:
-    """CONTRACT savings_by_lever: consecutive evaluated rungs of every coalition, by company, both methods."""
+    """Table savings_by_lever: consecutive evaluated rungs of every coalition, by company, both methods."""
     rows = []
     by_coalition: dict[str, list[Solved]] = {}
     for (coalition, _), found in solved.items():

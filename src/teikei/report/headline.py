@@ -21,8 +21,8 @@ from teikei.report.formatting import percent
 def headline(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> RenderableType:
     """What a run found, for a terminal of 80 columns or more; arguments as for ``write``.
 
-    Three tables (savings and split by rung; EV share by rung; saving by lever) and the sentences of the page's first screen, from
-    the same facts as the page. Where nothing was evaluated, the sentence that says why.
+    Three tables (savings and split by rung; EV share by rung; saving by lever) and the sentences of the page's first
+    screen, from the same facts as the page. Where nothing was evaluated, the sentence that says why.
     """
     context = make_context(tables, meta)
     answer = make_answer(context, read_evidence(context))

@@ -84,7 +84,7 @@ class Deal:
 class Contracts:
     """The flows of each form.
 
-    transfers: CONTRACT table ``transfers`` (rung, form, year, from_company, to_company, value_nominal: million of the
+    transfers: table ``transfers`` (rung, form, year, from_company, to_company, value_nominal: million of the
     year, in whole units of the currency); terms: rung, form, company, alone, attributed (the joint plan's cost it
     causes), agreed (by the rule), transfer (what it pays to the others less what it receives), outcome (what it bears
     in the end), all million discounted, price_per_car and fee_per_car (mean price per kit and the constant part of it
