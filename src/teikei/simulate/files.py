@@ -121,8 +121,8 @@ def simulate_vehicles(
 
     cycles: shipped names and files of one's own (``read_cycle``). calibration None uses the one that ships; a car whose
     maker is not in it, or any car where ``without_maker``, uses the population's parameters. Rows as in
-    docs/reference/formats.md; written to ``out_csv`` if given. StudyError for a file, calibration or cycle that cannot be used; a single bad car
-    gets a row with its reason in ``status``.
+    docs/reference/formats.md; written to ``out_csv`` if given. StudyError for a file, calibration or cycle that cannot
+    be used; a single bad car gets a row with its reason in ``status``.
     """
     traces = named_cycles(cycles)
     loaded = shipped_calibration() if calibration is None else read_calibration(Path(calibration))
