@@ -44,7 +44,7 @@ BENCHMARKS = (
     Benchmark("split", "splits of large games, schedules, agreement with coopgame-py", "[--peer]", 60),
     Benchmark("market_speed", "speed of market equilibria, beside pyblp", "[--oracle PYTHON]", 60),
     Benchmark("hindcast", "forecasts of the EV share beside naive ones", "", 120),
-    Benchmark("sweep_scale", "cost of handing out samples; two workers", "", 120),
+    Benchmark("sweep_scale", "cost of handing out samples; two workers", "[STUDY]", 180),
     Benchmark("robust", "development settled before volumes are known", "", 240),
     Benchmark("hostile_input", "damaged studies: a sentence, never a trace", "[--studies 100000]", 150),
     Benchmark("page_load", "fifty users on the page", "--run RUN [--seconds 60]", 90),
