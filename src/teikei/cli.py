@@ -87,6 +87,7 @@ def run(
     ] = 0.0,
     singles: Annotated[bool, typer.Option("--singles", help="Also plan the companies of a bloc taken singly")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="Pursue plans and bounds further: many minutes")] = False,
+    cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT")] = None,
 ) -> None:
     """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
     from teikei.flow import run as run_line
@@ -96,7 +97,7 @@ def run(
 
     chosen = [name.strip() for name in rungs.split(",") if name.strip()] if rungs else None
     read = load(study)
-    with progress_bar() as progress, workers() as executor:
+    with progress_bar() as progress, workers(cluster) as executor:
         finished = run_line(
             read,
             out,
