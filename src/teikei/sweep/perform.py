@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from teikei.study.messages import show
 from teikei.sweep import design, gather
 from teikei.sweep.conduct import Progress, Tally, compute
 from teikei.sweep.decided import decisions
-from teikei.sweep.executors import Workers, workers
+from teikei.sweep.executors import Workers, in_order, workers
 from teikei.sweep.files import (
     FORMAT,
     RECORD,
@@ -182,10 +181,7 @@ class _Conductor:
         if self.asked.options.again or all(self.shelf.read(name) is not None for name in named):
             return
         self.progress("planning the study as it stands", 0.0)
-        try:
-            kept = self.crew.executor().submit(plans_to_keep, self.blob).result()
-        except BrokenProcessPool as error:
-            raise SweepStoppedError("The worker that planned the study as it stands has died.") from error
+        (kept,) = in_order(self.crew, plans_to_keep, [self.blob])
         self.blob = packed(self.study, self.uncertainty, self.asked.options, kept)
 
     def _telling(self) -> list[str]:
