@@ -68,12 +68,21 @@ class Sweep:
         """What the sweep found, in a few lines."""
         counts = self.record["counts"]["bands"]
         lines = [f"{counts['done']} of {counts['asked']} samples have a plan; saving against alone, million:"]
-        rows = self.tables["bands"].filter(pl.col("kind") == "saving")
-        lines += [
-            f"  {row['rung']:<16}{row['p50']:>14,.1f}   (10 % to 90 %: {row['p10']:,.1f} to {row['p90']:,.1f})"
-            for row in rows.iter_rows(named=True)
-        ]
-        return "\n".join(lines)
+        bands = self.tables["bands"]
+        gaps = dict(bands.filter(pl.col("kind") == "gap").select("rung", "p50").iter_rows())
+        for row in bands.filter(pl.col("kind") == "saving").iter_rows(named=True):
+            line = f"  {row['rung']:<16}{row['p50']:>14,.1f}   (10 % to 90 %: {row['p10']:,.1f} to {row['p90']:,.1f}"
+            own = gaps.get(row["rung"])
+            lines.append(line + (f"; the solver leaves {own:,.1f} open)" if own is not None else ")"))
+        return "\n".join([*lines, *self._without_plan()])
+
+    def _without_plan(self) -> list[str]:
+        """What most of the samples without a plan say."""
+        samples = self.tables["samples"].filter((pl.col("part") == "bands") & (pl.col("status") == "no plan"))
+        if samples.is_empty():
+            return []
+        said = gather.reasons(samples["message"].to_list())
+        return [f"{samples.height} have none: {said}"]
 
 
 def sweep(
@@ -295,7 +304,10 @@ def _why_none(found: Gathered) -> str:
     said = [outcome["message"] for outcome in found.outcomes if outcome is not None]
     if not said:
         return "No sample has been computed yet."
-    return f"None of {len(said)} samples has a plan. The first says: {said[0]}"
+    return (
+        f"None of {len(said)} samples has a plan, most often because of: {gather.reasons(said)}. Narrow those "
+        f"ranges, or give the study modules that meet them. The first says: {said[0].splitlines()[0] if said[0] else 'nothing'}"
+    )
 
 
 __all__ = ["Plan", "Sweep", "SweepInterruptedError", "make_tables", "sweep"]
