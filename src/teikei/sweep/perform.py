@@ -304,9 +304,10 @@ def _why_none(found: Gathered) -> str:
     said = [outcome["message"] for outcome in found.outcomes if outcome is not None]
     if not said:
         return "No sample has been computed yet."
+    first = next((line for text in said for line in text.splitlines()), "nothing")
     return (
         f"None of {len(said)} samples has a plan, most often because of: {gather.reasons(said)}. Narrow those "
-        f"ranges, or give the study modules that meet them. The first says: {said[0].splitlines()[0] if said[0] else 'nothing'}"
+        f"ranges, or give the study modules that meet them. The first says: {first}"
     )
 
 
