@@ -13,7 +13,7 @@ import polars as pl
 from teikei.errors import StudyError
 from teikei.report import charts
 from teikei.report.answer import Answer
-from teikei.report.blocks import Block, Cell, Chart, Section, Spec, Text, frame_grid, grid, words
+from teikei.report.blocks import Block, Cell, Chart, Grid, Section, Spec, Text, frame_grid, grid, words
 from teikei.report.charts import Series
 from teikei.report.context import make_context
 from teikei.report.formatting import Money, money_for, number
@@ -136,49 +136,68 @@ def page_text(study: Study, found: Robust) -> str:
 
 
 def _costs(found: Robust, money: Money) -> Section:
-    rows = found.candidates.drop_nulls("expected")
-    names = rows["candidate"].to_list()
-    ends = (
-        found.costs.filter(pl.col("probability") > 0)
-        .group_by("candidate")
-        .agg(pl.col("cost").min().alias("low"), pl.col("cost").max().alias("high"))
-    )
-    low, high = (dict(ends.select("candidate", end).iter_rows()) for end in ("low", "high"))
-    series = [
-        Series(
-            "expected cost, best to worst scenario",
-            [money.scaled(value) for value in rows["expected"].to_list()],
-            [money.scaled(low[name]) for name in names],
-            [money.scaled(high[name]) for name in names],
-        ),
-        Series("mean of the worst scenarios (CVaR)", [money.scaled(value) for value in rows["cvar"].to_list()]),
-    ]
+    """What each first stage costs more than the best of them, scenario by scenario; then the costs themselves."""
+    more = _more(found)
+    small = money_for(money.currency, more["more"].to_list())
+    blocks: list[Block] = []
+    if found.summary["first_stages"] > 1:
+        blocks.append(_more_chart(found, more, small))
+        blocks.append(_by_scenario(found, more, "more", "More than the best first stage for that scenario", small))
+    blocks.append(_by_scenario(found, found.costs, "cost", "Present cost in every scenario", money))
     specs = [Spec("candidate", "First stage made for")]
     labels = {"expected": "on average", "cvar": "worst scenarios", "worst": "worst", "at_average": "at average volumes"}
     specs += [Spec(key, labels[key], "money") for key in ("expected", "cvar", "worst", "at_average")]
-    chart = Chart(
+    blocks.append(frame_grid(found.candidates, f"First stages, {money.label}", specs, money, where="candidates"))
+    return Section("costs", "First stages compared", "What does settling now cost?", tuple(blocks))
+
+
+def _more(found: Robust) -> pl.DataFrame:
+    """costs with a column more: what a first stage costs above the cheapest in the same scenario."""
+    return found.costs.with_columns((pl.col("cost") - pl.col("cost").min().over("scenario")).alias("more"))
+
+
+def _more_chart(found: Robust, more: pl.DataFrame, money: Money) -> Chart:
+    drawn = more.filter(pl.col("probability") > 0)
+    mean = (pl.col("more") * pl.col("probability")).sum() / pl.col("probability").sum()
+    low, high = pl.col("more").min().alias("low"), pl.col("more").max().alias("high")
+    ends = drawn.group_by("candidate", maintain_order=True).agg(mean.alias("mean"), low, high, pl.col("more").count())
+    rows = ends.filter(pl.col("more") == found.summary["scenarios"]).sort("mean", maintain_order=True)
+    middle, least, most = ([money.scaled(value) for value in rows[key].to_list()] for key in ("mean", "low", "high"))
+    series = Series("mean, least to most over the scenarios", middle, least, most)
+    specs = [Spec("candidate", "First stage made for")]
+    specs += [Spec(key, key, "money") for key in ("mean", "low", "high")]
+    return Chart(
         "first-stages",
-        "What each first stage costs once awards are made for the volumes that come",
-        "Each row keeps the modules and plants of one plan and buys anew in every scenario.",
-        charts.dots(names, series, f"present cost, {money.label}", decimals=money.decimals(rows["worst"].to_list())),
-        frame_grid(found.candidates, f"First stages, {money.label}", specs, money, where="candidates"),
-        height_px=130 + 46 * len(names),
-    )
-    scenarios = found.costs["scenario"].unique(maintain_order=True).to_list()
-    cost = {(name, scenario): value for name, scenario, value in found.costs.select(
-        "candidate", "scenario", "cost").iter_rows()}  # fmt: skip
-    cells: list[list[Cell | str]] = [
-        [name] + [Cell(money.text(cost[(name, one)]) if cost[(name, one)] is not None else "cannot be supplied",
-                       cost[(name, one)]) for one in scenarios]
-        for name in found.candidates["candidate"].to_list()
-    ]  # fmt: skip
-    table = grid(f"Cost in every scenario, {money.label}", ["First stage made for", *scenarios], cells)
-    return Section("costs", "First stages compared", "What does settling now cost?", (chart, table))
+        "What each first stage costs more than the best of them for the volumes that come",
+        "Each row keeps the modules and plants of one plan and buys anew in every scenario. The solver leaves up to "
+        f"{money.full(found.summary['award_gap'])} of a cost open.",
+        charts.dots(
+            rows["candidate"].to_list(), [series], f"present cost above the best, {money.label}",
+            decimals=money.decimals(rows["high"].to_list()),
+        ),
+        frame_grid(rows, f"Above the best, {money.label}", specs, money, where="costs"),
+        height_px=130 + 46 * rows.height,
+    )  # fmt: skip
+
+
+def _by_scenario(found: Robust, table: pl.DataFrame, column: str, title: str, money: Money) -> Grid:
+    scenarios = table["scenario"].unique(maintain_order=True).to_list()
+    value = {(one, scenario): figure for one, scenario, figure in table.select("candidate", "scenario", column).rows()}
+    decimals = money.decimals(table[column].to_list())
+    cells: list[list[Cell | str]] = []
+    for name in found.candidates["candidate"].to_list():
+        row: list[Cell | str] = [name]
+        for scenario in scenarios:
+            figure = value[(name, scenario)]
+            told = "cannot be supplied" if figure is None else money.text(figure, decimals)
+            row.append(Cell(told, figure, money=figure is not None))
+        cells.append(row)
+    return grid(f"{title}, {money.label}", ["First stage made for", *scenarios], cells)
 
 
 def _settled(found: Robust, money: Money) -> Section:
     chosen = str(found.summary["chosen"])
-    keys = ["kind", "name", "group"]
+    keys = ["kind", "name", "group", "cars"]
     mine = found.decisions.filter(pl.col("candidate") == chosen)
     other = found.decisions.filter(pl.col("candidate") == found.summary["average_plan"])
     blocks: list[Block] = []
@@ -195,4 +214,9 @@ def _settled(found: Robust, money: Money) -> Section:
 
 
 def _specs() -> list[Spec]:
-    return [Spec("kind", "Kind"), Spec("name", "Name"), Spec("group", "for"), Spec("cars", "cars", "number")]
+    return [
+        Spec("kind", "Kind"),
+        Spec("name", "Name"),
+        Spec("group", "for"),
+        Spec("cars", "cars (of all phases)", "year"),
+    ]
