@@ -1,14 +1,14 @@
 """Claim: handing out samples costs under 5 % of their work, and two workers do 1.8 times what one does.
 
 PYTHONPATH=src python benchmarks/sweep_scale.py [STUDY] [--samples 32] [--rungs buying] [--workers 1,2] [--market]
-    [--cluster tcp://HOST:PORT] [--keep-plan] [--nothing] | --table
+    [--cluster tcp://HOST:PORT] [--keep-plan] [--nothing] | --table | --write PAGE
 
 Prints for each number of workers: seconds until they are ready, wall seconds of the samples, seconds of the samples
 themselves (in the workers), what is lost between the two, what a sample costs the coordinating process (CPU, so that it
 can be read on a busy machine too), and how many times one worker that is. Measure on a quiet
 machine: two workers need two free processors. --nothing hands out samples that only sleep: the overhead by itself.
 --table (under four minutes when quiet) prints the lines of docs/how-to/cluster.md: what a sample costs in three kinds
-of sweep, what is lost, and how long 1,024 samples take on n workers.
+of sweep, what is lost, and how long 1,024 samples take on n workers; --write docs/how-to/cluster.md puts them there.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ KINDS = (
     Kind("shipped study, every rung, plan kept", "examples/nissan-honda", Options(None, False, 1, False), 48),
 )
 MANY = 1024
+MARKS = ("<!-- measured -->", "<!-- end of what was measured -->")
 WORKERS = (1, 2, 8, 32, 128)
 
 
@@ -114,8 +115,8 @@ def cost_of(kind: Kind) -> tuple[Cost, float]:
     return cost, planning
 
 
-def table() -> None:
-    """Prints what docs/how-to/cluster.md shows, as it stands there."""
+def table() -> str:
+    """What docs/how-to/cluster.md shows, as it stands there."""
     rows = []
     for kind in KINDS:
         cost, planning = cost_of(kind)
@@ -123,28 +124,39 @@ def table() -> None:
         if planning:
             # every sample makes what was made once here; handing it out costs the same few milliseconds
             lost = cost.ours / (planning + cost.ours)
-            again = Cost(cost.ready - planning, planning, planning * cost.beside / cost.sample, cost.ours, lost, 0.0)
+            again = Cost(cost.ready - planning, planning, 0.0, cost.ours, lost, 0.0)
             rows.append(("shipped study, every rung, planned again", again))
-    print(f"Measured {date.today().isoformat()} on {processors()} processors ({model()}), Python {python_version()}:\n")
-    print("| Sweep | ready, s | a sample, s | two at once, s | handing out, ms | lost | two workers |")
-    print("|---|--:|--:|--:|--:|--:|--:|")
+    lines: list[str] = []
+    say = lines.append
+    say(f"Measured {date.today().isoformat()} on {processors()} processors ({model()}), Python {python_version()}:\n")
+    say("| Sweep | ready, s | a sample, s | two at once, s | handing out, ms | lost | two workers |")
+    say("|---|--:|--:|--:|--:|--:|--:|")
     for name, one in rows:
         twice = f"{one.twice:.2f} ×" if one.twice else "–"
-        print(
-            f"| {name} | {one.ready:.1f} | {one.sample:.2f} | {one.beside:.2f} | {1000 * one.ours:.1f} | "
+        beside = f"{one.beside:.2f}" if one.beside else "–"
+        say(
+            f"| {name} | {one.ready:.1f} | {one.sample:.2f} | {beside} | {1000 * one.ours:.1f} | "
             f"{one.lost:.1%} | {twice} |"
         )
-    print(f"\nWhat that makes of {MANY:,} samples (start + ⌈N / w⌉ · t, and never below what this process needs):\n")
-    print("| Sweep | " + " | ".join(f"{count} worker{'s' if count > 1 else ''}" for count in WORKERS) + " | at most |")
-    print("|---|" + "--:|" * (len(WORKERS) + 1))
+    say(f"\nWhat that makes of {MANY:,} samples (start + ⌈N / w⌉ · t, and never below what this process needs):\n")
+    say("| Sweep | " + " | ".join(f"{count} worker{'s' if count > 1 else ''}" for count in WORKERS) + " | at most |")
+    say("|---|" + "--:|" * (len(WORKERS) + 1))
     for name, one in rows:
         spent = [one.ready + max(math.ceil(MANY / count) * one.sample, MANY * one.ours) for count in WORKERS]
         most = int(one.sample / one.ours)
-        print(f"| {name} | " + " | ".join(duration(seconds) for seconds in spent) + f" | {most:,} workers |")
-    print(
+        say(f"| {name} | " + " | ".join(duration(seconds) for seconds in spent) + f" | {most:,} workers |")
+    say(
         "\n*At most*: so many workers this process can keep busy (a sample's seconds over those of handing it out). "
         "Workers are processors of one speed, one process each."
     )
+    return "\n".join(lines)
+
+
+def write(page: Path, text: str) -> None:
+    """Puts the lines into the page, between its two marks."""
+    before, _, rest = page.read_text("utf-8").partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    page.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}", "utf-8")
 
 
 def duration(seconds: float) -> str:
@@ -173,9 +185,13 @@ def main() -> None:
     parser.add_argument("--nothing", action="store_true")
     parser.add_argument("--cluster")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--write", type=Path)
     asked = parser.parse_args()
-    if asked.table:
-        table()
+    if asked.table or asked.write:
+        told = table()
+        print(told)
+        if asked.write:
+            write(asked.write, told)
         return
     study = load(asked.study)
     uncertainty = read_uncertainty(study)

@@ -20,7 +20,7 @@ import pytest
 
 from teikei.sweep import executors
 from teikei.sweep.conduct import Tally, compute
-from teikei.sweep.executors import Processes, ctrl_c, workers
+from teikei.sweep.executors import Processes, ctrl_c, in_order, workers
 from teikei.sweep.files import Shelf, digest, write_whole
 from teikei.sweep.types import SweepStoppedError
 from tests.sweep.tiny import busy, many
@@ -246,6 +246,46 @@ def test_ctrl_c_is_noted_where_locks_are_held_and_heeded_where_nothing_is_half_d
         with pytest.raises(KeyboardInterrupt):  # pressed twice: at once
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def dies_once(job: tuple[str, int]) -> int:
+    """Work that kills its worker the first time it is done."""
+    mark = Path(job[0]) / f"{job[1]}"
+    if job[1] % 2 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 10 * job[1]
+
+
+def dies(_job: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def test_jobs_come_back_in_their_order_though_workers_die(tmp_path: Path) -> None:
+    with workers(2) as crew:
+        assert list(in_order(crew, dies_once, [(str(tmp_path), number) for number in range(6)])) == [
+            0,
+            10,
+            20,
+            30,
+            40,
+            50,
+        ]
+
+
+def test_job_that_kills_every_worker_ends_with_a_sentence() -> None:
+    with workers(1) as crew, pytest.raises(SweepStoppedError, match="again and again"):
+        list(in_order(crew, dies, [1]))
+
+
+def test_ctrl_c_ends_jobs_under_way_without_waiting_for_them() -> None:
+    began = time.monotonic()
+    with workers(1) as crew:
+        crew.noted.asked = True
+        with pytest.raises(KeyboardInterrupt):
+            list(in_order(crew, time.sleep, [60.0]))
+    assert time.monotonic() - began < 50
 
 
 INTERRUPTED = SCRIPT.replace('b"0.02"', 'b"0.02" + b" " * 2_000_000')  # far more than a pipe holds
