@@ -207,6 +207,12 @@ def test_difference_below_the_plans_own_gap_is_said_to_be_no_proof_of_the_best_f
     assert "which is the best of all that are possible is not shown" in words
 
 
+def test_average_plan_that_is_the_best_of_the_pool_is_said_to_lose_nothing() -> None:
+    words = told_words({"value_of_stochastic_solution": 0.0, "value_low": 0.0, "value_high": 0.0})
+    assert "is itself the best on average" in words
+    assert "not shown: it comes to" not in words
+
+
 def test_one_first_stage_for_all_scenarios_is_said_in_words_not_as_a_zero() -> None:
     words = told_words({"first_stages": 1, "value_of_stochastic_solution": 0.0, "value_shown": False})
     assert "leads to the same modules and plants" in words

@@ -98,6 +98,11 @@ def _of_averages(told: Mapping[str, Any], money: Money) -> str:
         )
     if not math.isfinite(value):
         return "The plan that is best at average volumes cannot be supplied in every scenario."
+    if abs(value) < 1e-9 * abs(told["expected"]):
+        return (
+            "The plan that is best at average volumes is itself the best on average of those compared: planning for "
+            "averages loses nothing that these scenarios show."
+        )
     where = f"{money.full(low)} to {money.full(high)} with what the solver leaves open of the awards"
     if not told["value_shown"]:
         return (
