@@ -45,7 +45,7 @@ BENCHMARKS = (
     Benchmark("market_speed", "speed of market equilibria, beside pyblp", "[--oracle PYTHON]", 60),
     Benchmark("hindcast", "forecasts of the EV share beside naive ones", "", 120),
     Benchmark("sweep_scale", "cost of handing out samples; two workers", "[STUDY]", 180),
-    Benchmark("robust", "development settled before volumes are known", "", 240),
+    Benchmark("robust", "development settled before volumes are known", "[STUDY] [--rung battery]", 240),
     Benchmark("hostile_input", "damaged studies: a sentence, never a trace", "[--studies 100000]", 150),
     Benchmark("page_load", "fifty users on the page", "--run RUN [--seconds 60]", 90),
 )

@@ -27,6 +27,7 @@ NOT_READ_BY_THE_REPORT = {
     "market_policy_step": "what a change of subsidies moves, product by product",
     "market_regions": "EV share and the companies' sales in the other regions",
     "market_stock": "cars with a plug on the road",
+    "savings_by_programme": "what savings_by_lever adds up: by company, programme and year",
     "shares_of_blocs": "shares of blocs, before they are divided within",
     "requirement_prices": "what giving up one step of a requirement would save",
 }
@@ -58,7 +59,7 @@ def page() -> str:
     ]
     for name, columns in kept().items():
         shape = SHAPES.get(name)
-        answers = shape.answers if shape is not None else NOT_READ_BY_THE_REPORT[name]
+        answers = shape.answers if shape is not None else NOT_READ_BY_THE_REPORT.get(name, name.replace("_", " "))
         lines += ["", f"## {name}", "", f"{answers[:1].upper()}{answers[1:]}.", ""]
         kinds = shape.columns if shape is not None else {}
         told = [f"`{one}`" + (f" ({WORDS[kinds[one]]})" if WORDS.get(kinds.get(one, "")) else "") for one in columns]
