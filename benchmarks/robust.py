@@ -105,7 +105,7 @@ def main() -> None:
 
 
 def table_rows(_quick: bool) -> Iterator[Row]:
-    """Rows for ``python -m benchmarks``: the small study, which takes seconds; the shipped one has the command above."""
+    """Rows for ``python -m benchmarks``: the small study; the shipped one by the command above."""
     from benchmarks.table import ROOT, Row
 
     found, currency, spent = measured(str(ROOT / "examples" / "kit-supply"), "kit", 4, 0, 1)

@@ -53,9 +53,10 @@ def page() -> str:
     lines = [
         "# Tables of a run",
         "",
-        "`tables/` of a run holds these as Parquet, its `report.xlsx` as sheets; `teikei export RUN` writes them for other",
-        "tools. Money is million of the study's currency, real, discounted, unless the column ends in `_nominal` or is a",
-        "price per piece or car; shares are fractions between 0 and 1. Tables that a study has no data for are left out.",
+        "`tables/` of a run holds these as Parquet, its `report.xlsx` as sheets; `teikei export RUN` writes them for",
+        "other tools. Money is million of the study's currency, real, discounted, unless the column ends in `_nominal`",
+        "or is a price per piece or car; shares are fractions between 0 and 1. Tables that a study has no data for are",
+        "left out.",
     ]
     for name, columns in kept().items():
         shape = SHAPES.get(name)
