@@ -36,10 +36,10 @@ class Benchmark:
 
 
 BENCHMARKS = (
-    Benchmark("whole_line", "the command line, and the shipped study from tables to report", "[--out RUN]", 240),
-    Benchmark("simulate_speed", "speed of the simulation, beside FASTSim", "[--fastsim PYTHON]", 150),
+    Benchmark("whole_line", "the command line, and the shipped study from tables to report", "[--out RUN]", 420),
+    Benchmark("simulate_speed", "speed of the simulation, beside FASTSim", "[--fastsim PYTHON]", 200),
     Benchmark("accuracy", "accuracy of the simulation, against tests, labels and FASTSim", "", 150),
-    Benchmark("plan", "the plan beside general modelling tools, and as it grows", "--only tools warm growth", 240),
+    Benchmark("plan", "the plan beside general modelling tools, and as it grows", "--only tools warm growth", 300),
     Benchmark("award", "the sourcing optimiser: gaps, published optima, time to build", "[--seeds 1 2 3]", 150),
     Benchmark("split", "splits of large games, schedules, agreement with coopgame-py", "[--peer]", 60),
     Benchmark("market_speed", "speed of market equilibria, beside pyblp", "[--oracle PYTHON]", 60),
