@@ -8,6 +8,7 @@ import os
 import random
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -17,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from teikei.sweep import executors
 from teikei.sweep.conduct import Tally, compute
-from teikei.sweep.executors import Processes, workers
+from teikei.sweep.executors import Processes, ctrl_c, in_order, workers
 from teikei.sweep.files import Shelf, digest, write_whole
 from teikei.sweep.types import SweepStoppedError
 from tests.sweep.tiny import busy, many
@@ -58,6 +60,7 @@ def started(tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
 SCRIPT = """
 import sys
 from pathlib import Path
+from teikei.sweep import executors
 from teikei.sweep.conduct import Tally, compute
 from teikei.sweep.executors import workers
 from teikei.sweep.files import Shelf
@@ -71,13 +74,16 @@ if __name__ == "__main__":
 """
 
 
-def start(folder: Path, count: int, started: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+def start(
+    folder: Path, count: int, started: list[subprocess.Popen[bytes]], text: str = SCRIPT
+) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     script = folder.parent / "script.py"
-    script.write_text(SCRIPT, "utf-8")
+    script.write_text(text, "utf-8")
     process = subprocess.Popen(
-        [sys.executable, str(script), str(folder), str(count)], env=environment, stdout=subprocess.PIPE
-    )
+        [sys.executable, str(script), str(folder), str(count)], env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
     started.append(process)
     return process
 
@@ -194,6 +200,122 @@ def test_sample_that_kills_every_worker_is_given_up_and_all_others_are_computed(
         compute(named, b"0.05", Shelf(tmp_path), crew, quiet, tally, deadly)
     assert list(tally.given_up) == [next(iter(named))]
     assert [outcome is not None for outcome in numbers(Shelf(tmp_path), list(named))] == [False, *[True] * 11]
+
+
+def half_told(blob: bytes, samples: tuple[object, ...]) -> list[object]:
+    """Work whose worker dies amid sending a result, once for each file named in ``blob``, holding the others' turn."""
+    for mark in map(Path, blob.decode().split("|")):
+        if not mark.exists():
+            mark.touch()
+            frame = sys._getframe()
+            while "result_queue" not in frame.f_locals and frame.f_back is not None:
+                frame = frame.f_back
+            queue = frame.f_locals["result_queue"]
+            queue._wlock.acquire()
+            os.write(queue._writer.fileno(), struct.pack("!i", 1_000_000) + b"begun")
+            os.kill(os.getpid(), signal.SIGKILL)
+    return busy(b"0.001", samples)  # type: ignore[arg-type,return-value]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="speaks the pipe's own language")
+@pytest.mark.parametrize("times", [1, 3])
+def test_worker_that_dies_amid_sending_a_result_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr(executors, "PATIENCE_SECONDS", 0.3)
+    tally = Tally()
+    before = threading.active_count()
+    with workers(2) as crew:
+        marks = "|".join(str(tmp_path / f"mark{number}") for number in range(times))
+        compute(many(12), marks.encode(), Shelf(tmp_path), crew, quiet, tally, half_told)
+    assert tally.deaths
+    assert len(list(tmp_path.glob("mark*"))) == times
+    assert not tally.given_up
+    assert numbers(Shelf(tmp_path), list(many(12))) == undisturbed(12)
+    assert threading.active_count() == before  # the pool's own threads have ended: nothing to wait for at the end
+
+
+def test_ctrl_c_is_noted_where_locks_are_held_and_heeded_where_nothing_is_half_done() -> None:
+    with ctrl_c() as noted:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert noted.asked
+        with pytest.raises(KeyboardInterrupt):
+            noted.heed()
+        noted.heed()  # once
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):  # pressed twice: at once
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def dies_once(job: tuple[str, int]) -> int:
+    """Work that kills its worker the first time it is done."""
+    mark = Path(job[0]) / f"{job[1]}"
+    if job[1] % 2 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 10 * job[1]
+
+
+def dies(_job: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def test_jobs_come_back_in_their_order_though_workers_die(tmp_path: Path) -> None:
+    with workers(2) as crew:
+        assert list(in_order(crew, dies_once, [(str(tmp_path), number) for number in range(6)])) == [
+            0,
+            10,
+            20,
+            30,
+            40,
+            50,
+        ]
+
+
+def test_job_that_kills_every_worker_ends_with_a_sentence() -> None:
+    with workers(1) as crew, pytest.raises(SweepStoppedError, match="again and again"):
+        list(in_order(crew, dies, [1]))
+
+
+def test_ctrl_c_ends_jobs_under_way_without_waiting_for_them() -> None:
+    began = time.monotonic()
+    with workers(1) as crew:
+        crew.noted.asked = True
+        with pytest.raises(KeyboardInterrupt):
+            list(in_order(crew, time.sleep, [60.0]))
+    assert time.monotonic() - began < 50
+
+
+INTERRUPTED = SCRIPT.replace('b"0.02"', 'b"0.02" + b" " * 2_000_000')  # far more than a pipe holds
+
+
+@pytest.mark.slow
+def test_twenty_ctrl_c_at_random_moments_each_end_in_seconds_and_numbers_stay(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """Without the command line, which leaves at once: here the interpreter waits for every thread of the pool."""
+    dice, ended = random.Random(20), []
+    for turn in range(20):
+        process = start(tmp_path / "out", 4000, started, INTERRUPTED)
+        assert process.stdout is not None
+        process.stdout.readline()
+        shelf = Shelf(tmp_path / "out")
+        if turn % 2:  # amid the work; else at any moment, also while workers start
+            before, deadline = len(list(shelf.folder.glob("*/*.json"))), time.monotonic() + 60
+            while len(list(shelf.folder.glob("*/*.json"))) <= before and time.monotonic() < deadline:
+                time.sleep(0.005)
+        time.sleep(dice.random() * (0.3 if turn % 2 else 2.0))
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        _, said = process.communicate(timeout=60)
+        assert process.returncode != 0
+        assert b"SpawnProcess" not in said  # workers never see it, not even while they start
+        assert not list(shelf.folder.rglob("*.part"))
+        ended.append(len(list(shelf.folder.glob("*/*.json"))))
+    assert ended == sorted(ended)
+    finish(tmp_path / "out", 4000)
+    assert numbers(Shelf(tmp_path / "out"), list(many(4000))) == undisturbed(4000)
 
 
 @pytest.mark.parametrize("damage", ["", "{", "null", "[]", '{"format": 1}', "cut", "changed", "other name"])

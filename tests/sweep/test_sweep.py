@@ -22,6 +22,7 @@ from teikei.study import Study
 from teikei.study.columns import all_columns
 from teikei.sweep import Sweep, sweep
 from teikei.sweep.files import read_record
+from teikei.sweep.gather import reasons
 from teikei.sweep.inputs import read_uncertainty, sampled_study
 from teikei.sweep.one import NOT_SIMULATED, SETTINGS_NOT_SIMULATED, evaluate, packed, plans_to_keep, simulation_key
 from teikei.sweep.types import Options, Sample
@@ -156,8 +157,15 @@ def test_sample_without_a_plan_is_counted_and_told_and_not_in_the_bands(study: S
     assert not outcome.figures
 
 
+def test_reasons_count_a_requirement_once_a_sample_and_put_the_most_frequent_first() -> None:
+    fast = "No configuration serves P01 G2 std: top_speed (sustained) of 900 km/h rejects 3 of 3 candidates"
+    far = "No configuration serves P02 G1 std: range (wltc) of 900 km rejects 3 of 3 candidates"
+    said = reasons([f"{fast}\n{fast}\n{far}", fast, "There is no plan for A+B at buying.\nSites are full."])
+    assert said == "top_speed (in 2); range (in 1); There is no plan for A+B at buying. (in 1)"
+
+
 def test_study_that_never_has_a_plan_ends_with_its_sentence(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(NoPlanError, match="None of 2 samples has a plan"):
+    with pytest.raises(NoPlanError, match=r"None of 2 samples has a plan, most often because of: top_speed \(in 2\)"):
         sweep(hard(study), tmp_path / "out", count=1, samples=2, predict=False, tornado=0)
 
 

@@ -63,7 +63,7 @@ Bill = dict[tuple[str, str], float]  # (company, key of a position's need) -> mi
 
 
 def savings_table(solved: Mapping[tuple[str, str], Solved]) -> pl.DataFrame:
-    """CONTRACT savings_by_lever: consecutive evaluated rungs of every coalition, by company, both methods."""
+    """Table savings_by_lever: consecutive evaluated rungs of every coalition, by company, both methods."""
     rows = []
     by_coalition: dict[str, list[Solved]] = {}
     for (coalition, _), found in solved.items():
@@ -174,8 +174,8 @@ def _design_and_source(lower: Solved, upper: Solved) -> dict[tuple[str, str], fl
     """
     before = _cells(lower, own=False, reference=lower)
     after = _cells(upper, own=True, reference=lower)
-    result: dict[tuple[str, str], float] = {}
-    for key in before.keys() | after.keys():
+    found: dict[tuple[str, str], list[float]] = {}
+    for key in dict.fromkeys([*before, *after]):  # in the order of the bills: that of a set is another in every process
         old, new = before.get(key), after.get(key)
         change = (old.cost if old else 0.0) - (new.cost if new else 0.0)
         if change == 0.0:
@@ -183,9 +183,8 @@ def _design_and_source(lower: Solved, upper: Solved) -> dict[tuple[str, str], fl
         lever = _lever_of(lower.scope, upper.scope, key, old, new)
         if lever == "overdesign" and change > 0:
             lever = "access"
-        where = (key[0], lever)
-        result[where] = result.get(where, 0.0) + change
-    return result
+        found.setdefault((key[0], lever), []).append(change)
+    return {where: math.fsum(changes) for where, changes in found.items()}
 
 
 class _Cell:

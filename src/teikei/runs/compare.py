@@ -27,10 +27,30 @@ def _against(reference: Run, other: Run) -> str:
     lines = [f"{other.path} against {reference.path}", "", "Inputs"]
     lines += _settings_changed(reference, other) + _cells_changed(reference, other) or ["  the same"]
     lines += ["", "Saving against alone, million"]
-    lines += _results_changed(saving_by_rung(reference), saving_by_rung(other))
+    lines += _results_changed(saving_by_rung(reference), saving_by_rung(other)) + _left_open(reference, other)
     lines += ["", "Saving between rungs by lever, million"]
     lines += _results_changed(saving_by_lever(reference), saving_by_lever(other))
     return "\n".join(lines)
+
+
+def _left_open(reference: Run, other: Run) -> list[str]:
+    """What the solver leaves open of a saving: a change below that may be its own."""
+    worst = []
+    for run in (reference, other):
+        costs = _table(run, "cost_by_rung").filter(pl.col("status") != "not evaluated")
+        gaps = {rung: gap or 0.0 for rung, gap in _grand(costs).select("rung", "gap").iter_rows()}
+        first, *upper = gaps.values() or [0.0]
+        worst.append(first + max(upper, default=0.0))
+    if max(worst) < 0.05:
+        return []
+    told = " and ".join(_number(value) for value in worst)
+    return [f"  (the solver leaves up to {told} open of a saving: a change below their sum may be its own)"]
+
+
+def _grand(costs: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the largest coalition."""
+    grand = max(costs["coalition"].to_list(), key=lambda name: str(name).count("+"), default="")
+    return costs.filter(pl.col("coalition") == grand)
 
 
 def saving_by_rung(run: Run) -> dict[str, float]:
@@ -38,8 +58,7 @@ def saving_by_rung(run: Run) -> dict[str, float]:
     costs = _table(run, "cost_by_rung").filter(pl.col("status") != "not evaluated")
     if costs.is_empty():
         return {}
-    grand = max(costs["coalition"].to_list(), key=lambda name: name.count("+"))
-    own = costs.filter(pl.col("coalition") == grand)
+    own = _grand(costs)
     lowest, start = own.select("rung", "value").row(0)
     return {rung: start - value for rung, value in own.select("rung", "value").iter_rows() if rung != lowest}
 
@@ -109,7 +128,7 @@ def _cells_changed(reference: Run, other: Run) -> list[str]:
         if added or removed:
             lines.append(f"  {name}: {added} rows added, {removed} removed")
         lines += [
-            f"  {name} {'/'.join(map(str, key))} {column}: {value} → {new[key][column]}"
+            f"  {name} {'/'.join(key)} {column}: {_written(value)} → {_written(new[key][column])}"
             for key in old.keys() & new.keys()
             for column, value in old[key].items()
             if value != new[key][column]
@@ -138,5 +157,15 @@ def _inputs(run: Run) -> Path:
     return workbooks[0] if workbooks else folder
 
 
-def _by_key(table: pl.DataFrame, keys: list[str]) -> dict[tuple[object, ...], dict[str, object]]:
-    return {tuple(row[key] for key in keys): row for row in table.iter_rows(named=True)}
+def _by_key(table: pl.DataFrame, keys: list[str]) -> dict[tuple[str, ...], dict[str, object]]:
+    """Rows by their key, as it is written; a table without a key, or with a key used twice, counts repetitions."""
+    found: dict[tuple[str, ...], dict[str, object]] = {}
+    for row in table.iter_rows(named=True):
+        name = tuple(_written(row[key]) for key in keys or row)
+        repeated = sum(other[: len(name)] == name for other in found) if name in found else 0
+        found[(*name, f"({repeated + 1})") if repeated else name] = row
+    return found
+
+
+def _written(value: object) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list | tuple) else "-" if value is None else str(value)

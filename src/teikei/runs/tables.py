@@ -1,4 +1,4 @@
-"""From the results of the stages to the tables of a run (names and columns: CONTRACT, kept in docs/reference)."""
+"""From the results of the stages to the tables of a run (names and columns: docs/reference/formats.md)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from teikei.sweep.executors import Workers
+from teikei.sweep.executors import LOOK_SECONDS, MOST_DEATHS, Workers
 from teikei.sweep.files import Shelf
 from teikei.sweep.types import Sample, SweepStoppedError
 
@@ -21,7 +21,6 @@ Job = Callable[[bytes, tuple[Sample, ...]], Found]
 CHUNK_SECONDS: Final = 1.0  # work of a chunk: handing one over costs some milliseconds, far below 5 % of it
 LARGEST_CHUNK: Final = 64
 IN_FLIGHT: Final = 2  # chunks per worker: one at work, one waiting; this bounds memory
-MOST_DEATHS: Final = 5  # of workers over one sample
 
 
 @dataclass
@@ -91,12 +90,15 @@ class _Pass:
         while self.waiting or self.again or self.flying:
             try:
                 self._launch()
-                ready, _ = wait(self.flying, timeout=1.0, return_when=FIRST_COMPLETED)
+                ready, _ = wait(self.flying, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
                 for future in ready:
                     self._land(future)
+                if not ready and self.workers.lost():
+                    raise BrokenProcessPool
             except BrokenProcessPool:
                 self._pick_up()
             self._tell()
+            self.workers.noted.heed()
 
     def _launch(self) -> None:
         """Keeps every worker busy. After a death, chunks that were in flight go one by one, to find the guilty one."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +22,7 @@ _UNITS: Final = {
     "ev_share": "fraction", "ev_change": "fraction",
 }  # fmt: skip
 Mask = npt.NDArray[np.bool_]
+_REQUIREMENT: Final = re.compile(r"^No configuration serves [^:]*: (\w+)")
 _SENSITIVE: Final = ("saving", "share", "ev_share", "ev_change")
 
 
@@ -231,3 +234,13 @@ def samples_table(parts: Mapping[str, Gathered]) -> pl.DataFrame:
             message = "" if outcome is None else outcome["message"]
             rows.append({**head, "status": status, "message": message, **dict(sample.quantiles)})
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def reasons(messages: Sequence[str], most: int = 3) -> str:
+    """What samples without a plan say, the most frequent first, each requirement or sentence counted once a sample."""
+    counted: Counter[str] = Counter()
+    for message in messages:
+        lines = [line for line in message.splitlines() if line.strip()]
+        named = [found.group(1) for line in lines if (found := _REQUIREMENT.search(line))]
+        counted.update(set(named) if named else set(lines[:1]))
+    return "; ".join(f"{text} (in {count})" for text, count in counted.most_common(most))

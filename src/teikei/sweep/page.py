@@ -16,6 +16,7 @@ from teikei.report.context import make_context
 from teikei.report.formatting import listed, money_for, number, percent
 from teikei.report.page import render
 from teikei.sweep.files import write_whole
+from teikei.sweep.gather import reasons
 from teikei.sweep.page_inputs import which_inputs_matter
 from teikei.sweep.told import MOST_ROWS, Told
 
@@ -75,6 +76,9 @@ def _what_matters(told: Told) -> str:
 
 def _facts(told: Told) -> list[tuple[str, str]]:
     found = []
+    without = told.tables["samples"].filter((pl.col("part") == "bands") & (pl.col("status") == "no plan"))
+    if without.height:
+        found.append((f"{without.height} samples without a plan", words(reasons(without["message"].to_list())) + "."))
     best = told.tables["decisions"].filter((pl.col("decision") == "best") & (pl.col("share") > 0))
     said = [
         f"“{words(rung)}” in {percent(share, 0)}"

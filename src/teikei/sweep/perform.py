@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from teikei.study.messages import show
 from teikei.sweep import design, gather
 from teikei.sweep.conduct import Progress, Tally, compute
 from teikei.sweep.decided import decisions
-from teikei.sweep.executors import Workers, workers
+from teikei.sweep.executors import Workers, in_order, workers
 from teikei.sweep.files import (
     FORMAT,
     RECORD,
@@ -69,12 +68,21 @@ class Sweep:
         """What the sweep found, in a few lines."""
         counts = self.record["counts"]["bands"]
         lines = [f"{counts['done']} of {counts['asked']} samples have a plan; saving against alone, million:"]
-        rows = self.tables["bands"].filter(pl.col("kind") == "saving")
-        lines += [
-            f"  {row['rung']:<16}{row['p50']:>14,.1f}   (10 % to 90 %: {row['p10']:,.1f} to {row['p90']:,.1f})"
-            for row in rows.iter_rows(named=True)
-        ]
-        return "\n".join(lines)
+        bands = self.tables["bands"]
+        gaps = dict(bands.filter(pl.col("kind") == "gap").select("rung", "p50").iter_rows())
+        for row in bands.filter(pl.col("kind") == "saving").iter_rows(named=True):
+            line = f"  {row['rung']:<16}{row['p50']:>14,.1f}   (10 % to 90 %: {row['p10']:,.1f} to {row['p90']:,.1f}"
+            own = gaps.get(row["rung"])
+            lines.append(line + (f"; the solver leaves {own:,.1f} open)" if own is not None else ")"))
+        return "\n".join([*lines, *self._without_plan()])
+
+    def _without_plan(self) -> list[str]:
+        """What most of the samples without a plan say."""
+        samples = self.tables["samples"].filter((pl.col("part") == "bands") & (pl.col("status") == "no plan"))
+        if samples.is_empty():
+            return []
+        said = gather.reasons(samples["message"].to_list())
+        return [f"{samples.height} have none: {said}"]
 
 
 def sweep(
@@ -182,10 +190,7 @@ class _Conductor:
         if self.asked.options.again or all(self.shelf.read(name) is not None for name in named):
             return
         self.progress("planning the study as it stands", 0.0)
-        try:
-            kept = self.crew.executor().submit(plans_to_keep, self.blob).result()
-        except BrokenProcessPool as error:
-            raise SweepStoppedError("The worker that planned the study as it stands has died.") from error
+        (kept,) = in_order(self.crew, plans_to_keep, [self.blob])
         self.blob = packed(self.study, self.uncertainty, self.asked.options, kept)
 
     def _telling(self) -> list[str]:
@@ -299,7 +304,11 @@ def _why_none(found: Gathered) -> str:
     said = [outcome["message"] for outcome in found.outcomes if outcome is not None]
     if not said:
         return "No sample has been computed yet."
-    return f"None of {len(said)} samples has a plan. The first says: {said[0]}"
+    first = next((line for text in said for line in text.splitlines()), "nothing")
+    return (
+        f"None of {len(said)} samples has a plan, most often because of: {gather.reasons(said)}. Narrow those "
+        f"ranges, or give the study modules that meet them. The first says: {first}"
+    )
 
 
 __all__ = ["Plan", "Sweep", "SweepInterruptedError", "make_tables", "sweep"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import polars as pl
 from teikei.errors import StudyError
 from teikei.report import charts
 from teikei.report.answer import Answer
-from teikei.report.blocks import Block, Cell, Chart, Section, Spec, Text, frame_grid, grid, words
+from teikei.report.blocks import Block, Cell, Chart, Grid, Section, Spec, Text, frame_grid, grid, words
 from teikei.report.charts import Series
 from teikei.report.context import make_context
 from teikei.report.formatting import Money, money_for, number
@@ -22,7 +24,8 @@ from teikei.study import Study
 from teikei.sweep.conduct import Progress
 from teikei.sweep.executors import workers
 from teikei.sweep.files import FORMAT, write_whole
-from teikei.sweep.robust import AVERAGE, Robust, robust, volume_scenarios
+from teikei.sweep.perform import SweepInterruptedError
+from teikei.sweep.robust import Robust, robust, volume_scenarios
 
 RECORD = "robust.json"
 
@@ -49,9 +52,10 @@ def robust_files(
         raise StudyError(f"{folder} holds something else; choose another folder with --out")
     scenarios = volume_scenarios(study, samples, seed)
     with workers(count, cluster) as crew:
-        found = robust(
-            study, rung, scenarios, alpha=alpha, weight=weight, executor=crew.executor(), progress=progress
-        )  # fmt: skip
+        try:
+            found = robust(study, rung, scenarios, alpha=alpha, weight=weight, crew=crew, progress=progress)
+        except KeyboardInterrupt:
+            raise SweepInterruptedError("Stopped. Nothing was written; the same command begins anew.") from None
     record = {"format": FORMAT, "study": study.settings.model_dump(mode="json"), "seed": seed, "samples": samples}
     record |= {"summary": dict(found.summary), "versions": versions()}
     tables = {"costs": found.costs, "candidates": found.candidates, "first_stages": found.decisions}
@@ -73,18 +77,53 @@ def in_words(found: Robust, money: Money) -> str:
     return "\n".join(_sentences(told, money))
 
 
-def _sentences(told: Any, money: Money) -> list[str]:
-    small = money_for(money.currency, [told["gap"], told["value_of_stochastic_solution"]])
+def _sentences(told: Mapping[str, Any], money: Money) -> list[str]:
+    """What to settle on; what planning for averages would cost; what is not shown."""
+    small = money_for(money.currency, [told["gap"], told["value_of_stochastic_solution"], told["value_high"]])
     return [
         f"At “{words(told['rung'])}”, settle on the plan made for {told['chosen']}: it costs "
         f"{money.full(told['expected'])} on average and {money.full(told['cvar'])} in the worst "
         f"{number(100 * (1 - told['alpha']), 0)} % of {told['scenarios']} scenarios.",
-        f"Settling on the plan for average volumes instead costs "
-        f"{small.full(told['value_of_stochastic_solution'])} more on average than the best of the pool.",
-        f"Knowing the volumes first would be worth at most {small.full(told['gap'])}; no other first stage can "
-        f"save more than that ({small.full(told['value_of_perfect_information'])} of it is between plans that "
-        "were found, the rest is what the solver leaves open).",
+        _of_averages(told, small),
+        _of_the_plans(told, small),
     ]
+
+
+def _of_averages(told: Mapping[str, Any], money: Money) -> str:
+    value, low, high = (told[key] for key in ("value_of_stochastic_solution", "value_low", "value_high"))
+    if told["first_stages"] == 1:
+        return (
+            "Every scenario by itself, and their average, leads to the same modules and plants: planning for average "
+            "volumes loses nothing that these scenarios could show."
+        )
+    if not math.isfinite(value):
+        return "The plan that is best at average volumes cannot be supplied in every scenario."
+    if abs(value) < 1e-9 * abs(told["expected"]):
+        return (
+            "The plan that is best at average volumes is itself the best on average of those compared: planning for "
+            "averages loses nothing that these scenarios show."
+        )
+    where = f"{money.full(low)} to {money.full(high)} with what the solver leaves open of the awards"
+    if not told["value_shown"]:
+        return (
+            f"That planning for average volumes would cost more is not shown: it comes to {money.full(value)} on "
+            f"average between the plans that were found, {where}."
+        )
+    return f"The plan that is best at average volumes costs {money.full(value)} more on average ({where})."
+
+
+def _of_the_plans(told: Mapping[str, Any], money: Money) -> str:
+    text = (
+        f"Another first stage could save {money.full(told['gap'])} on average at most, and knowing the volumes first "
+        f"could be worth no more than that; between the plans that were found it is worth "
+        f"{money.full(told['value_of_perfect_information'])}, the rest is what the solver leaves open of each plan."
+    )
+    if told["first_stages"] > 1 and told["gap"] > abs(told["value_of_stochastic_solution"]):
+        text += (
+            " The first stages differ by less than that: which is the best of all that are possible is not shown, only "
+            "which is the best of those compared."
+        )
+    return text
 
 
 def page_text(study: Study, found: Robust) -> str:
@@ -92,8 +131,9 @@ def page_text(study: Study, found: Robust) -> str:
     money, told, settings = _money(study, found), found.summary, study.settings
     sentences = _sentences(told, money)
     trust = (
-        "A restriction, stated: the first stages compared are the plans of the single scenarios and of average "
-        "volumes; the gap bounds what any other could save. Scenarios are drawn from the study's own ranges of volumes."
+        "A restriction, stated: the first stages compared are the plans of the single scenarios, of average volumes, "
+        "and what can be put together from their classes of modules; the gap bounds what any other could save. "
+        "Scenarios are drawn from the study's own ranges of volumes."
     )
     meta = {**settings.model_dump(mode="json"), "title": f"{settings.title or settings.name}: what to settle now"}
     answer = Answer(tuple(sentences[:2]), trust, None, (("What another first stage could save", sentences[2]),))
@@ -101,51 +141,77 @@ def page_text(study: Study, found: Robust) -> str:
 
 
 def _costs(found: Robust, money: Money) -> Section:
-    rows = found.candidates.drop_nulls("expected")
-    names = rows["candidate"].to_list()
-    ends = found.costs.group_by("candidate").agg(pl.col("cost").min().alias("low"), pl.col("cost").max().alias("high"))
-    low, high = (dict(ends.select("candidate", end).iter_rows()) for end in ("low", "high"))
-    series = [
-        Series(
-            "expected cost, best to worst scenario",
-            [money.scaled(value) for value in rows["expected"].to_list()],
-            [money.scaled(low[name]) for name in names],
-            [money.scaled(high[name]) for name in names],
-        ),
-        Series("mean of the worst scenarios (CVaR)", [money.scaled(value) for value in rows["cvar"].to_list()]),
-    ]
+    """What each first stage costs more than the best of them, scenario by scenario; then the costs themselves."""
+    more = _more(found)
+    small = money_for(money.currency, more["more"].to_list())
+    blocks: list[Block] = []
+    if found.summary["first_stages"] > 1:
+        blocks.append(_more_chart(found, more, small))
+        blocks.append(_by_scenario(found, more, "more", "More than the best first stage for that scenario", small))
+    blocks.append(_by_scenario(found, found.costs, "cost", "Present cost in every scenario", money))
     specs = [Spec("candidate", "First stage made for")]
-    specs += [Spec(key, key, "money") for key in ("expected", "cvar", "objective", "worst")]
-    chart = Chart(
+    labels = {"expected": "on average", "cvar": "worst scenarios", "worst": "worst", "at_average": "at average volumes"}
+    specs += [Spec(key, labels[key], "money") for key in ("expected", "cvar", "worst", "at_average")]
+    blocks.append(frame_grid(found.candidates, f"First stages, {money.label}", specs, money, where="candidates"))
+    return Section("costs", "First stages compared", "What does settling now cost?", tuple(blocks))
+
+
+def _more(found: Robust) -> pl.DataFrame:
+    """costs with a column more: what a first stage costs above the cheapest in the same scenario."""
+    return found.costs.with_columns((pl.col("cost") - pl.col("cost").min().over("scenario")).alias("more"))
+
+
+def _more_chart(found: Robust, more: pl.DataFrame, money: Money) -> Chart:
+    drawn = more.filter(pl.col("probability") > 0)
+    mean = (pl.col("more") * pl.col("probability")).sum() / pl.col("probability").sum()
+    low, high = pl.col("more").min().alias("low"), pl.col("more").max().alias("high")
+    ends = drawn.group_by("candidate", maintain_order=True).agg(mean.alias("mean"), low, high, pl.col("more").count())
+    rows = ends.filter(pl.col("more") == found.summary["scenarios"]).sort("mean", maintain_order=True)
+    middle, least, most = ([money.scaled(value) for value in rows[key].to_list()] for key in ("mean", "low", "high"))
+    series = Series("mean, least to most over the scenarios", middle, least, most)
+    specs = [Spec("candidate", "First stage made for")]
+    specs += [Spec(key, key, "money") for key in ("mean", "low", "high")]
+    return Chart(
         "first-stages",
-        "What each first stage costs once awards are made for the volumes that come",
-        "Each row keeps the modules and plants of one plan and buys anew in every scenario.",
-        charts.dots(names, series, f"present cost, {money.label}", decimals=money.decimals(rows["worst"].to_list())),
-        frame_grid(found.candidates, f"First stages, {money.label}", specs, money, where="candidates"),
-        height_px=130 + 46 * len(names),
-    )
-    scenarios = found.costs["scenario"].unique(maintain_order=True).to_list()
-    cost = {(name, scenario): value for name, scenario, value in found.costs.select(
-        "candidate", "scenario", "cost").iter_rows()}  # fmt: skip
-    cells: list[list[Cell | str]] = [
-        [name] + [Cell(money.text(cost[(name, one)]) if cost[(name, one)] is not None else "cannot be supplied",
-                       cost[(name, one)]) for one in scenarios]
-        for name in found.candidates["candidate"].to_list()
-    ]  # fmt: skip
-    table = grid(f"Cost in every scenario, {money.label}", ["First stage made for", *scenarios], cells)
-    return Section("costs", "First stages compared", "What does settling now cost?", (chart, table))
+        "What each first stage costs more than the best of them for the volumes that come",
+        "Each row keeps the modules and plants of one plan and buys anew in every scenario. The solver leaves up to "
+        f"{money.full(found.summary['award_gap'])} of a cost open.",
+        charts.dots(
+            rows["candidate"].to_list(), [series], f"present cost above the best, {money.label}",
+            decimals=money.decimals(rows["high"].to_list()),
+        ),
+        frame_grid(rows, f"Above the best, {money.label}", specs, money, where="costs"),
+        height_px=130 + 46 * rows.height,
+    )  # fmt: skip
+
+
+def _by_scenario(found: Robust, table: pl.DataFrame, column: str, title: str, money: Money) -> Grid:
+    scenarios = table["scenario"].unique(maintain_order=True).to_list()
+    value = {(one, scenario): figure for one, scenario, figure in table.select("candidate", "scenario", column).rows()}
+    decimals = money.decimals(table[column].to_list())
+    cells: list[list[Cell | str]] = []
+    for name in found.candidates["candidate"].to_list():
+        row: list[Cell | str] = [name]
+        for scenario in scenarios:
+            figure = value[(name, scenario)]
+            told = "cannot be supplied" if figure is None else money.text(figure, decimals)
+            row.append(Cell(told, figure, money=figure is not None))
+        cells.append(row)
+    return grid(f"{title}, {money.label}", ["First stage made for", *scenarios], cells)
 
 
 def _settled(found: Robust, money: Money) -> Section:
     chosen = str(found.summary["chosen"])
-    keys = ["kind", "name", "group"]
+    keys = ["kind", "name", "group", "cars"]
     mine = found.decisions.filter(pl.col("candidate") == chosen)
-    other = found.decisions.filter(pl.col("candidate") == AVERAGE)
+    other = found.decisions.filter(pl.col("candidate") == found.summary["average_plan"])
     blocks: list[Block] = []
     only = mine.join(other, on=keys, how="anti"), other.join(mine, on=keys, how="anti")
     if only[0].is_empty() and only[1].is_empty():
-        blocks.append(Text("The plan for average volumes settles on the same modules and plants.", "lead"))
-    for rows, title in zip(only, (f"Only in the plan made for {chosen}", f"Only in that for {AVERAGE}"), strict=True):
+        blocks.append(Text("The plan that is best at average volumes settles on the same modules and plants.", "lead"))
+    for rows, title in zip(
+        only, (f"Only in the plan made for {chosen}", "Only in the one that is best at average volumes"), strict=True
+    ):
         if rows.height:
             blocks.append(frame_grid(rows, title, _specs(), money, where="first_stages"))
     blocks.append(frame_grid(mine, "All that is settled", _specs(), money, where="first_stages"))
@@ -153,4 +219,9 @@ def _settled(found: Robust, money: Money) -> Section:
 
 
 def _specs() -> list[Spec]:
-    return [Spec("kind", "Kind"), Spec("name", "Name"), Spec("group", "for"), Spec("cars", "cars", "number")]
+    return [
+        Spec("kind", "Kind"),
+        Spec("name", "Name"),
+        Spec("group", "for"),
+        Spec("cars", "cars (of all phases)", "year"),
+    ]
