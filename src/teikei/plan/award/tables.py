@@ -118,14 +118,20 @@ def number_column(
 
 def year_column(table: RawTable, problems: list[Problem]) -> list[int | None]:
     """The column ``year`` as whole numbers; None where it is none (a problem)."""
-    result: list[int | None] = []
-    for row, text in enumerate(table.texts("year")):
-        try:
-            result.append(int(text))
-        except ValueError:
+    result = [year_of(text) for text in table.texts("year")]
+    for row, (year, text) in enumerate(zip(result, table.texts("year"), strict=True)):
+        if year is None:
             problems.append(Problem(table.place(row, "year"), f"year is '{text}', a whole number is expected"))
-            result.append(None)
     return result
+
+
+def year_of(text: str) -> int | None:
+    """A year as people and programs write it (``2030``, ``2030.0``); None where it is no whole number."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return int(value) if value.is_integer() else None
 
 
 def closest(name: str, known: Iterable[str]) -> str:
