@@ -261,7 +261,7 @@ class Scope:
     def _excludes(rule: Rule, offer: OfferFact, bloc: str) -> bool:
         if rule.kind != "exclude_supplier":
             return False
-        holds = rule.value.lower() in ("yes", "1", "*", "all") or bool(
+        holds = rule.value.lower() in ("yes", "1", "*", "all", "any") or bool(
             {name.strip() for name in rule.value.replace("+", ";").split(";")} & set(bloc.split("+"))
         )
         return holds and (
