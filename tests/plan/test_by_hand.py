@@ -85,7 +85,9 @@ def test_a_price_path_moves_the_price_year_by_year() -> None:
 def test_duty_freight_and_stock_are_added_to_a_part_from_abroad() -> None:
     """4 % duty, 2,500 a piece, 9 weeks under way and one of safety at 5.2 % a year: 10 weeks are 1 %."""
     sites = [{"site": "Near JP", "supplier": "Near", "country": "CN"}]
-    trade = [{"origin": "CN", "destination": "JP", "part": "e-axle", "duty": 0.04, "freight": 2_500.0, "lead_weeks": 9.0}]
+    trade = [
+        {"origin": "CN", "destination": "JP", "part": "e-axle", "duty": 0.04, "freight": 2_500.0, "lead_weeks": 9.0}
+    ]
     landed = PRICE * (1 + 0.04 + 0.052 * 10 / 52) + 2_500.0
     found = cost(ann(sites=sites, trade=trade), {"inventory_rate": 0.052})
     assert found == pytest.approx(million(landed) * EACH_YEAR, rel=1e-12)
@@ -177,7 +179,9 @@ def test_versions_of_a_car_need_their_parts_by_their_shares() -> None:
                   {"programme": "A1", "version": "awd", "share": 0.25}],
     )  # fmt: skip
     study, catalogue, performance = small(tables, settings=QUIET)
-    rear = catalogue.candidates.filter(pl.col("slot").str.contains("awd")).with_columns(pl.lit("rear").alias("position"))
+    rear = catalogue.candidates.filter(pl.col("slot").str.contains("awd")).with_columns(
+        pl.lit("rear").alias("position")
+    )
     both = type(catalogue)({}, {}, catalogue.table, catalogue.slots, pl.concat([catalogue.candidates, rear]))
     found = plan.solve(study, both, performance, gap=1e-7).by_key[("Ann", "alone")]
     assert found.value == pytest.approx(million(PRICE) * 1.25 * EACH_YEAR, rel=1e-12)

@@ -113,9 +113,7 @@ def _plants(scope: Scope, decisions: Decisions) -> Iterator[str]:
 def _rule(scope: Scope, decisions: Decisions, rule: Rule) -> Iterator[str]:
     """Rules on shares and numbers of suppliers; whom a rule excludes is no source in the first place."""
     bought = {
-        key: pieces
-        for key, pieces in decisions.awards.items()
-        if rule_speaks_of(scope, rule, key[0]) and pieces > 0
+        key: pieces for key, pieces in decisions.awards.items() if rule_speaks_of(scope, rule, key[0]) and pieces > 0
     }
     if rule.kind == "max_share_per_item":
         yield from _shares(scope, rule, bought)
@@ -153,23 +151,25 @@ def _shares(scope: Scope, rule: Rule, bought: dict[tuple[Item, str, int], float]
 
 
 def _local(scope: Scope, rule: Rule, bought: dict[tuple[Item, str, int], float]) -> Iterator[str]:
-    total: dict[tuple[str, str, int], float] = {}
-    local: dict[tuple[str, str, int], float] = {}
+    total: dict[tuple[str, str, str, int], float] = {}
+    local: dict[tuple[str, str, str, int], float] = {}
     for (item, source, year), pieces in bought.items():
         if source == CONTRACT or not _has_choice(scope, item, year):
             continue
-        key = (scope.facts.modules[item.module].class_name, item.country, year)
+        key = (*buyers(scope, item), item.country, year)
         total[key] = total.get(key, 0.0) + pieces
         if _origin(scope, source) == item.country:
             local[key] = local.get(key, 0.0) + pieces
     for key, pieces in total.items():
+        class_name, group, country, year = key
         if local.get(key, 0.0) < rule_number(rule) * pieces * (1 - RELATIVE) - CRUMB:
-            yield f"rule {rule.text} is broken: {local.get(key, 0.0):,.6g} of {pieces:,.6g} {key[0]} in {key[2]} are"
+            text = f"{local.get(key, 0.0):,.6g} of {pieces:,.6g} {class_name} that {group} takes in {country} in {year}"
+            yield f"rule {rule.text} is broken: {text} come from there"
 
 
 def _origin(scope: Scope, source: str) -> str:
     if source.startswith("plant:"):
-        return scope.plants_of(source[6:].split("@")[0])[0].country
+        return scope.plants_of(source[6:].split("@", maxsplit=1)[0])[0].country
     return scope.facts.offers[source[6:]].country if source.startswith("offer:") else ""
 
 
@@ -190,7 +190,7 @@ def rule_speaks_of(scope: Scope, rule: Rule, item: Item) -> bool:
 
 
 def buyers(scope: Scope, item: Item) -> tuple[str, str]:
-    """(class, spend group) whose suppliers a rule on their number counts."""
+    """(class, spend group): a rule on where parts come from holds for each who buys by itself."""
     class_name = scope.facts.modules[item.module].class_name
     return class_name, scope.buying_group(class_name, scope.item_bloc(item))
 

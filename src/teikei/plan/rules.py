@@ -67,10 +67,13 @@ def enough_suppliers(made: Build, rule: Rule) -> None:
 
 
 def local_supply(made: Build, rule: Rule) -> None:
-    """At least a share of what cars built in a country take of a class comes from that country (contracts apart)."""
+    """Of a class, at least a share of what who buys together takes for cars built in a country comes from there.
+
+    Contracts in force apart.
+    """
     scope = made.scope
     share = rule_number(rule)
-    total: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
+    total: dict[tuple[str, str, str, int], list[tuple[int, float]]] = {}
     for (item, source, year), column in made.bought.items():
         if source == "contract" or not rule_speaks_of(scope, rule, item):
             continue
@@ -79,8 +82,7 @@ def local_supply(made: Build, rule: Rule) -> None:
             origin = scope.facts.offers[source[6:]].country
         elif source.startswith("plant:"):
             origin = scope.plants_of(source[6:].split("@")[0])[0].country
-        key = (scope.facts.modules[item.module].class_name, item.country, year)
         weight = (1.0 if origin == item.country else 0.0) - share
-        total.setdefault(key, []).append((column, weight))
-    for (class_name, country, year), terms in total.items():
-        made.program.row(("rule", rule.text, class_name, country, year), terms, lower=0.0)
+        total.setdefault((*buyers(scope, item), item.country, year), []).append((column, weight))
+    for key, terms in total.items():
+        made.program.row(("rule", rule.text, *key), terms, lower=0.0)

@@ -62,7 +62,7 @@ def random_tender(seed: int) -> Tables:
         ]  # fmt: skip
     tables.update(_discounts(rng, suppliers, items, asked, total, offers))
     tables.update(_further(rng, suppliers, items, asked, total, offers, tables))
-    tables["rules"] = _rules(rng, suppliers, items, asked, offers)
+    tables["rules"] = _rules(rng, suppliers, [row for row in offers if row[1:3] in demand] or offers[:1])
     return {name: rows for name, rows in tables.items() if rows}
 
 
@@ -117,7 +117,7 @@ def _further(rng, suppliers, items, years, total, offers, tables) -> Tables:  # 
     return {"bundles": bundles, "take_or_pay": pay, "expansions": more}
 
 
-def _rules(rng, suppliers, items, years, offers) -> list[tuple[Any, ...]]:  # type: ignore[no-untyped-def]
+def _rules(rng, suppliers, offers) -> list[tuple[Any, ...]]:  # type: ignore[no-untyped-def]
     def scope(*kinds: str) -> str:
         names = dict(zip(("supplier", "item", "year"), offers[int(rng.integers(len(offers)))][:3], strict=True))
         return ";".join(f"{kind}={names[kind]}" for kind in kinds if rng.random() < 0.5) or "*"
@@ -179,7 +179,9 @@ class Rows:
             (s, items.split(";"), t, float(share) if share != "" else 1.0, float(cut))
             for _, s, items, t, share, cut in tables.get("bundles", ())
         ]
-        self.pay = [(s, float(q), float(p), when == "always") for s, _, _, _, q, p, when in tables.get("take_or_pay", ())]
+        self.pay = [
+            (s, float(q), float(p), when == "always") for s, _, _, _, q, p, when in tables.get("take_or_pay", ())
+        ]
         self.more = [(s, first, float(step), float(cost)) for s, first, step, cost in tables.get("expansions", ())]
         self.rules = [(name, self.scope(where), value) for name, where, value in tables.get("rules", ())]
 
@@ -419,9 +421,8 @@ def check(tables: Tables, awards: list[tuple[str, str, int, float]]) -> tuple[fl
                 cost -= (end - steps[r][0]) * steps[r][1] * spend / amount
     for s, names, t, share, cut in rows.bundles:
         wanted = [k for k in names if (k, t) in rows.demand]
-        if wanted and all(x.get((s, k, t), 0.0) >= share * rows.demand[k, t] * (1 - CLOSE) - CLOSE for k in wanted):
-            if all((s, k, t) in x for k in wanted):
-                cost -= cut * sum(rows.offers[s, k, t][0] * x[s, k, t] for k in wanted)
+        if wanted and all(x.get((s, k, t), -CLOSE) >= share * rows.demand[k, t] * (1 - CLOSE) for k in wanted):
+            cost -= cut * sum(rows.offers[s, k, t][0] * x[s, k, t] for k in wanted)
     for s, quantity, price, always in rows.pay:
         got = sum(q for o, q in x.items() if o[0] == s)
         if (got > 0 or always) and quantity - got > CLOSE * max(1.0, quantity):

@@ -139,7 +139,7 @@ def test_ready_made_scenarios(tmp_path: Path) -> None:
     rules = [("incumbent", "bolt", "B"), ("incumbent", "nut", "C"), ("exclude", "A", "")]
     tender = read_tender(simple(tmp_path, rules))
     made = scenarios(tender, at_most=1)
-    write_files(award_tender(tender), tmp_path / "out", scenarios=made, prices=rule_prices(tender))
+    write_files(replace(award_tender(tender), scenarios=made, prices=rule_prices(tender)), tmp_path / "out")
     assert set(made) == {"cheapest", "incumbent", "at most 1 suppliers"}
     assert made["cheapest"].objective == pytest.approx(150.0)
     assert made["incumbent"].objective == pytest.approx(100 * 1.2 + 50 * 1.5)

@@ -34,7 +34,7 @@ def read_tender(path: str | Path) -> Tender:
         _read_capacity(tables["capacity"], suppliers, years, capacity, least, problems)
     more = capacity + _possible_expansion(tables.get("expansions"), suppliers, years)
     tier_from, tier_discount = _read_tiers(tables.get("tiers"), suppliers, years, more, problems)
-    *offers, named = _read_offers(
+    offers, named = _read_offers(
         tables["offers"],
         suppliers=suppliers,
         items=items,
@@ -234,7 +234,7 @@ def _read_offers(
     demand: Array,
     capacity: Array,
     problems: list[Problem],
-) -> tuple[Ints, Ints, Ints, Array, Array, Array, Ints]:
+) -> tuple[tuple[Ints, Ints, Ints, Array, Array, Array], Ints]:
     """Offers for what is asked for (the six arrays of Tender), and the places (n, 3) of all that the table names."""
     supplier_at = _names(table, "supplier", {name: i for i, name in enumerate(suppliers)}, problems)
     item_at = _names(table, "item", {name: i for i, name in enumerate(items)}, problems)
@@ -272,7 +272,7 @@ def _read_offers(
     keys, rows = keys[order], rows[order]
     wanted = demand[keys[:, 1], keys[:, 2]] > 0 if len(keys) else np.zeros(0, dtype=np.bool_)
     named, keys, rows = keys, keys[wanted], rows[wanted]
-    return keys[:, 0], keys[:, 1], keys[:, 2], price[rows], maximum[rows], minimum[rows], named
+    return (keys[:, 0], keys[:, 1], keys[:, 2], price[rows], maximum[rows], minimum[rows]), named
 
 
 def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:
