@@ -51,8 +51,8 @@ def _sites(scope: Scope, decisions: Decisions) -> Iterator[str]:
         if site in facts.sites:
             group = scope.buying_group(facts.modules[item.module].class_name, scope.item_bloc(item))
             by = taken.setdefault((site, year), {})
-            by[group] = by.get(group, 0.0) + facts.tier_units(item.module, pieces)
-    held = _held(scope)
+            scale = scope.contract_scale(site, year) if source == CONTRACT else 1.0
+            by[group] = by.get(group, 0.0) + scale * facts.tier_units(item.module, pieces)
     known = {(one.site, one.from_year, one.capacity) for one in facts.expansions}
     paid = [tuple(what) for _, *what in decisions.expansions]
     for one in dict.fromkeys(paid):
@@ -68,21 +68,11 @@ def _sites(scope: Scope, decisions: Decisions) -> Iterator[str]:
             for group in by_group
         }
         drawn = math.fsum(max(0.0, amount - more[group]) for group, amount in by_group.items())
-        free = scope.free_capacity(site, year, held.get((site, year), 0.0))
+        free = scope.free_capacity(site, year, 0.0)
         crumb = CRUMB if facts.sites[site].unit == "pieces" else RELATIVE
         if _above(drawn, free, crumb):
             text = f"{math.fsum(by_group.values()):,.6g} {facts.sites[site].unit} are awarded to {site} in {year}"
             yield f"{text}, {free + math.fsum(more.values()):,.6g} are free there"
-
-
-def _held(scope: Scope) -> dict[tuple[str, int], float]:
-    """(site, year) -> what running contracts of the coalition's cars would take there."""
-    held: dict[tuple[str, int], float] = {}
-    for (slot, _), contract in scope.facts.existing.items():
-        for (_, year), cars in scope.demand.get(slot, {}).items():
-            key = (contract.site, year)
-            held[key] = held.get(key, 0.0) + scope.facts.tier_units(contract.module, cars)
-    return held
 
 
 def _plants(scope: Scope, decisions: Decisions) -> Iterator[str]:
