@@ -169,7 +169,8 @@ def award(
         typer.echo(str(warning), err=True)
     typer.echo(
         f"Cost {result.objective:,.2f}, at least {result.bound:,.2f} is proven (gap {result.gap:.4%}); "
-        f"{len(result.suppliers_used)} suppliers; {result.status} after {result.seconds:.1f} s"
+        f"{len(result.suppliers_used)} supplier{'s' * (len(result.suppliers_used) != 1)}; {result.status} after "
+        f"{result.seconds:.1f} s"
     )
     for name, one in result.scenarios.items():
         cost = f"{one.objective:,.2f} ({one.objective - result.objective:+,.2f})" if one else "no award satisfies it"

@@ -97,6 +97,8 @@ def _read_items(table: RawTable, problems: list[Problem]) -> tuple[tuple[str, ..
     quantity = number_column(table, "quantity", problems)
     if not names:
         problems.append(Problem(table.header_place("item"), "the table has no rows: nothing is asked for"))
+    elif (quantity == 0).all():
+        problems.append(Problem(table.header_place("quantity"), "every quantity is 0: nothing is asked for"))
     items = {name: index for index, name in enumerate(dict.fromkeys(names))}
     years = sorted({year for year in year_cells if year is not None})
     place = {year: index for index, year in enumerate(years)}

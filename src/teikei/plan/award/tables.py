@@ -167,6 +167,10 @@ def _read_folder(path: Path, problems: list[Problem]) -> dict[str, RawTable]:
             problems.append(Problem(f"{name}.csv:1", "the file is empty, a header row is expected"))
             continue
         header = tuple(cell.strip() for cell in rows[0])
+        if len(header) == 1 and ";" in header[0]:
+            text = "the columns are separated by semicolons, commas are expected (and points in numbers: 1.5)"
+            problems.append(Problem(f"{name}.csv:1", text))
+            continue
         tables[name] = RawTable(name, f"{name}.csv", header, tuple(rows[1:]), tuple(lines[1:]), workbook=False)
     return tables
 
