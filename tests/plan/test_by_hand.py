@@ -204,12 +204,18 @@ def test_what_a_company_has_paid_costs_it_nothing_again() -> None:
     assert found == pytest.approx(plain + (10 + 3) * WORTH[2026], rel=1e-12)
 
 
-def test_tooling_in_the_piece_price_is_not_charged_again() -> None:
-    modules = [{"module": "S", "class": "e-axle", "family": "FS", "tooling": 5.0}]
+@pytest.mark.parametrize(("what", "column"), [("tooling", "tooling"), ("engineering", "nre")])
+def test_what_the_piece_price_contains_is_not_charged_again(what: str, column: str) -> None:
+    modules = [{"module": "S", "class": "e-axle", "family": "FS", column: 5.0}]
     plain = million(PRICE) * EACH_YEAR
     assert cost(ann(modules=modules)) == pytest.approx(plain + 5.0 * WORTH[2026], rel=1e-12)
-    offers = [{**ann()["offers"][0], "tooling_included": True}]
-    assert cost(ann(modules=modules, offers=offers)) == pytest.approx(plain, rel=1e-12)
+    offer = ann()["offers"][0]
+    assert cost(ann(modules=modules, offers=[{**offer, f"{what}_included": True}])) == pytest.approx(plain, rel=1e-12)
+    far = {"offer": "FS", "supplier": "Far", "site": "Far CN", "module": "S", "currency": "JPY"}
+    tiers = [*ann()["tiers"], {"offer": "FS", "from_quantity": 0.0, "unit_price": 2 * PRICE}]
+    mixed = solved(ann(modules=modules, offers=[{**offer, f"{what}_included": True}, far], tiers=tiers))
+    assert mixed.value == pytest.approx(plain + 5.0 * WORTH[2026], rel=1e-12)
+    assert f"Some offers of S have {what} in the piece price" in " ".join(mixed.messages)
 
 
 @pytest.mark.parametrize(("price", "changes"), [(70_000.0, True), (99_900.0, False)])
