@@ -111,3 +111,15 @@ def test_a_contract_above_a_sites_capacity_can_be_kept_but_its_room_is_not_there
     left = plan.solve(*small(two_companies(**tables), settings={"inventory_rate": 0.0}), gap=1e-7)
     together = (20_000 * 50_000 + 50_000 * 100_000) / 1e6 * worth
     assert left.value("Ann+Bob", "alone") == pytest.approx(together, rel=1e-9)
+
+
+def test_a_site_is_not_used_twice_by_drawings_that_have_all_diverged() -> None:
+    """All units have left the common drawing after a year: they count for no tier, but still fill the site."""
+    base = two_companies()
+    plans = plan.solve(*small(two_companies(
+        classes=[{"class": "e-axle", "k_family_nre": 0.1, "divergence_rate": 1.0}],
+        capacities=[{"site": "Far CN", "from_year": 2027, "capacity": 45_000.0, "unit": "pieces"}],
+        modules=[{**row, "nre": 0.0} for row in base["modules"]],
+    )), gap=1e-6)  # fmt: skip
+    awards = plans.by_key[("Ann+Bob", "powertrain")].tables["awards"].filter(pl.col("site") == "Far CN")
+    assert awards.group_by("year").agg(pl.col("quantity").sum())["quantity"].max() <= 45_000.0 * (1 + 1e-6)
