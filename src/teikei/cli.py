@@ -178,9 +178,19 @@ def award(
     for warning in result.warnings:
         typer.echo(str(warning), err=True)
     typer.echo(
-        f"Cost {result.objective:,.6g}, at least {result.bound:,.6g} is proven (gap {result.gap:.4%}); "
-        f"{len(result.suppliers_used)} suppliers; {result.status} after {result.seconds:.1f} s"
+        f"Cost {result.objective:,.2f}, at least {result.bound:,.2f} is proven (gap {result.gap:.4%}); "
+        f"{len(result.suppliers_used)} supplier{'s' * (len(result.suppliers_used) != 1)}; {result.status} after "
+        f"{result.seconds:.1f} s"
     )
+    for name, one in result.scenarios.items():
+        cost = f"{one.objective:,.2f} ({one.objective - result.objective:+,.2f})" if one else "no award satisfies it"
+        typer.echo(f"Scenario {name}: {cost}")
+    if result.scenarios and "incumbent" not in result.scenarios:
+        typer.echo("Scenario incumbent: left out, no rule 'incumbent' names today's suppliers")
+    for price in result.prices:
+        amount = "no award with it" if price.none else f"{price.price:,.2f}"
+        between = "" if price.upper - price.lower <= 0.005 else f" (between {price.lower:,.2f} and {price.upper:,.2f})"
+        typer.echo(f"Rule {price.rule}: costs {amount}{between}")
     typer.echo(f"Written: {out}")
 
 
