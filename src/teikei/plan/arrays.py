@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import highspy
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 INFINITY = float("inf")
 Vector = npt.NDArray[np.float64]
 HEURISTIC_EFFORT = 0.01  # plans come from ``solve_part``; the solver is there for the bound
+BOUNDING = {  # beside a good plan trial branchings, restarts and programs within the program cost more than nodes
+    "mip_allow_restart": False,
+    "mip_pscost_minreliable": 1,
+    "mip_heuristic_run_rins": False,
+    "mip_heuristic_run_rens": False,
+    "mip_heuristic_run_root_reduced_cost": False,
+    "mip_heuristic_run_feasibility_jump": False,
+}
 
 
 @dataclass
@@ -68,6 +77,26 @@ class Program:
         self.row_names.append(name)
         return index
 
+    def without(self, rows: npt.NDArray[np.bool_]) -> Program:
+        """The same columns (shared) without the rows that are flagged."""
+        index, taken = np.asarray(self.rows, dtype=np.int64), np.flatnonzero(~rows)
+        place = np.cumsum(~rows) - 1
+        kept = ~rows[index]
+        return replace(
+            self,
+            row_lower=[self.row_lower[row] for row in taken],
+            row_upper=[self.row_upper[row] for row in taken],
+            row_names=[self.row_names[row] for row in taken],
+            rows=place[index[kept]].tolist(),
+            columns=np.asarray(self.columns, dtype=np.int64)[kept].tolist(),
+            values=np.asarray(self.values)[kept].tolist(),
+        )
+
+    def sparse(self) -> csr_array:
+        """The coefficients, row by row."""
+        shape = (len(self.row_lower), len(self.cost))
+        return csr_array((self.values, (self.rows, self.columns)), shape=shape)
+
     def matrix(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float64]]:
         """Column-compressed (start, index, value)."""
         columns = np.asarray(self.columns, dtype=np.int64)
@@ -91,23 +120,6 @@ class Program:
         return lp
 
 
-def _stop_after(checks: int) -> Callable[[Any, str, Any, Any, Any], None]:
-    """Stops HiGHS after so many of its own checks for an interrupt.
-
-    HiGHS asks at fixed points of its algorithm (after every round of cuts), not by the clock: the stop is the same on
-    every run.
-    """
-    seen = 0
-
-    def check(_kind: Any, _message: str, _out: Any, into: Any, _data: Any) -> None:
-        nonlocal seen
-        seen += 1
-        if seen >= checks:
-            into.user_interrupt = True
-
-    return check
-
-
 @dataclass(frozen=True)
 class Solution:
     """What HiGHS found: x is None where there is no plan."""
@@ -127,9 +139,12 @@ def minimise(
     time_limit_s: float = INFINITY,
     node_limit: int | None = None,
     start: npt.NDArray[np.float64] | None = None,
-    checks: int | None = None,
+    bounding: bool = False,
 ) -> Solution:
-    """Solves a program with one thread; stops by gap, nodes, checks of the solver or (not reproducible) time."""
+    """Solves a program with one thread; stops by gap, nodes or (not reproducible) time.
+
+    bounding: the start is good and nodes are for the bound; else the solver also looks for plans.
+    """
     highs: Any = highspy.Highs()
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("threads", 1)
@@ -138,13 +153,12 @@ def minimise(
     highs.setOptionValue("mip_abs_gap", gap_absolute)
     highs.setOptionValue("mip_rel_gap", gap_relative)
     highs.setOptionValue("mip_feasibility_tolerance", 1e-7)
+    for name, value in BOUNDING.items() if bounding else ():
+        highs.setOptionValue(name, value)
     if time_limit_s < INFINITY:
         highs.setOptionValue("time_limit", float(time_limit_s))
     if node_limit is not None:
         highs.setOptionValue("mip_max_nodes", int(node_limit))
-    if checks is not None:
-        highs.setCallback(_stop_after(checks), None)
-        highs.startCallback(highspy.cb.HighsCallbackType.kCallbackMipInterrupt)
     highs.passModel(program.to_highs())
     if start is not None:
         solution = highspy.HighsSolution()

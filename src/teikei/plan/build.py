@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 
+from teikei.plan.competing_tiers import tiers_share_what_is_needed
 from teikei.plan.develop_rows import contracts_left, families_and_variants, introductions_and_facelifts, own_or_joint
 from teikei.plan.limit_rows import local_content_missed, plants_opened, qualification_of_sources, site_capacity
 from teikei.plan.money import once, present_value
@@ -39,6 +40,7 @@ def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
     purchases_meet_need(made)
     plants_opened(made)
     tiers_by_drawing_group(made)
+    tiers_share_what_is_needed(made)
     rebates_by_spend_group(made)
     minimum_orders(made)
     take_or_pay_over_years(made)

@@ -89,8 +89,7 @@ def play(facts: Facts, memory: Memory, *, gap: float, effort: Effort, executor: 
     """
     everyone = tuple(company for company in facts.companies if any(_owns(facts, company)))
     whole = Scope(facts, "+".join(everyone), facts.rung_order[0], everyone)
-    further = replace(effort, leaf_nodes=max(1, effort.leaf_nodes))
-    solved = solve_scope(whole, gap_absolute=gap, effort=further, memory=memory, executor=executor)
+    solved = solve_scope(whole, gap_absolute=gap, effort=effort, memory=memory, executor=executor)
     blocs = whole.bloc_names
     alone = {bloc: split_decisions(solved.decisions, whole, bloc) for bloc in blocs}
     used = {bloc: site_use(facts, alone[bloc], whole) for bloc in blocs}

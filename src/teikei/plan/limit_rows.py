@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from teikei.plan.arrays import INFINITY
+from teikei.plan.competing_tiers import tiers_within
 from teikei.plan.facts import ExpansionFact, LocalRule
 from teikei.plan.money import (
     Cash,
@@ -58,12 +59,8 @@ def site_capacity(made: Build) -> None:
     A stand-alone coalition sees what it is reserved (``ladder.reservations``), so that no two use a line twice.
     """
     scope, facts, program = made.scope, made.scope.facts, made.program
-    drawn: dict[tuple[str, int], list[tuple[int, float]]] = {}
+    drawn = _drawn(made)
     held: dict[tuple[str, int], float] = {}
-    for (item, source, year), column in made.bought.items():
-        if source.startswith("offer:"):
-            site, weight = facts.offers[source[6:]].site, facts.tier_units(item.module, THOUSAND)
-            drawn.setdefault((site, year), []).append((column, weight))
     for (item, year), carriers in made.members.items():
         contract = scope.contracts.get(item.contract)
         if contract is None or not contract.site:
@@ -82,6 +79,39 @@ def site_capacity(made: Build) -> None:
         most = sum(weight * program.upper[column] for column, weight in terms)
         if most > free:
             program.row(("site capacity", site, year), terms, upper=free)
+            if made.tight:
+                tiers_within(made, ("site", site, year), _tiers_at(made, site, year), free)
+
+
+def _drawn(made: Build) -> dict[tuple[str, int], list[tuple[int, float]]]:
+    """(site, year) -> (column, weight) of what the offers of a site deliver, in the site's unit.
+
+    Tier by tier where an offer has tiers: what is seen of a capacity is then which tiers fit into it.
+    """
+    facts = made.scope.facts
+    drawn: dict[tuple[str, int], list[tuple[int, float]]] = {}
+    by_tier = set()
+    for (name, pool, year), tiers in made.in_tier.items():
+        if not facts.offers[name].tier_pool:
+            by_tier.add((name, pool, year))
+            kept = made.pools[(name, pool, year)].kept
+            terms = [(tier.total, 1.0 / kept) for tier in tiers] if kept else []
+            drawn.setdefault((facts.offers[name].site, year), []).extend(terms)
+    for (item, source, year), column in made.bought.items():
+        if source.startswith("offer:") and (source[6:], made.pool(item), year) not in by_tier:
+            site, weight = facts.offers[source[6:]].site, facts.tier_units(item.module, THOUSAND)
+            drawn.setdefault((site, year), []).append((column, weight))
+    return drawn
+
+
+def _tiers_at(made: Build, site: str, year: int) -> list[tuple[str, int, float]]:
+    """(offer, column of the choice, least of the site's capacity that the tier takes) of a site in a year."""
+    return [
+        (name, tier.choice, tier.low / max(made.pools[(name, pool, when)].kept, 1e-9))
+        for (name, pool, when), tiers in made.in_tier.items()
+        if when == year and made.scope.facts.offers[name].site == site and not made.scope.facts.offers[name].tier_pool
+        for tier in tiers
+    ]
 
 
 def _expandable_capacity(made: Build, site: str, year: int, free: float) -> None:

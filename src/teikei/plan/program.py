@@ -25,6 +25,17 @@ class Pool:
     most: float
 
 
+@dataclass(frozen=True, slots=True)
+class TierTotal:
+    """A tier of an offer for a drawing group in a year: columns of its choice and of what counts there, from which
+    quantity it is had, and the thousand pieces (with their weight) that add up to it."""
+
+    choice: int
+    total: int
+    low: float
+    terms: list[tuple[int, float]]
+
+
 def least_cost(program: Program) -> float:
     """A lower bound that needs no solver: every column at the end of its range that costs least.
 
@@ -61,6 +72,7 @@ class Build:
     carried: dict[tuple[Option, str, str, int], int] = field(default_factory=dict)
     pools: dict[tuple[str, str, int], Pool] = field(default_factory=dict)
     tier: dict[tuple[str, str, int], dict[int, tuple[int, dict[tuple[Option, str], int]]]] = field(default_factory=dict)
+    in_tier: dict[tuple[str, str, int], list[TierTotal]] = field(default_factory=dict)
     rebate: dict[tuple[str, str, int], list[tuple[float, int, dict[Place, int]]]] = field(default_factory=dict)
     qualified: dict[tuple[str, str, str], int] = field(default_factory=dict)
     first_free: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from teikei.plan.arrays import INFINITY
 from teikei.plan.bill import equity_share, flat_price
 from teikei.plan.facts import OfferFact
 from teikei.plan.money import discount
-from teikei.plan.program import THOUSAND, Build, Place, Pool
+from teikei.plan.program import THOUSAND, Build, Place, Pool, TierTotal
 from teikei.plan.scope import NOT_PRICED, Item, Option
 
 WHOLE: Place = ("", "", "")  # in place of the positions where a rebate is kept for the spend as a whole
@@ -187,14 +187,17 @@ def _quantities(made: Build, key: tuple[str, str, int], items: list[Item]) -> No
 
 
 def _one_tier(made: Build, key: tuple[str, str, int], totals: list[list[tuple[int, float]]]) -> list[int]:
-    """from_r y_r <= Q_r <= to_r y_r, sum y_r <= 1; returns the columns y_r."""
+    """Q_r = what counts at a tier, from_r y_r <= Q_r <= to_r y_r, sum y_r <= 1; returns the columns y_r."""
     program, choices = made.program, []
-    for (index, low, high), total in zip(made.pools[key].steps, totals, strict=True):
+    for (index, low, high), terms in zip(made.pools[key].steps, totals, strict=True):
         choice = program.column(("tier", *key, index), integer=True)
+        total = program.column(("in tier", *key, index), upper=high)
         choices.append(choice)
+        made.in_tier.setdefault(key, []).append(TierTotal(choice, total, low, terms))
+        program.row(("tier total", *key, index), [*terms, (total, -1.0)], 0.0, 0.0)
         if low > 0:
-            program.row(("tier from", *key, index), [*total, (choice, -low)], lower=0.0)
-        program.row(("tier to", *key, index), [*total, (choice, -high)], upper=0.0)
+            program.row(("tier from", *key, index), [(total, 1.0), (choice, -low)], lower=0.0)
+        program.row(("tier to", *key, index), [(total, 1.0), (choice, -high)], upper=0.0)
     program.row(("one tier", *key), [(choice, 1.0) for choice in choices], upper=1.0)
     return choices
 

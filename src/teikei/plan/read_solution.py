@@ -70,6 +70,9 @@ def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] |
         if not mine:
             return None
         x[made.expansion[mine[0]]] = 1.0
+    for totals in made.in_tier.values():
+        for tier in totals:
+            x[tier.total] = math.fsum(weight * x[column] for column, weight in tier.terms)
     for fill in made.fills:
         fill(x)
     _start_rebates(made, x)

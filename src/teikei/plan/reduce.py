@@ -43,9 +43,7 @@ def reduce(program: Program, lower: Vector, upper: Vector) -> Reduced | None:
     Bounds are tightened row by row from the other columns' bounds, a fixed number of rounds. Every plan within the
     bounds is kept, except that a column in no row takes its cheaper bound.
     """
-    matrix = csr_array(
-        (program.values, (program.rows, program.columns)), shape=(len(program.row_lower), len(program.cost))
-    )
+    matrix = program.sparse()
     integer, cost = np.asarray(program.integer, dtype=bool), np.asarray(program.cost)
     least, most = np.asarray(program.row_lower), np.asarray(program.row_upper)
     tight = _propagate(matrix, least, most, lower, upper, integer)

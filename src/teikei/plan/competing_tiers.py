@@ -1,0 +1,68 @@
+"""Rows on tiers that compete: two tiers cannot both be reached if they need more than there is to buy or to make.
+
+Without them the relaxation chooses two high tiers of rival offers by halves, each reached with a part of the pieces.
+Every plan keeps these rows; they follow from what a tier needs and hold for whole tiers:
+
+    sum over tiers r of from_r y_r  <=  what the positions can bring together (or the site can make)
+    sum over tiers with from_r > half of it of y_r  <=  1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from teikei.plan.program import THOUSAND, Build, Place
+
+Tiers = Sequence[tuple[Hashable, int, float]]
+Group = tuple[Hashable, ...]
+
+
+def tiers_share_what_is_needed(made: Build) -> None:
+    """Tiers of a class in a year share what its positions can bring: all of them, of a drawing group, of a module."""
+    if not made.tight:
+        return
+    tiers: dict[Group, list[tuple[Hashable, int, float]]] = {}
+    most: dict[Group, dict[Place, float]] = {}
+    facts = made.scope.facts
+    sellers: dict[tuple[str, str, int], list[tuple[str, str, int]]] = {}
+    for name, pool, year in made.tier:
+        sellers.setdefault((facts.offers[name].counts_with, pool, year), []).append((name, pool, year))
+    for seller, keys in sellers.items():
+        mine = made.in_tier.get(keys[0])
+        if mine is None:
+            continue
+        _, pool, year = seller
+        for name in dict.fromkeys(key[0] for key in keys):
+            offer = facts.offers[name]
+            groups: list[Group] = [(offer.class_name, year), (offer.class_name, pool, year)]
+            if len(keys) == 1:
+                groups.append((offer.class_name, pool, year, offer.module))
+            weight = facts.tier_units(offer.module, THOUSAND) * made.pools[(name, pool, year)].kept
+            for group in groups:
+                if name == keys[0][0]:
+                    tiers.setdefault(group, []).extend((seller, tier.choice, tier.low) for tier in mine)
+                places = most.setdefault(group, {})
+                for option, country in next(iter(made.tier[(name, pool, year)].values()))[1]:
+                    cars = made.program.upper[made.carried[(option, country, f"offer:{name}", year)]]
+                    place = (option.slot, option.position, country)
+                    places[place] = max(places.get(place, 0.0), cars * weight)
+    seen: set[frozenset[int]] = set()
+    for group, found in sorted(tiers.items(), key=lambda one: len(one[0])):
+        columns = frozenset(column for _, column, low in found if low > 0)
+        if columns not in seen:
+            seen.add(columns)
+            tiers_within(made, ("class", *group), found, sum(most[group].values()))
+
+
+def tiers_within(made: Build, name: Group, tiers: Tiers, available: float) -> None:
+    """The two rows of the module docstring, where tiers of several offers can want more than is available."""
+    largest: dict[Hashable, float] = {}
+    for seller, _, low in tiers:
+        largest[seller] = max(low, largest.get(seller, 0.0))
+    available *= 1.0 + 1e-9
+    if sum(1 for low in largest.values() if low > 0) < 2 or sum(largest.values()) <= available:
+        return
+    made.program.row(("tiers within", *name), [(column, low) for _, column, low in tiers if low > 0], upper=available)
+    large = [(seller, column) for seller, column, low in tiers if low > available / 2]
+    if len({seller for seller, _ in large}) > 1:
+        made.program.row(("one large tier", *name), [(column, 1.0) for _, column in large], upper=1.0)
