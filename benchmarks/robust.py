@@ -2,12 +2,14 @@
 the solver's gaps hide is said not to be shown.
 
 PYTHONPATH=src python benchmarks/robust.py [STUDY] [--rung battery] [--samples 4] [--seed 0] [--workers 1]
+    [--write PAGE]
 
 Prints a row for each first stage of the pool (the plan for average volumes, the plan of each scenario, and what can be
 put together from them class by class): its cost in every scenario with awards made anew, on average and in the tail;
 then the value of the stochastic solution with its proven range, perfect information, bound and gap, and the CPU
-seconds. A pass of the shipped study takes about ten minutes of CPU. What is met: the plan costs no more than any other
-first stage of the pool, the bound lies below every cost, and the printed sentences say what is not shown.
+seconds; --write docs/maths/sweep.md puts it into the page. A pass of the shipped study takes about ten minutes of CPU.
+What is met: the plan costs no more than any other first stage of the pool, the bound lies below every average, and the
+printed sentences say what is not shown.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from __future__ import annotations
 import argparse
 import resource
 from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teikei.report.formatting import money_for
@@ -26,6 +30,7 @@ from teikei.sweep.robust_report import in_words
 if TYPE_CHECKING:
     from benchmarks.table import Row
 
+MARKS = ("<!-- robust measured -->", "<!-- end of the robust plan -->")
 LARGE = 1e5  # million: costs above are told in billion
 
 
@@ -97,11 +102,21 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--write", type=Path)
     asked = parser.parse_args()
     found, currency, spent = measured(asked.study, asked.rung, asked.samples, asked.seed, asked.workers)
-    print(table(found, currency))
-    print(f"\n{in_words(found, money_for(currency, [found.summary['expected']]))}")
-    print(f"\nCPU {spent:.0f} s; first stages that differ: {found.summary['first_stages']}; sound: {sound(found)}")
+    said = in_words(found, money_for(currency, [found.summary["expected"]]))
+    text = (
+        f"`python benchmarks/robust.py {asked.study} --rung {asked.rung} --samples {asked.samples}`, "
+        f"{date.today().isoformat()}, {spent:.0f} CPU s, {found.summary['first_stages']} first stages that differ. "
+        f"{table(found, currency)}\n\n> {said.replace(chr(10), ' ')}"
+    )
+    print(text)
+    print(f"\nsound: {sound(found)}")
+    if asked.write:
+        head, _, rest = asked.write.read_text("utf-8").partition(MARKS[0])
+        tail = rest.partition(MARKS[1])[2]
+        asked.write.write_text(f"{head}{MARKS[0]}\n{text}\n{MARKS[1]}{tail}", "utf-8")
 
 
 def table_rows(_quick: bool) -> Iterator[Row]:

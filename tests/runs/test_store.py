@@ -76,3 +76,10 @@ def test_damaged_table_is_refused_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "run" / "tables" / "cost_by_rung.parquet").write_bytes(b"PAR1")
     with pytest.raises(DamagedRunError, match=r"cost_by_rung\.parquet"):
         read(tmp_path / "run")
+
+
+@pytest.mark.parametrize("record", ["sweep.json", "robust.json"])
+def test_folder_of_a_sweep_says_where_its_tables_stand(tmp_path: Path, record: str) -> None:
+    (tmp_path / record).write_text("{}", "utf-8")
+    with pytest.raises(DamagedRunError, match=r"is a sweep, not a run: its tables stand in .*report\.xlsx"):
+        read(tmp_path)

@@ -276,9 +276,12 @@ def begin(arguments: list[str]) -> subprocess.Popen[str]:
 
 
 def wait_for_files(folder: Path, count: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
+    """Waits for as long as it takes on a busy machine; a process that hangs is ended, so that none is left behind."""
+    deadline = time.monotonic() + 900
     while len(list(folder.glob("samples/*/*.json"))) < count and process.poll() is None:
-        assert time.monotonic() < deadline
+        if time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError("no further sample within a quarter of an hour")
         time.sleep(0.02)
 
 
@@ -287,14 +290,14 @@ def test_ctrl_c_says_what_it_has_leaves_tables_and_the_same_command_goes_on(tmp_
     process = begin(arguments)
     wait_for_files(tmp_path / "out", 5, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 130
     assert re.search(r"Stopped\. \d+ of 16 samples are kept in .*run the same command again", said)
     assert "Traceback" not in said
     assert read_record(tmp_path / "out")["state"] == "stopped"
     kept = files(tmp_path / "out")
     again = begin(arguments)
-    told, _ = again.communicate(timeout=300)
+    told, _ = again.communicate(timeout=900)
     assert again.returncode == 0
     assert "16 of 16 samples" in told
     assert kept.items() <= files(tmp_path / "out").items()
@@ -308,7 +311,7 @@ def kill_and_finish(tmp_path: Path, times: int) -> None:
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
     last = begin(arguments)
-    last.communicate(timeout=300)
+    last.communicate(timeout=900)
     assert last.returncode == 0
 
 

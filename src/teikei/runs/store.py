@@ -29,6 +29,9 @@ def versions() -> dict[str, str]:
     return found
 
 
+SWEEPS = ("sweep.json", "robust.json")  # records of what is not a run
+
+
 def choose_folder(name: str, out: Path | None) -> Path:
     """The folder a run will have: ``out``, or the next free ``runs/<name>-<n>`` under the working folder.
 
@@ -105,6 +108,11 @@ def read(folder: Path) -> Run:
     """Open a stored run. Raises DamagedRunError, with what to do, if it is damaged or newer than this version."""
     record = folder / "run.json"
     if not record.is_file():
+        if any((folder / name).is_file() for name in SWEEPS):
+            raise DamagedRunError(
+                f"{folder} is a sweep, not a run: its tables stand in {folder / 'tables'} (Parquet), {folder / 'csv'} "
+                f"and {folder / 'report.xlsx'} already."
+            )
         raise DamagedRunError(f"{folder} is not a run of teikei: run.json is missing. Run the study again.")
     try:
         meta = json.loads(record.read_text("utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,18 +61,21 @@ def _answer(told: Told) -> Answer:
     first = (
         f"“{words(told.best)}” saves {told.money.full(row['p50'])} in the middle of the samples, "
         f"{told.money.text(row['p10'])} to {told.money.full(row['p90'])} in four of five; it pays in "
-        f"{percent(pays, 0)}."
+        f"{percent(pays, 0)} of all."
     )
     return Answer((first, _what_matters(told)), trust, _rung_grid(told), tuple(_facts(told)))
 
 
 def _what_matters(told: Told) -> str:
     rows = told.tables["sensitivity"].filter((pl.col("kind") == "saving") & (pl.col("rung") == told.best))
-    rows = rows.filter(pl.col("first_order") > 0.02).head(3)
+    rows = rows.filter(pl.col("first_order") > max(0.02, told.noise)).head(3)
     if rows.is_empty():
-        return "No single input explains more than a fiftieth of its spread, or there are too few samples to tell."
-    parts = [f"{words(name)} ({percent(share, 0)})" for name, share in rows.select("input", "first_order").iter_rows()]
-    return f"Most of the spread comes from {listed(parts)}."
+        return (
+            f"No single input stands out of the noise of {told.done} samples ({percent(told.noise, 0)} of the spread)."
+        )
+    parts = [f"{name} ({percent(share, 0)})" for name, share in rows.select("input", "first_order").iter_rows()]
+    rough = f", give or take {percent(told.noise, 0)} with {told.done} samples" if told.noise > 0.02 else ""
+    return f"Most of the spread comes from {listed(parts)}{rough}."
 
 
 def _facts(told: Told) -> list[tuple[str, str]]:
@@ -90,7 +94,9 @@ def _facts(told: Told) -> list[tuple[str, str]]:
         found.append(
             (
                 "Worth of knowing every input first",
-                f"{told.money.full(knowing['value'][0])} on average: what is lost by choosing the rung before knowing.",
+                f"{told.money.full(knowing['value'][0])} on average: what is lost by choosing the rung before knowing."
+                if knowing["value"][0] > 0
+                else "Nothing: the same rung saves most in every sample.",
             )
         )
     wobbly = told.tables["decisions"].filter(
@@ -144,15 +150,23 @@ def _savings(told: Told) -> Section:
             blocks.append(_band_chart(told, "companies", "of", company, title))
         gaps = told.bands("gap", rung=told.best)
         if gaps.height:
-            blocks.append(
-                Text(
-                    f"The solver leaves {told.money.full(gaps['p50'][0])} of a saving open in the middle of the "
-                    f"samples (90 %: {told.money.full(gaps['p90'][0])}): differences below that are not to be read."
-                )
-            )
+            blocks.append(Text(_left_open(told, gaps.row(0, named=True), told.bands("saving", rung=told.best))))
     else:
         blocks.append(Text("No saving: only the rung below all others was planned.", "absent"))
     return Section("savings", "Savings as bands", "How wide is the saving?", tuple(blocks))
+
+
+def _left_open(told: Told, gap: Mapping[str, Any], saving: pl.DataFrame) -> str:
+    """The plans' own gap beside the band."""
+    row = saving.row(0, named=True)
+    if gap["p90"] < 1e-3 * max(row["p90"] - row["p10"], 1e-9):
+        return "The plans are proven best to less than a thousandth of this band."
+    wide = gap["p50"] / (row["p90"] - row["p10"]) if row["p90"] > row["p10"] else math.inf
+    times = f": {number(wide, 1)} times the band's own width" if math.isfinite(wide) else ""
+    return (
+        f"The solver leaves {told.money.full(gap['p50'])} of a saving open in the middle of the samples (90 %: "
+        f"{told.money.full(gap['p90'])}){times}; differences below that are not to be read."
+    )
 
 
 def _band_chart(told: Told, name: str, column: str, rows: pl.DataFrame, title: str) -> Chart:
@@ -287,6 +301,15 @@ def _knowing(told: Told) -> Section:
     return Section("knowing", "What is worth knowing first", "Which study is worth its money?", tuple(blocks))
 
 
+def _market_words(record: Mapping[str, Any]) -> str:
+    if not record["market"]:
+        return "not predicted"
+    draws = record["market_draws"]
+    return (
+        "with the market's most likely parameters" if draws == 1 else f"with {draws} draws of the market's parameters"
+    )
+
+
 def _how(told: Told) -> Section:
     record, counts = told.record, told.record["counts"]
     samples = told.tables["samples"]
@@ -295,7 +318,7 @@ def _how(told: Told) -> Section:
         ["Samples of the bands", f"{record['samples']} ({record['method']}, seed {record['seed']})"],
         ["Computed", ", ".join(f"{part} {one['done']} of {one['asked']}" for part, one in counts.items())],
         ["Rungs", ", ".join(record["rungs"])],
-        ["Prices and sales", f"with {record['market_draws']} draws" if record["market"] else "not predicted"],
+        ["Prices and sales", _market_words(record)],
         ["Plans", "every sample planned again" if record["planned_again"] else KEPT],
         ["State", record["state"]],
         ["Versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())],

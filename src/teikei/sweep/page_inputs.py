@@ -25,7 +25,7 @@ def _tornado(told: Told) -> list[Block]:
     rows = rows.drop_nulls(["low", "high"]).head(MOST_ROWS)
     if rows.is_empty():
         return []
-    labels = [words(name) for name in rows["input"].to_list()]
+    labels = rows["input"].to_list()
     base = rows["base"][0]
     away = {key: [told.money.scaled(value - base) for value in rows[key].to_list()] for key in ("low", "high")}
     series = [
@@ -59,11 +59,14 @@ def _first_order(told: Told) -> list[Block]:
     specs = [Spec("input", "Input"), Spec("first_order", "explains by itself", "percent")]
     specs.append(Spec("direction", "direction", "number", sign=True))
     total = sum(max(0.0, share) for share in rows["first_order"].to_list())
-    table = frame_grid(rows, "First-order index from the samples of the bands", specs, told.money, where="sensitivity")
+    shown = rows.with_columns(pl.col("first_order").clip(lower_bound=0.0))  # below none is noise
+    table = frame_grid(shown, "First-order index from the samples of the bands", specs, told.money, where="sensitivity")
+    noise = f"With {told.done} samples a figure below about {percent(told.noise, 0)} is noise."
     note = (
-        f"Together these explain {percent(min(total, 1.0), 0)} of the variance by themselves; the rest is interplay, "
-        f"solver gaps and noise. With {told.done} samples a figure below about "
-        f"{percent(4 / max(told.done, 4), 0)} is noise."
+        f"Together these explain {percent(total, 0)} of the variance by themselves; the rest is interplay, "
+        f"solver gaps and noise. {noise}"
+        if total <= 1.0
+        else f"These add up to more than the whole: there are too few samples to tell inputs well apart. {noise}"
     )
     return [table, Text(note)]
 
@@ -73,7 +76,7 @@ def _sobol(told: Told) -> list[Block]:
     rows = rows.drop_nulls(["first", "total"]).sort("total", descending=True, maintain_order=True)
     if rows.is_empty():
         return [Text("Total indices need their own samples: teikei sweep … --indices N.", "note")]
-    labels = [words(name) for name in rows["input"].to_list()]
+    labels = rows["input"].to_list()
     series = [
         Series(f"{kind} index", rows[kind].to_list(), rows[f"{kind}_low"].to_list(), rows[f"{kind}_high"].to_list())
         for kind in ("first", "total")

@@ -38,3 +38,8 @@ class Told:
     def done(self) -> int:
         """Samples behind the bands."""
         return int(self.record["counts"]["bands"]["done"])
+
+    @property
+    def noise(self) -> float:
+        """Share of the variance below which a first-order index of so few samples says nothing."""
+        return min(1.0, 4.0 / max(self.done, 4))
