@@ -14,6 +14,7 @@ from teikei.plan.arrays import Program
 Vector = npt.NDArray[np.float64]
 ROUNDS = 20
 SLACK = 1e-7
+OUT = 1e-6  # of a row's size: what lies further out than this fits nothing
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,10 @@ def reduce(program: Program, lower: Vector, upper: Vector) -> Reduced | None:
         return None
     lower, upper = tight
     high, low = _activity(matrix, lower, upper)
-    slack = SLACK * np.maximum(1.0, np.maximum(_finite(most), _finite(least)))
+    size = np.maximum(1.0, np.maximum(_finite(most), _finite(least)))
+    if ((high < least - OUT * size) | (low > most + OUT * size)).any():
+        return None
+    slack = SLACK * size
     rows = np.flatnonzero((high > most + slack) | (low < least - slack))
     held = upper - lower < 1e-9
     free = np.flatnonzero(~held)
