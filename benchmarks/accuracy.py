@@ -2,17 +2,19 @@
 
     PYTHONPATH=src:. python benchmarks/accuracy.py
 
-Bars: the regressions named in the project's issue. ``whole maker left out`` uses no vehicle of that maker;
+Bars: a regression with three coefficients on the same cars. ``whole maker left out`` uses no vehicle of that maker;
 ``one vehicle left out`` is calibrated per maker and predicts that maker's left-out vehicle.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tests.simulate.fastsim_model import at_the_terminals, fleet_of, reference
@@ -38,6 +40,9 @@ from teikei.simulate.generic import (
 from teikei.simulate.performance import _slots, _versions
 from teikei.simulate.vehicle_file import VehicleFile, read_vehicles
 from teikei.study import load
+
+if TYPE_CHECKING:
+    from benchmarks.table import Row
 
 DATA = Path(str(resources.files("teikei").joinpath("data", "vehicles")))
 STUDY = Path(__file__).parents[1] / "examples" / "nissan-honda"
@@ -115,14 +120,19 @@ def half_errors(vehicles: VehicleFile, measured: dict[str, np.ndarray]) -> list[
     return [float(np.mean(errors[name])) for name in CYCLES]
 
 
-def labels() -> None:
-    """Labels and ranges from the simulation, calibrated without the row's car or without its maker."""
+def label_data() -> tuple[list[dict[str, str]], VehicleFile, dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Rows of the labels, their cars, tested energy by cycle, the label's energy and the label's own factor."""
     with (DATA / "epa_bev_labels.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    vehicles = read_vehicles(DATA / "epa_bev_labels.csv")
     tested = {name: np.array([float(row[f"{name}_wall_wh_per_km"]) for row in rows]) for name in CYCLES}
     label = np.array([float(row["label_wall_wh_per_km"]) for row in rows])
     own = (0.55 * tested["udds"] + 0.45 * tested["hwfet"]) / label
+    return rows, read_vehicles(DATA / "epa_bev_labels.csv"), tested, label, own
+
+
+def labels() -> None:
+    """Labels and ranges from the simulation, calibrated without the row's car or without its maker."""
+    rows, vehicles, tested, label, own = label_data()
     left = leave_out(vehicles.cars, vehicles.makers, tested)
     for title, factor in (("default factor 0.7", np.full(len(rows), 0.7)), ("label's own factor as input", own)):
         for what, predicted in (("one vehicle left out", left.one_vehicle), ("whole maker left out", left.whole_maker)):
@@ -136,17 +146,22 @@ USABLE_IN_NAME = {"ARIYA VENTURE Plus FWD 87kWh": 1.0}
 USABLE_OF_GROSS = 0.94
 
 
-def ranges(rows: list[dict[str, str]], vehicles: VehicleFile, own: np.ndarray) -> None:
-    """Ranges of the rows whose name says their capacity."""
+def range_errors(rows: list[dict[str, str]], vehicles: VehicleFile, factor: np.ndarray) -> np.ndarray:
+    """Relative errors of the ranges of the rows whose name says their capacity; NaN for the others."""
     known = np.array([float(row["battery_kwh_in_name"] or "nan") for row in rows])
     known = known * np.array([USABLE_IN_NAME.get(row["model"], USABLE_OF_GROSS) for row in rows])
-    use = np.isfinite(known)
     sets = shipped_calibration().sets(vehicles.cars, vehicles.makers)
     battery = [battery_wh_per_km(vehicles.cars, cycle(name), sets) for name in CYCLES]
     combined = 0.55 * battery[0] + 0.45 * battery[1]
     label = np.array([float(row["label_range_km"]) for row in rows])
+    return 1000 * known / combined * factor / label - 1
+
+
+def ranges(rows: list[dict[str, str]], vehicles: VehicleFile, own: np.ndarray) -> None:
+    """Ranges of the rows whose name says their capacity."""
     for title, factor in (("default factor 0.7", np.full(len(rows), 0.7)), ("label's own factor as input", own)):
-        error = 1000 * known / combined * factor / label - 1
+        error = range_errors(rows, vehicles, factor)
+        use = np.isfinite(error)
         cars = ", ".join(f"{rows[i]['model']} {100 * error[i]:+.1f}" for i in np.nonzero(use)[0])
         print(f"range, {title} ({use.sum()} rows): {percent(error[use])}; {cars}")
 
@@ -155,12 +170,11 @@ SAKURA = {"wltc3_phase_low": 100.0, "wltc3b_phase_medium": 113.0, "wltc3b_phase_
 """Label of the Sakura at the wall, Wh/km (124 in all), motor-fan.jp/mf/article/68459."""
 
 
-def japanese_labels() -> None:
-    """Every label of the shipped study against the simulation of the car as it is sold."""
+def label_ranges() -> Iterator[tuple[str, str, str, float, float, float, Car]]:
+    """Programme, version, procedure, simulated range, label, Wh/km from the cells and the car, of the shipped study."""
     study = load(STUDY)
     designs = catalogue(study)
     evaluator = Evaluator(designs)
-    print("labels of the shipped study: range of the car on the road, simulated / label")
     for (programme, version), found in _versions(study, _slots(designs)).items():
         if not found.contracted:
             continue
@@ -171,10 +185,17 @@ def japanese_labels() -> None:
                 continue
             result = procedure_consumption([car], row["procedure"])
             reached, label = float(result.range_km[0]), row["incumbent_value"]
-            print(
-                f"  {programme} {version:6s} {row['procedure']:13s} {reached:6.0f} / {label:4.0f} km "
-                f"{100 * (reached / label - 1):+6.1f} %   {result.battery_wh_per_km[0]:6.1f} Wh/km from the cells"
-            )
+            yield programme, version, row["procedure"], reached, label, float(result.battery_wh_per_km[0]), car
+
+
+def japanese_labels() -> None:
+    """Every label of the shipped study against the simulation of the car as it is sold."""
+    print("labels of the shipped study: range of the car on the road, simulated / label")
+    for programme, version, procedure, reached, label, energy, car in label_ranges():
+        print(
+            f"  {programme} {version:6s} {procedure:13s} {reached:6.0f} / {label:4.0f} km "
+            f"{100 * (reached / label - 1):+6.1f} %   {energy:6.1f} Wh/km from the cells"
+        )
         if programme == "P01":
             sakura = car
     print("Sakura by phase: simulated at the wall (0.87) / label, Wh/km; with 15 % more air drag")
@@ -250,13 +271,19 @@ def with_our_battery(car: Fleet, record: dict) -> Fleet:
     )
 
 
-def time_step() -> None:
+def half_steps() -> Iterator[tuple[str, float]]:
+    """Largest change of wall energy by halving the time step, for each cycle."""
     vehicles = read_vehicles(DATA / "epa_bev_tests.csv")
     parameters = shipped_calibration().population
     for name in (*CYCLES, "wltc_class3b"):
         base = wall_wh_per_km(vehicles.cars, cycle(name), parameters)
         half = wall_wh_per_km(vehicles.cars, cycle(name).refined(2), parameters)
-        print(f"halving the time step, {name}: largest change {100 * np.abs(half / base - 1).max():.3f} % (bar 0.3 %)")
+        yield name, float(np.abs(half / base - 1).max())
+
+
+def time_step() -> None:
+    for name, change in half_steps():
+        print(f"halving the time step, {name}: largest change {100 * change:.3f} % (bar 0.3 %)")
 
 
 def files() -> None:
@@ -266,10 +293,66 @@ def files() -> None:
     print(f"files: {len(rows)} rows written, population {content['population']}")
 
 
-if __name__ == "__main__":
+def mean_error(values: np.ndarray) -> float:
+    """Mean absolute error of the finite values."""
+    return float(np.abs(values[np.isfinite(values)]).mean())
+
+
+def table_rows(_quick: bool) -> Iterator[Row]:
+    """Rows for ``python -m benchmarks``."""
+    from benchmarks.table import Row, Stopwatch
+
+    watch = Stopwatch()
+    vehicles = read_vehicles(DATA / "epa_bev_tests.csv")
+    measured = {name: np.array([float(text) for text in vehicles.columns[f"{name}_wall_wh_per_km"]]) for name in CYCLES}
+    left = leave_out(vehicles.cars, vehicles.makers, measured)
+    for title, predicted, bars in (
+        ("whole maker left out", left.whole_maker, (9.4, 6.4)),
+        ("one vehicle left out", left.one_vehicle, (6.3, 3.8)),
+    ):
+        errors = [100 * mean_error(predicted[:, i] / measured[name] - 1) for i, name in enumerate(CYCLES)]
+        yield Row(
+            f"wall energy of {len(vehicles.makers)} EPA tests, {title}: mean absolute error, UDDS and HWFET",
+            " and ".join(f"{error:.2f} %" for error in errors),
+            "regression on the same cars: " + " and ".join(f"{bar} %" for bar in bars),
+            all(error <= bar for error, bar in zip(errors, bars, strict=True)),
+            watch.lap(),
+        )
+    half = half_errors(vehicles, measured)
+    told = " and ".join(f"{100 * error:.2f} %" for error in half)
+    title = "the same, calibrated on a random half, makers known, UDDS and HWFET"
+    yield Row(title, told, "4.5 % and 3 %", half[0] <= 0.045 and half[1] <= 0.03, watch.lap())
+    rows, labelled, tested, label, own = label_data()
+    predicted = leave_out(labelled.cars, labelled.makers, tested).one_vehicle
+    error = mean_error((0.55 * predicted[:, 0] + 0.45 * predicted[:, 1]) / own / label - 1)
+    title = f"consumption of {len(rows)} EPA labels, one vehicle left out, the label's own factor as input"
+    yield Row(title, f"{100 * error:.2f} %", "4 %", error <= 0.04, watch.lap())
+    ranged = range_errors(rows, labelled, np.full(len(rows), 0.7))
+    error = mean_error(ranged)
+    title = f"range of the {np.isfinite(ranged).sum()} EPA labels whose capacity is known, default factor"
+    yield Row(title, f"{100 * error:.2f} %", "5 %", error <= 0.05, watch.lap())
+    found = np.array([reached / label - 1 for _, _, _, reached, label, _, _ in label_ranges()])
+    title = f"range of the cars of the shipped study on the road, {len(found)} labels"
+    told = f"{100 * mean_error(found):.1f} % (from {100 * found.min():+.1f} to {100 * found.max():+.1f} %)"
+    yield Row(title, told, "no bar", None, watch.lap())
+    pairs = [at_the_terminals(record) for record in reference()]
+    worst = max(abs(ours / theirs - 1) for ours, theirs in pairs)
+    title = f"energy of {len(pairs)} simulations with FASTSim's efficiencies and rules: largest difference"
+    yield Row(title, f"{100 * worst:.3f} %", "FASTSim 3.1 (stored reference), 0.1 %", worst <= 0.001, watch.lap())
+    changes = [change for _, change in half_steps()]
+    title = f"halving the time step, {len(changes)} cycles: largest change of energy"
+    yield Row(title, f"{100 * max(changes):.3f} %", "0.3 %", max(changes) <= 0.003, watch.lap())
+
+
+def main() -> None:
+    """Prints everything."""
     epa_tests()
     labels()
     japanese_labels()
     fastsim()
     time_step()
     files()
+
+
+if __name__ == "__main__":
+    main()

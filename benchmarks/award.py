@@ -17,11 +17,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.plan.award.make import DATA, facility_location, generated, total_quantity_discount
+
+if TYPE_CHECKING:
+    from benchmarks.table import Row
 
 COMMAND = """
 import time; started = time.perf_counter()
@@ -73,9 +78,12 @@ def small(work: Path, seeds: list[int]) -> None:
         row(f"small, seed {seed}", *result, "<= 0.05 %, 20 s:", result[0]["gap"] <= 5e-4 and result[1] <= 20.4)
 
 
+CAPACITATED = ("cap71", "cap72", "cap73", "cap74", "cap131", "cap132", "cap133", "cap134")
+
+
 def facility(work: Path) -> None:
     head("capacitated facility location (OR-Library), written as tenders: the published optima, each under 1 s (CPU)")
-    for name in ("cap71", "cap72", "cap73", "cap74", "cap131", "cap132", "cap133", "cap134"):
+    for name in CAPACITATED:
         folder, optimum = facility_location(work / name, name)
         result = measure(folder, work / "out", 20.0)
         same = abs(result[0]["objective"] - optimum) <= 1e-6 * optimum
@@ -90,6 +98,15 @@ def ctqd(work: Path) -> None:
 
 
 def build_times(work: Path) -> None:
+    size, built, whole = build_found(work)
+    print(
+        f"\nbuild of the large tender (seed 1): {size}; arrays {built:.2f} CPU s, with hand-over to HiGHS {whole:.2f}"
+    )
+    print(f"bar 0.5 CPU s: {'yes' if whole < 0.5 else 'NO'}")
+
+
+def build_found(work: Path) -> tuple[str, float, float]:
+    """Size of the large tender's program, CPU seconds of its arrays, and with the hand-over to the solver."""
     from teikei.plan.award.model import build, frame_of
     from teikei.plan.award.read import read_tender
 
@@ -99,11 +116,7 @@ def build_times(work: Path) -> None:
     built = time.process_time() - begin
     solver = model.solver()
     whole = time.process_time() - begin
-    size = f"{solver.getNumCol():,} columns, {solver.getNumRow():,} rows"
-    print(
-        f"\nbuild of the large tender (seed 1): {size}; arrays {built:.2f} CPU s, with hand-over to HiGHS {whole:.2f}"
-    )
-    print(f"bar 0.5 CPU s: {'yes' if whole < 0.5 else 'NO'}")
+    return f"{solver.getNumCol():,} columns, {solver.getNumRow():,} rows", built, whole
 
 
 def main() -> None:
@@ -124,6 +137,35 @@ def main() -> None:
             large(work, options.seeds, options.time_limit)
         if "ctqd" in options.only:
             ctqd(work)
+
+
+def table_rows(quick: bool) -> Iterator[Row]:
+    """Rows for ``python -m benchmarks``; CPU seconds are those of the whole command."""
+    from benchmarks.table import Row
+
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        size, _, whole = build_found(work)
+        yield Row(f"building the program of the large tender ({size})", f"{whole:.2f} s", "0.5 s", whole < 0.5, whole)
+        names = CAPACITATED[:3] if quick else CAPACITATED
+        found, met = [], True
+        for name in names:
+            tender, optimum = facility_location(work / name, name)
+            summary, _, spent = measure(tender, work / "out", 20.0)
+            found.append(spent)
+            met &= abs(summary["objective"] - optimum) <= 1e-6 * optimum and spent < 1.0
+        title = f"{len(names)} files of facility location (OR-Library) as tenders, the whole command"
+        told = f"slowest {max(found):.2f} s"
+        yield Row(title, told, "the published optima, each under 1 s", met, sum(found))
+        tender = generated(work / "small", years=2, items=60, suppliers=10, tiers=4, seed=1)
+        summary, wall, spent = measure(tender, work / "out", 20.0)
+        title = "tender of 2 years x 60 items x 10 suppliers x 4 tiers: gap"
+        told, kept = f"{summary['gap']:.3%} in {wall:.1f} s wall", summary["gap"] <= 5e-4 and wall <= 20.4
+        yield Row(title, told, "0.05 % in 20 s wall", kept, spent)
+        summary, wall, spent = measure(generated(work / "large", seed=1), work / "out", 30.0)
+        title = "tender of 8 years x 300 items x 25 suppliers x 5 tiers: gap"
+        told, kept = f"{summary['gap']:.2%} in {wall:.1f} s wall", summary["gap"] <= 0.01 and wall <= 30.6
+        yield Row(title, told, "1.0 % in 30 s wall", kept, spent)
 
 
 if __name__ == "__main__":

@@ -251,6 +251,34 @@ def subsidy_step(calibrated):
     )
 
 
+def table_rows(_quick):
+    """Rows for ``python -m benchmarks``."""
+    from benchmarks.table import Row, Stopwatch
+
+    watch = Stopwatch()
+    for region, title in (("JP", "Japan"), ("CN", "China")):
+        found = rows_of(region)
+        for horizon, naive in ((1, "persistence"), (3, "growth")):
+            errors = {
+                model: 100 * float(np.median([row[10] for row in found if row[1] == model and row[3] == horizon]))
+                for model in MODELS
+            }
+            others = ", ".join(f"{name} {errors[name]:.1f} %" for name in ("persistence", "growth", "bass"))
+            yield Row(
+                f"EV share of {title} {horizon} year{'s' * (horizon > 1)} ahead, {len(ORIGINS)} origins: median error, "
+                f"less than {naive}",
+                f"{errors['model, known']:.1f} %", others, errors["model, known"] < errors[naive], watch.lap(),
+            )  # fmt: skip
+        hits = [row[9] for row in found if row[1] == "model, known"]
+        told = f"{sum(hits)} of {len(hits)}"
+        yield Row(f"80 % bands of {title} that held", told, "70 % of them", sum(hits) >= 0.7 * len(hits), watch.lap())
+    for horizon in (1, 3):
+        ours, count = pooled_loss(adoption.TREND_WEIGHT, adoption.DRIFT_SPREAD, True, horizon, LAST)
+        still, _ = pooled_loss(0.0, 1e-9, True, horizon, LAST)
+        title = f"eight markets to {LAST}, {horizon} year{'s' * (horizon > 1)} ahead: mean log error, {count} forecasts"
+        yield Row(title, f"{ours:.3f}", f"no change but announced steps: {still:.3f}", ours < still, watch.lap())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out")

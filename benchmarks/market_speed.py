@@ -68,6 +68,49 @@ def cpu(work, times):
     return min(seconds), found
 
 
+CASES = (("mixed logit", 0, 0.0), ("4 nests, rho 0.5", 4, 0.5))
+
+
+def pyblp_seconds(python):
+    """Version and CPU seconds of pyblp's compute_prices, run by the interpreter ``python``."""
+    command = [python, str(HERE / "market_oracle.py"), "--time"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def table_rows(quick):
+    """Rows for ``python -m benchmarks``."""
+    from benchmarks.table import Row, Stopwatch, not_installed, with_package
+
+    watch = Stopwatch()
+    equilibrium(**made_up(1, 3, 2, 0, 0.0))
+    for label, nests, rho in CASES:
+        market = made_up(1000, 40, 200, nests, rho)
+        seconds, found = cpu(lambda market=market: equilibrium(**market), 1 if quick else 3)
+        residual = found.residual.max()
+        yield Row(
+            f"1,000 markets x 40 products x 200 types, {label}, first-order conditions within 1e-12",
+            f"{seconds:.2f} s, residual {residual:.0e}", "4 s", bool(seconds <= 4.0 and residual <= 1e-12), watch.lap(),
+        )  # fmt: skip
+    market, reference = cars()
+    seconds, found = cpu(lambda: equilibrium(**market), 20)
+    difference = np.abs(found.price - reference).max()
+    yield Row(
+        "prices of the 1990 car market (131 products, 200 types) after a merger: largest difference",
+        f"{difference:.0e} (thousand dollars)", "pyblp 1.3 (stored reference), 1e-8", bool(difference < 1e-8),
+        watch.lap(),
+    )  # fmt: skip
+    title = "the same market beside pyblp's compute_prices"
+    python = with_package("pyblp")
+    if python is None:
+        yield not_installed(title, "pyblp")
+        return
+    peer = pyblp_seconds(python)
+    ratio = peer["cpu_s"] / seconds
+    told = f"pyblp {peer['pyblp']}: {1e3 * peer['cpu_s']:.1f} ms; 5 times as fast"
+    yield Row(title, f"{1e3 * seconds:.2f} ms, {ratio:.1f} times as fast", told, ratio >= 5, watch.lap())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--oracle", help="python of an environment with pyblp")
@@ -75,7 +118,7 @@ def main():
     start = time.process_time()
     equilibrium(**made_up(1, 3, 2, 0, 0.0))
     print(f"compiling or loading the compiled kernels: {time.process_time() - start:.2f} CPU-s")
-    for label, nests, rho in (("mixed logit", 0, 0.0), ("4 nests, rho 0.5", 4, 0.5)):
+    for label, nests, rho in CASES:
         market = made_up(1000, 40, 200, nests, rho)
         seconds, found = cpu(lambda market=market: equilibrium(**market), 3)
         print(
@@ -91,10 +134,7 @@ def main():
     if not arguments.oracle:
         print("pyblp: not run (give --oracle)")
         return 0
-    done = subprocess.run(
-        [arguments.oracle, str(HERE / "market_oracle.py"), "--time"], capture_output=True, text=True, check=True
-    )
-    peer = json.loads(done.stdout.strip().splitlines()[-1])
+    peer = pyblp_seconds(arguments.oracle)
     print(f"pyblp {peer['pyblp']} compute_prices, same case: {1e3 * peer['cpu_s']:.2f} CPU-ms")
     print(f"ratio: {peer['cpu_s'] / seconds:.1f} times (aim 5)")
     return 0

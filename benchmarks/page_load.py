@@ -11,6 +11,7 @@ background. Prints one row per kind of page: requests, median, 95th percentile a
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import re
@@ -22,7 +23,9 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 from tests.web.people import PASSPHRASE
@@ -32,6 +35,9 @@ from teikei.web import accounts, run_pages
 from teikei.web.app import create_app, first_link
 from teikei.web.tables import read_sheets, write_sheet
 from teikei.web.workspace import add_edit, add_version
+
+if TYPE_CHECKING:
+    from benchmarks.table import Row
 
 ROOT = Path(__file__).parents[1]
 COMPANIES = ("aoba", "midori", "kuro", "shiro", "murasaki")
@@ -156,6 +162,30 @@ class User(threading.Thread):
             self.errors.append(f"{name}: {status}")
 
 
+def measured(
+    run: Path, count: int, seconds: float, think: float, with_job: bool = True
+) -> tuple[list[User], float, float]:
+    """Users who have walked for so many seconds, seconds until the server answered, its CPU seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        studies, jobs = prepare(Path(folder), run, count)
+        process, address, start_seconds = start(Path(folder))
+        try:
+            if with_job:
+                app = create_app(Path(folder))
+                app.state.server.jobs.add("aoba", studies["aoba"], 1, ROOT / "examples/kit-supply", "benchmark")
+            end = time.monotonic() + seconds
+            users = [User(n, address, studies, jobs, end, think) for n in range(count)]
+            for user in users:
+                user.start()
+            for user in users:
+                user.join()
+        finally:
+            used = cpu_seconds(process.pid)
+            process.terminate()
+            process.wait()
+    return users, start_seconds, used
+
+
 def main() -> int:
     """Prints the table; exit code 1 where p95 is a second or more, or any answer was an error."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -165,23 +195,7 @@ def main() -> int:
     parser.add_argument("--think", type=float, default=3)
     parser.add_argument("--no-job", action="store_true", help="no run in the background")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        studies, jobs = prepare(Path(folder), given.run, given.users)
-        process, address, seconds = start(Path(folder))
-        try:
-            if not given.no_job:
-                app = create_app(Path(folder))
-                app.state.server.jobs.add("aoba", studies["aoba"], 1, ROOT / "examples/kit-supply", "benchmark")
-            end = time.monotonic() + given.seconds
-            users = [User(n, address, studies, jobs, end, given.think) for n in range(given.users)]
-            for user in users:
-                user.start()
-            for user in users:
-                user.join()
-        finally:
-            used = cpu_seconds(process.pid)
-            process.terminate()
-            process.wait()
+    users, seconds, used = measured(given.run, given.users, given.seconds, given.think, not given.no_job)
     return report(users, given.seconds, seconds, used)
 
 
@@ -212,6 +226,34 @@ def report(users: list[User], length: float, start_seconds: float, used: float) 
         print(f"{name:<20}{len(found):>7}" + "".join(f"{value:>9.3f}" for value in row))
     print(f"errors: {len(errors)} {sorted(set(errors))[:5]}")
     return int(bool(errors) or every[int(0.95 * len(every))] >= 1.0)
+
+
+def table_rows(quick: bool) -> Iterator[Row]:
+    """Rows for ``python -m benchmarks``: users on the run that whole_line.py has made, or on one of the small study."""
+    from benchmarks import whole_line
+    from benchmarks.table import Row, Stopwatch, work_folder
+
+    watch = Stopwatch()
+    with work_folder() as folder:
+        run = folder / whole_line.RUN
+        if not run.exists():
+            whole_line.command("run", str(ROOT / "examples/kit-supply"), "--out", str(run))
+        study = json.loads((run / "run.json").read_text("utf-8"))["study"]["name"]
+        count, seconds = (20, 8.0) if quick else (50, 40.0)
+        users, start_seconds, used = measured(run, count, seconds, think=3.0)
+    every = sorted(one for user in users for found in user.times.values() for one in found)
+    errors = [error for user in users for error in user.errors]
+    yield Row("the server answers after its start", f"{start_seconds:.1f} s wall", "3 s", start_seconds < 3, 0.0)
+    pages = sorted(one for user in users for name, found in user.times.items() if name != "sign in" for one in found)
+    p95 = pages[int(0.95 * len(pages))]
+    title = f"{count} users on the run of {study}, {len(pages)} pages in {seconds:.0f} s while a job runs: "
+    told = f"{p95:.2f} s wall, median {pages[len(pages) // 2]:.2f}, slowest {pages[-1]:.2f}"
+    yield Row(f"{title}95th percentile", told, "1 s", p95 < 1.0, watch.lap())
+    signed = sorted(one for user in users for one in user.times["sign in"])
+    title = f"the same: {count} sign-ins within three seconds, 95th percentile"
+    yield Row(title, f"{signed[int(0.95 * len(signed))]:.2f} s wall", "no bar", None, 0.0)
+    yield Row("processor time of the server for a page", f"{used / len(every):.3f} s", "no bar", None, 0.0)
+    yield Row("answers that were errors", f"{len(errors)} of {len(every)}", "none", not errors, 0.0)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import highspy
 import numpy as np
@@ -32,11 +33,15 @@ from alliance import alliance
 
 import teikei.plan as plan
 from teikei.plan.build import build
-from teikei.plan.ladder import Job, _baseline_of, play, solve_job
+from teikei.plan.ladder import _baseline_of, play, request
 from teikei.plan.parts import Memory
 from teikei.plan.read import read_facts
 from teikei.plan.scope import Scope
-from teikei.plan.solve_one import solve_scope
+from teikei.plan.solve_one import solve_scope, solve_scopes
+from teikei.plan.solve_part import QUICK
+
+if TYPE_CHECKING:
+    from benchmarks.table import Row
 
 SIZES = (  # companies, programmes, years, modules, suppliers
     (2, 4, 4, 9, 5), (3, 8, 6, 18, 9), (4, 16, 8, 30, 14), (4, 32, 10, 45, 20), (4, 60, 12, 60, 25),
@@ -82,18 +87,30 @@ print(built, time.process_time() - begin, pe.value(model.cost))
 
 def tools(pyomo: str | None) -> None:
     """Build and solve times of one program through three interfaces."""
+    program, lines = tool_times(pyomo)
+    print(
+        f"\nThe same program ({len(program.cost):,} columns, {len(program.row_lower):,} rows, "
+        f"{sum(program.integer):,} whole) to a relative gap of {GAP:g}, HiGHS {highspy.Highs().version()}, one thread"
+    )
+    print(f"{'interface':28} {'build CPU s':>12} {'solve CPU s':>12} {'objective':>14}")
+    for name, built, solved, value in lines:
+        print(f"{name:28} {built:12.2f} {solved:12.2f} {value:14.3f}", flush=True)
+
+
+def tool_times(pyomo: str | None) -> tuple[Any, Iterator[tuple[str, float, float, float]]]:
+    """The program, and interface by interface: build and solve CPU seconds, objective."""
     study, catalogue, performance = alliance(2, 4, 4, 9, 5)
     facts = read_facts(study, catalogue, performance)
     scope = Scope(facts, "C1+C2", "shared", ("C1", "C2"))
     begin = time.process_time()
     program = build(scope).program
     lp = program.to_highs()
-    built = time.process_time() - begin
-    print(
-        f"\nThe same program ({len(program.cost):,} columns, {len(program.row_lower):,} rows, "
-        f"{sum(program.integer):,} whole) to a relative gap of {GAP:g}, HiGHS {highspy.Highs().version()}, one thread"
-    )
-    print(f"{'interface':28} {'build CPU s':>12} {'solve CPU s':>12} {'objective':>14}")
+    return program, _through_tools(scope, program, lp, time.process_time() - begin, pyomo)
+
+
+def _through_tools(
+    scope: Scope, program: Any, lp: Any, built: float, pyomo: str | None
+) -> Iterator[tuple[str, float, float, float]]:
     solver = highspy.Highs()
     for name, value in (("output_flag", False), ("threads", 1), ("mip_rel_gap", GAP)):
         solver.setOptionValue(name, value)
@@ -101,12 +118,11 @@ def tools(pyomo: str | None) -> None:
     solver.passModel(lp)
     solver.run()
     solved = time.process_time() - begin
-    print(f"{'teikei arrays':28} {built:12.2f} {solved:12.2f} {solver.getInfo().objective_function_value:14.3f}")
+    yield "teikei arrays", built, solved, solver.getInfo().objective_function_value
     begin = time.process_time()
     found = solve_scope(scope, gap_absolute=GAP * solver.getInfo().objective_function_value)
-    name = "teikei planner (search, parts)"
-    print(f"{name:28} {'':>12} {time.process_time() - begin:12.2f} {found.value:14.3f}")
-    print("{:28} {:12.2f} {:12.2f} {:14.3f}".format("linopy", *_linopy(program)))
+    yield "teikei planner (search, parts)", 0.0, time.process_time() - begin, found.value
+    yield "linopy", *_linopy(program)
     if pyomo:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "program.npz"
@@ -117,7 +133,7 @@ def tools(pyomo: str | None) -> None:
             said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-3:]
         numbers = [float(word) for word in said]
         numbers[2] += program.offset
-        print("{:28} {:12.2f} {:12.2f} {:14.3f}".format("pyomo, appsi_highs", *numbers))
+        yield "pyomo, appsi_highs", numbers[0], numbers[1], numbers[2]
 
 
 def _linopy(program: Any) -> tuple[float, float, float]:
@@ -170,13 +186,22 @@ def _linopy(program: Any) -> tuple[float, float, float]:
 
 def warm() -> None:
     """Unions of four companies: each by itself, and as the planner solves them, with starts and parts known."""
-    study, catalogue, performance = alliance(4, 8, 5, 12, 7)
-    facts = read_facts(study, catalogue, performance)
-    memory = Memory()
-    game = play(facts, memory, gap=1e3, time_limit_s=float("inf"), executor=None)
     print("\nUnions of four companies at the rung that shares everything: cold (nothing known) and warm")
     print(f"{'coalition':20} {'cold CPU s':>10} {'warm CPU s':>10} {'cold value':>14} {'warm value':>14}")
     totals = [0.0, 0.0]
+    for name, spent, values in cold_and_warm():
+        totals = [a + b for a, b in zip(totals, spent, strict=True)]
+        print(f"{name:20} {spent[0]:10.1f} {spent[1]:10.1f} {values[0]:14,.0f} {values[1]:14,.0f}", flush=True)
+    ratio = totals[0] / totals[1]
+    print(f"together {totals[0]:.0f} and {totals[1]:.0f}: {ratio:.1f} x; bar 3 x: {'yes' if ratio >= 3 else 'NO'}")
+
+
+def cold_and_warm() -> Iterator[tuple[str, tuple[float, float], tuple[float, float]]]:
+    """Coalition, CPU seconds cold and warm, values cold and warm."""
+    study, catalogue, performance = alliance(4, 8, 5, 12, 7)
+    facts = read_facts(study, catalogue, performance)
+    memory = Memory()
+    game = play(facts, memory, gap=1e3, effort=QUICK, executor=None)
     for size in (2, 3, 4):
         for blocs in itertools.combinations(game.blocs, size):
             scope = game.scope(blocs, "shared")
@@ -184,17 +209,11 @@ def warm() -> None:
             base = _baseline_of(game, blocs)
             gap = 0.01 * max(1e-3 * base.value, 1.0)
             begin = time.process_time()
-            cold = solve_scope(scope, gap_absolute=gap, node_limit=6)
+            cold = solve_scope(scope, gap_absolute=gap)
             between = time.process_time()
-            warmed = solve_job(Job(scope, base, 0.01, float("inf"), memory))
+            warmed = solve_scopes([request(scope, base, 0.01, game.baseline.links)], memory=memory)[0]
             spent = (between - begin, time.process_time() - between)
-            totals = [a + b for a, b in zip(totals, spent, strict=True)]
-            print(
-                f"{first.coalition:20} {spent[0]:10.1f} {spent[1]:10.1f} {cold.value:14,.0f} {warmed.value:14,.0f}",
-                flush=True,
-            )
-    ratio = totals[0] / totals[1]
-    print(f"together {totals[0]:.0f} and {totals[1]:.0f}: {ratio:.1f} x; bar 3 x: {'yes' if ratio >= 3 else 'NO'}")
+            yield first.coalition, spent, (cold.value, warmed.value)
 
 
 def growth(most: int, seconds: float) -> None:
@@ -205,21 +224,26 @@ def growth(most: int, seconds: float) -> None:
     head = ("companies", "programmes", "years", "modules", "suppliers", "columns", "whole", "CPU s", "saving", "gap")
     print(" ".join(f"{word:>10}" for word in head) + f" {'gap/saving':>10} {'gap/value':>10}  status")
     for size in SIZES[:most]:
-        study, catalogue, performance = alliance(*size)
-        name = "+".join(study.companies)
-        begin = time.process_time()
-        plans = plan.solve(study, catalogue, performance, rungs=("shared",), coalitions=(name,), time_limit_s=seconds)
-        spent = time.process_time() - begin
-        found = plans.by_key[(name, "shared")]
-        saving = plans.value(name, "alone") - found.value
-        program = build(Scope(read_facts(study, catalogue, performance), name, "shared", study.companies)).program
-        cells = (*size, len(program.cost), sum(program.integer))
+        columns, whole, spent, saving, found = grown(size, seconds)
+        cells = (*size, columns, whole)
         print(
             " ".join(f"{cell:10,}" for cell in cells)
             + f" {spent:10.1f} {saving:10,.0f} {found.gap:10,.0f} {found.gap / saving:10.1%}"
             + f" {found.gap / found.value:10.3%}  {found.status}",
             flush=True,
         )
+
+
+def grown(size: tuple[int, int, int, int, int], seconds: float) -> tuple[int, int, float, float, Any]:
+    """Columns, whole columns, CPU seconds, saving and plan of the grand coalition of one generated alliance."""
+    study, catalogue, performance = alliance(*size)
+    name = "+".join(study.companies)
+    begin = time.process_time()
+    plans = plan.solve(study, catalogue, performance, rungs=("shared",), coalitions=(name,), time_limit_s=seconds)
+    spent = time.process_time() - begin
+    found = plans.by_key[(name, "shared")]
+    program = build(Scope(read_facts(study, catalogue, performance), name, "shared", study.companies)).program
+    return len(program.cost), sum(program.integer), spent, plans.value(name, "alone") - found.value, found
 
 
 def tenders(seeds: list[int]) -> None:
@@ -251,6 +275,39 @@ def main() -> None:
         growth(options.sizes, options.seconds)
     if "tenders" in options.only:
         tenders(options.seeds)
+
+
+def table_rows(quick: bool) -> Iterator[Row]:
+    """Rows for ``python -m benchmarks``; what the shipped study takes is a row of whole_line.py."""
+    from benchmarks.table import Row, Stopwatch, not_installed, version_in, with_package
+
+    watch, pyomo = Stopwatch(), with_package("pyomo")
+    found = {name: figures for name, *figures in tool_times(pyomo)[1]}
+    ours = found["teikei arrays"]
+    for name, package, title in (
+        ("linopy", "linopy", "the program of two companies, built and solved"),
+        ("pyomo, appsi_highs", "pyomo", "the same, built and solved"),
+    ):
+        if name in found:
+            theirs = found[name]
+            python = sys.executable if package == "linopy" else str(pyomo)
+            peer = f"{version_in(python, package)}: {theirs[0]:.2f} + {theirs[1]:.2f} s, same objective"
+            same = abs(theirs[2] - ours[2]) <= 2 * GAP * abs(ours[2])
+            yield Row(
+                title, f"{ours[0]:.2f} + {ours[1]:.2f} s", peer, same and sum(ours[:2]) <= sum(theirs[:2]), watch.lap()
+            )
+        else:
+            yield not_installed(title, package)
+    if not quick:
+        pairs = list(cold_and_warm())
+        cold, warmed = (sum(spent[at] for _, spent, _ in pairs) for at in (0, 1))
+        title = f"{len(pairs)} unions of four companies, knowing the other plans against knowing nothing"
+        yield Row(title, f"{warmed:.0f} s against {cold:.0f} s", "3 times as fast", cold >= 3 * warmed, watch.lap())
+    for size in SIZES[: 1 if quick else 3]:
+        columns, whole, _, saving, one = grown(size, 30.0)
+        title = "grand coalition of {} companies, {} programmes, {} years, {} modules, {} suppliers: gap".format(*size)
+        told = f"{one.gap / saving:.1%} of the saving, {one.gap / one.value:.3%} of the cost"
+        yield Row(title, told, f"no bar ({columns:,} columns, {whole:,} whole)", None, watch.lap())
 
 
 if __name__ == "__main__":

@@ -16,15 +16,19 @@ from __future__ import annotations
 
 import argparse
 import resource
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from teikei.report.formatting import money_for
 from teikei.study import load
 from teikei.sweep.executors import workers
 from teikei.sweep.robust import AVERAGE, Robust, robust, volume_scenarios
 from teikei.sweep.robust_report import in_words
+
+if TYPE_CHECKING:
+    from benchmarks.table import Row
 
 MARKS = ("<!-- robust measured -->", "<!-- end of the robust plan -->")
 LARGE = 1e5  # million: costs above are told in billion
@@ -113,6 +117,22 @@ def main() -> None:
         head, _, rest = asked.write.read_text("utf-8").partition(MARKS[0])
         tail = rest.partition(MARKS[1])[2]
         asked.write.write_text(f"{head}{MARKS[0]}\n{text}\n{MARKS[1]}{tail}", "utf-8")
+
+
+def table_rows(_quick: bool) -> Iterator[Row]:
+    """Rows for ``python -m benchmarks``: the small study; the shipped one by the command above."""
+    from benchmarks.table import ROOT, Row
+
+    found, currency, spent = measured(str(ROOT / "examples" / "kit-supply"), "kit", 4, 0, 1)
+    told = found.summary
+    money = f"{told['value_of_stochastic_solution']:,.3f} million {currency}"
+    title = f"examples/kit-supply, rung kit, {told['scenarios']} scenarios: value of the stochastic solution"
+    shown = f"{money}, from {told['value_low']:,.3f} to {told['value_high']:,.3f}"
+    yield Row(title, shown, "least of its pool, bound below every cost", sound(found), spent)
+    title = "the same: what another first stage, or knowing the volumes, is worth at most"
+    yield Row(
+        title, f"{told['gap']:,.3f} million {currency}, {told['gap'] / told['expected']:.3%}", "no bar", None, 0.0
+    )
 
 
 if __name__ == "__main__":

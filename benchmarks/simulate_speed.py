@@ -14,8 +14,9 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tests.simulate.fleet import fleet
@@ -24,6 +25,9 @@ from teikei.simulate import fast_kernel, kernels
 from teikei.simulate.cycles import Cycle, cycle
 from teikei.simulate.fleet import Fleet, batch, plain
 
+if TYPE_CHECKING:
+    from benchmarks.table import Row
+
 
 def memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
@@ -31,29 +35,41 @@ def memory_mb() -> float:
 
 def import_seconds() -> None:
     """CPU seconds of importing the stage in a fresh interpreter, and whether that imports the compiler."""
+    seconds, compiles = import_found()
+    print(f"import of teikei.simulate: {seconds:.2f} CPU s; imports the compiler: {compiles}")
+
+
+def import_found() -> tuple[float, bool]:
     code = (
         "import time, sys; start = time.process_time(); import teikei.simulate; "
         "print(time.process_time() - start, 'numba' in sys.modules)"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    print(f"import of teikei.simulate: {float(output[0]):.2f} CPU s; imports the compiler: {output[1]}")
+    return float(output[0]), output[1] == "True"
 
 
 def million_in_memory() -> None:
-    """A million (car, cycle) pairs, first of all, so that the peak is theirs."""
+    peak, inputs, results = million_found()
+    print(
+        f"a million (car, cycle): peak memory {peak:,.0f} MB over the start, of which inputs {inputs:,.0f} and results "
+        f"{results:,.0f} (bar 512 above the results)"
+    )
+
+
+def million_found() -> tuple[float, float, float]:
+    """Megabytes of a million (car, cycle) pairs, first of all, so that the peak is theirs: peak, inputs, results."""
     before = memory_mb()
     million = fleet(1_000_000 // 3)
     loaded = memory_mb()
     results = [batch(million, cycle(name)) for name in ("udds", "hwfet", "wltc_japan")]
     size = sum(result.nbytes for result in results) / 2**20
-    print(
-        f"a million (car, cycle): peak memory {memory_mb() - before:,.0f} MB over the start, of which inputs "
-        f"{loaded - before:,.0f} and results {size:,.0f} (bar 512 above the results)"
-    )
+    return memory_mb() - before, loaded - before, size
 
 
-def two_cores(cars: Fleet, rounds: int = 12) -> None:
-    """One thread and two in turn, best of several rounds each, since other work on the machine only ever adds.
+def two_threads(cars: Fleet, rounds: int) -> tuple[float, dict[int, float], tuple[float, float]]:
+    """Wall time of one thread over that of two, CPU seconds of both, least and most gain on free cores.
+
+    One thread and two in turn, best of several rounds each, since other work on the machine only ever adds.
 
     Where the cores are not free the wall time shows nothing; the CPU seconds still say what two free ones would give:
     compiled loops hold no lock and split, the rest is taken as serial (a lower bound: large numpy calls split as well).
@@ -69,11 +85,15 @@ def two_cores(cars: Fleet, rounds: int = 12) -> None:
     free = min(split_share(cars, trace) for _ in range(3)), max(split_share(cars, trace) for _ in range(3))
     more = processor[2] / processor[1]
     lower, upper = (1.0 / ((1.0 - share) + more * share / 2.0) for share in free)
+    return wall[1] / wall[2], processor, (lower, upper)
+
+
+def two_cores(cars: Fleet, rounds: int = 12) -> None:
+    ratio, processor, (lower, upper) = two_threads(cars, rounds)
     print(
-        f"two threads / one, {len(cars):,} cars, best of {rounds}: wall {wall[1] / wall[2]:.2f} (bar 1.8; load average "
-        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores); CPU seconds {processor[1]:.2f} and {processor[2]:.2f}, "
-        f"{100 * free[0]:.0f}-{100 * free[1]:.0f} % in loops "
-        f"without a lock: at least {lower:.2f} to {upper:.2f} on free cores"
+        f"two threads / one, {len(cars):,} cars, best of {rounds}: wall {ratio:.2f} (bar 1.8; load average "
+        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores); CPU seconds {processor[1]:.2f} and {processor[2]:.2f}; "
+        f"at least {lower:.2f} to {upper:.2f} on free cores"
     )
 
 
@@ -102,6 +122,62 @@ def split_share(cars: Fleet, trace: Cycle) -> float:
             setattr(module, name, function)
 
 
+def rates(cars: Fleet, name: str) -> tuple[float, float, float, float]:
+    """Simulations per CPU second, fast and plain, largest difference of energy, share of cars at a limit."""
+    count, trace = len(cars), cycle(name)
+    start = time.process_time()
+    totals = batch(cars, trace)
+    fast = count / (time.process_time() - start)
+    sample = np.arange(0, count, max(count // 2000, 1))
+    start = time.process_time()
+    exact = plain(cars.cars(sample), trace)
+    slow = len(sample) / (time.process_time() - start)
+    error = float(np.abs(totals[sample, 7] / exact[:, 7] - 1).max())
+    return fast, slow, error, float((totals[sample] == exact).all(axis=1).mean())
+
+
+def fastsim_rate(python: str) -> float:
+    """UDDS simulations per CPU second of FASTSim, run by the interpreter ``python``."""
+    command = [python, str(Path(__file__).parent / "fastsim_reference.py"), "--speed", "5"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return float(json.loads(output)["udds_per_cpu_second"])
+
+
+def table_rows(quick: bool) -> Iterator[Row]:
+    """Rows for ``python -m benchmarks``."""
+    from benchmarks.table import Row, Stopwatch, not_installed, version_in, with_package
+
+    batch(fleet(500), cycle("udds"))
+    plain(fleet(50), cycle("udds"))
+    watch = Stopwatch()
+    peak, _, results = million_found()
+    title = "a million (car, cycle) pairs: memory above the results"
+    yield Row(title, f"{peak - results:,.0f} MB", "512 MB", peak - results <= 512, watch.lap())
+    seconds, compiles = import_found()
+    told = f"{seconds:.2f} s, {'imports' if compiles else 'does not import'} the compiler"
+    yield Row("import of teikei.simulate", told, "does not compile", not compiles, watch.lap())
+    cars = fleet(50_000 if quick else 200_000)
+    found = {name: rates(cars, name) for name in ("udds", "hwfet", "wltc_class3b")}
+    fast = found["udds"][0]
+    title = f"UDDS simulations a CPU second, full model, {len(cars):,} cars"
+    yield Row(title, f"{fast:,.0f} (plain kernel {found['udds'][1]:,.0f})", "200,000", fast >= 200_000, watch.lap())
+    worst = max(found, key=lambda name: found[name][2])
+    error = found[worst][2]
+    title = "energy against the plain kernel, three cycles: largest difference"
+    yield Row(title, f"{100 * error:.4f} % ({worst})", "0.1 %", error <= 0.001, watch.lap())
+    ratio, _, (lower, _) = two_threads(cars, 4 if quick else 12)
+    told = f"{ratio:.2f} times wall; at least {lower:.2f} by CPU time where both cores are free"
+    yield Row("two threads against one, best of several", told, "1.8", ratio >= 1.8, watch.lap())
+    python = with_package("fastsim")
+    if python is None:
+        yield not_installed("the same beside FASTSim", "FASTSim")
+        return
+    theirs = fastsim_rate(python)
+    peer = f"{version_in(python, 'fastsim')}, its own model: {theirs:,.1f}"
+    title = "UDDS simulations a CPU second beside FASTSim in the same run"
+    yield Row(title, f"{fast / theirs:,.0f} times as many", peer, None, watch.lap())
+
+
 def option(name: str, default: str) -> str:
     return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else default
 
@@ -115,16 +191,7 @@ def main() -> None:
     cars = fleet(count)
     print(f"{'cycle':14s}{'sims / CPU s':>14s}{'plain kernel':>14s}{'largest difference':>20s}{'at a limit':>12s}")
     for name in ("udds", "hwfet", "wltc_class3b"):
-        trace = cycle(name)
-        start = time.process_time()
-        totals = batch(cars, trace)
-        fast = count / (time.process_time() - start)
-        sample = np.arange(0, count, max(count // 2000, 1))
-        start = time.process_time()
-        exact = plain(cars.cars(sample), trace)
-        slow = len(sample) / (time.process_time() - start)
-        error = np.abs(totals[sample, 7] / exact[:, 7] - 1).max()
-        limited = float((totals[sample] == exact).all(axis=1).mean())
+        fast, slow, error, limited = rates(cars, name)
         print(f"{name:14s}{fast:14,.0f}{slow:14,.0f}{100 * error:18.4f} %{100 * limited:10.1f} %")
     for powertrains in (1000,):
         many = fleet(20_000, powertrains)
@@ -135,11 +202,7 @@ def main() -> None:
     two_cores(cars)
     python = option("--fastsim", ".venv-oracle/bin/python")
     if Path(python).exists():
-        script = Path(__file__).parent / "fastsim_reference.py"
-        output = subprocess.run(
-            [python, str(script), "--speed", "5"], capture_output=True, text=True, check=True
-        ).stdout
-        print(f"FASTSim 3.1, same run: {json.loads(output)['udds_per_cpu_second']:,.1f} UDDS / CPU s")
+        print(f"FASTSim 3.1, same run: {fastsim_rate(python):,.1f} UDDS / CPU s")
     else:
         print("FASTSim 3.1: no environment found (see benchmarks/fastsim_reference.py)")
 

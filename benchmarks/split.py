@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +25,9 @@ from teikei.split.game import coalition_sizes, coalition_sums
 from teikei.split.nucleolus import prenucleolus
 from teikei.split.types import Vector
 from teikei.split.values import shapley
+
+if TYPE_CHECKING:
+    from benchmarks.table import Row
 
 GAME_FILES = Path(__file__).parents[1] / "tests" / "data" / "games"
 NAMES = {"ECA_equal_nonseparable": "equal_nonseparable", "ACA_SCRB": "separable_cost_remaining_benefits"}
@@ -63,29 +69,38 @@ def _row(claim: str, bar: str, measured: str, seconds: float) -> None:
     print(f"{claim:58} {bar:22} {measured:34} {seconds:8.3f}")
 
 
-def speed(count: int) -> None:
-    """Nucleolus and Shapley value of large games."""
-    slowest = 0.0
+def nucleolus_seconds(count: int) -> Iterator[tuple[str, float]]:
+    """CPU seconds of the nucleolus of one large game of each kind."""
     for name, worth in games(count):
         start = time.process_time()
         prenucleolus(worth)
-        spent = time.process_time() - start
-        slowest = max(slowest, spent)
-        _row(f"nucleolus, {count} players: {name}", "under 1 s", "", spent)
-    _row(f"nucleolus, {count} players: slowest kind", "under 1 s", "held" if slowest < 1 else "NOT HELD", slowest)
+        yield name, time.process_time() - start
+
+
+def shapley_seconds(count: int) -> float:
+    """CPU seconds of the Shapley value of a large game."""
     worth = next(games(count))[1]
     start = time.process_time()
     shapley(worth)
-    _row(f"Shapley value, {count} players", "", "", time.process_time() - start)
+    return time.process_time() - start
 
 
-def agreement(count: int) -> None:
-    """Largest difference from coopgame-py on random games of 3 to 8 players, relative to the largest value."""
+def speed(count: int) -> None:
+    """Nucleolus and Shapley value of large games."""
+    slowest = 0.0
+    for name, spent in nucleolus_seconds(count):
+        slowest = max(slowest, spent)
+        _row(f"nucleolus, {count} players: {name}", "under 1 s", "", spent)
+    _row(f"nucleolus, {count} players: slowest kind", "under 1 s", "held" if slowest < 1 else "NOT HELD", slowest)
+    _row(f"Shapley value, {count} players", "", "", shapley_seconds(count))
+
+
+def differences(count: int) -> tuple[dict[str, float], int]:
+    """Largest difference from coopgame-py on random games of 3 to 8 players, relative to the largest value; count."""
     import coopgame
 
     worst = {"Shapley value": 0.0, "prenucleolus": 0.0}
-    compared, start = 0, time.process_time()
-    seed = 0
+    compared = seed = 0
     while compared < count:
         seed += 1
         for _, worth in games(3 + seed % 6, seed):
@@ -98,6 +113,13 @@ def agreement(count: int) -> None:
             for name, (mine, theirs) in pairs.items():
                 worst[name] = max(worst[name], float(np.abs(mine - theirs).max()) / scale)
             compared += 1
+    return worst, compared
+
+
+def agreement(count: int) -> None:
+    """Both rules against coopgame-py."""
+    start = time.process_time()
+    worst, compared = differences(count)
     spent = time.process_time() - start
     for name, difference in worst.items():
         _row(f"{name} against coopgame-py, {compared} games", "difference < 1e-7", f"{difference:.1e}", spent)
@@ -114,9 +136,9 @@ def peer_seconds(count: int) -> None:
         _row(f"coopgame-py, nucleolus, {count} players: {name}", "", "", time.process_time() - start)
 
 
-def files() -> None:
-    """Every game file of the tests against its reference values."""
-    start, worst, compared = time.process_time(), 0.0, 0
+def file_differences() -> tuple[int, int, float]:
+    """Game files of the tests, rules with a reference value, largest relative difference from them."""
+    worst, compared = 0.0, 0
     paths = sorted(GAME_FILES.glob("*.json"))
     with tempfile.TemporaryDirectory() as folder:
         for path in paths:
@@ -128,12 +150,19 @@ def files() -> None:
                     scale = max(1.0, *(abs(value) for value in expected))
                     worst = max([worst, *(abs(a - b) / scale for a, b in zip(got, expected, strict=True))])
                     compared += 1
+    return len(paths), compared, worst
+
+
+def files() -> None:
+    """Every game file of the tests against its reference values."""
+    start = time.process_time()
+    count, compared, worst = file_differences()
     spent = time.process_time() - start
-    _row(f"{len(paths)} game files, {compared} rules with a reference", "difference < 1e-6", f"{worst:.1e}", spent)
+    _row(f"{count} game files, {compared} rules with a reference", "difference < 1e-6", f"{worst:.1e}", spent)
 
 
-def job_shop() -> None:
-    """Fisher and Thompson (1963), instance ft06: the optimum of 55 periods is met, and 54 proven impossible."""
+def job_shop_found() -> tuple[float, float, float]:
+    """Periods found, periods proven, CPU seconds: see ``job_shop``."""
     jobs, before = [], []
     for row, line in enumerate(FT06.split("|")):
         numbers = [int(text) for text in line.split()]
@@ -145,8 +174,42 @@ def job_shop() -> None:
     end = Milestone("end", 54, tuple(one.name for one in jobs))
     start = time.process_time()
     found = solve(Project(tuple(jobs), tuple(before), capacity, (end,), 56), Options(proof=False))
-    told = f"{54 + found.late_total:.0f} periods, at least {54 + found.late_bound:.0f}"
-    _row("job shop ft06 (Fisher and Thompson 1963)", "55 periods", told, time.process_time() - start)
+    return 54 + found.late_total, 54 + found.late_bound, time.process_time() - start
+
+
+def job_shop() -> None:
+    """Fisher and Thompson (1963), instance ft06: the optimum of 55 periods is met, and 54 proven impossible."""
+    periods, proven, spent = job_shop_found()
+    told = f"{periods:.0f} periods, at least {proven:.0f}"
+    _row("job shop ft06 (Fisher and Thompson 1963)", "55 periods", told, spent)
+
+
+def table_rows(quick: bool) -> Iterator[Row]:
+    """Rows for ``python -m benchmarks``."""
+    from benchmarks.table import Row, Stopwatch, not_installed, version_in, with_package
+
+    players, watch = 16 if quick else 20, Stopwatch()
+    spent = dict(nucleolus_seconds(players))
+    slowest = max(spent, key=lambda name: spent[name])
+    title = f"nucleolus, {players} players, {len(spent)} kinds of games: slowest ({slowest})"
+    yield Row(title, f"{spent[slowest]:.2f} s", "1 s", spent[slowest] <= 1.0, watch.lap())
+    yield Row(f"Shapley value, {players} players", f"{shapley_seconds(players):.2f} s", "no bar", None, watch.lap())
+    title = "Shapley value and prenucleolus of random games: largest relative difference"
+    if with_package("coopgame") == sys.executable:
+        worst, compared = differences(50 if quick else 200)
+        measured = f"{max(worst.values()):.1e} in {compared} games"
+        peer = f"{version_in(sys.executable, 'coopgame-py')}, 1e-7"
+        yield Row(title, measured, peer, max(worst.values()) < 1e-7, watch.lap())
+    else:
+        yield not_installed(title, "coopgame-py")
+    count, compared, difference = file_differences()
+    title = f"{count} published games, {compared} rules with a reference: largest relative difference"
+    yield Row(title, f"{difference:.1e}", "1e-6", difference < 1e-6, watch.lap())
+    periods, proven, _ = job_shop_found()
+    least = math.ceil(proven - 1e-6)  # periods are whole
+    told = f"{periods:.0f} periods, at least {least} proven"
+    title = "job shop ft06 (Fisher and Thompson 1963)"
+    yield Row(title, told, "55 periods (published optimum)", round(periods) == least == 55, watch.lap())
 
 
 def main() -> None:

@@ -17,12 +17,12 @@ import argparse
 import math
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from platform import machine, python_version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from teikei.study import load
 from teikei.sweep import design
@@ -32,6 +32,9 @@ from teikei.sweep.files import Shelf, common_digest, sample_name
 from teikei.sweep.inputs import read_uncertainty
 from teikei.sweep.one import evaluate_chunk, packed, plans_to_keep
 from teikei.sweep.types import Options, Sample
+
+if TYPE_CHECKING:
+    from benchmarks.table import Row
 
 
 def sleeping(_blob: bytes, samples: tuple[Sample, ...]) -> list[tuple[dict[str, Any], float]]:
@@ -219,6 +222,33 @@ def main() -> None:
                 f"{crew.count:>8}{ready:>9.1f}{wall:>9.2f}{inside:>11.2f}{inside / asked.samples:>12.3f}{lost:>8.1%}"
                 f"{1000 * own / asked.samples:>9.1f}{first / wall:>11.2f}"
             )
+
+
+def table_rows(quick: bool) -> Iterator[Row]:
+    """Rows for ``python -m benchmarks``: samples that keep the plan (``quick``: that sleep), one worker and two."""
+    from benchmarks.table import ROOT, Row, Stopwatch
+
+    watch, count = Stopwatch(), 16 if quick else 32
+    study = load(ROOT / "examples" / "kit-supply")
+    uncertainty = read_uncertainty(study)
+    options = Options(None, False, 1, False)
+    samples, _ = design.band_samples(uncertainty, "sobol", count, 1)
+    others, _ = design.band_samples(uncertainty, "sobol", 4, 2)
+    common, blob = common_digest(study, options), packed(study, uncertainty, options)
+    blob = blob if quick else packed(study, uncertainty, options, plans_to_keep(blob))
+    named = {sample_name(common, sample): sample for sample in samples}
+    walls = {}
+    for processes in (1, 2):
+        with workers(processes, None) as crew:
+            warm = {sample_name(common, sample): sample for sample in others[: 2 * processes]}
+            job = sleeping if quick else evaluate_chunk
+            _, walls[processes], inside, own = measure(named, warm, blob, crew, job)
+        lost = 1.0 - inside / (walls[processes] * processes)
+        told = f"{lost:.1%} lost, {1000 * own / count:.1f} ms of the coordinating process a sample"
+        title = f"{count} samples of {inside / count:.2f} s handed out to {processes} worker{'s' * (processes > 1)}"
+        yield Row(title, told, "5 %", lost <= 0.05, watch.lap())
+    ratio = walls[1] / walls[2]
+    yield Row("two workers against one", f"{ratio:.2f} times wall", "1.8", ratio >= 1.8, watch.lap())
 
 
 if __name__ == "__main__":

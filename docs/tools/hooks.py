@@ -33,10 +33,12 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made from columns.csv, the settings and the command line."""
     sys.path[:0] = [str(HERE), str(HERE.parents[1] / "src")]
     import reference
+    import run_tables
 
     for name, text in (
         ("reference/tables.md", reference.tables_page()),
         ("reference/command-line.md", reference.command_line_page()),
+        ("reference/run-tables.md", run_tables.page()),
     ):
         files.append(File.generated(config, name, content=text))
     return files

@@ -35,7 +35,16 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
-@app.command()
+def _writable(out: Path) -> Path:
+    """The file to write, the folder it goes into made."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"{out.parent} cannot be made a folder: {error.strerror or error}") from error
+    return out
+
+
+@app.command(short_help="Start a study: a blank one, or a copy of the shipped one")
 def new(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make, or workbook with --excel")],
     template: Annotated[str, typer.Option(help="blank or nissan-honda")] = "blank",
@@ -47,7 +56,7 @@ def new(
     typer.echo(f"Written: {start(directory, template=template, excel=excel)}")
 
 
-@app.command()
+@app.command(short_help="Every problem of a study, with its place")
 def check(
     study: StudyPath,
     output: Annotated[str, typer.Option("--format", help="text or json")] = "text",
@@ -67,7 +76,7 @@ def check(
         raise typer.Exit(StudyError.exit_code)
 
 
-@app.command()
+@app.command(short_help="The whole line: from a study's tables to the report")
 def run(
     study: StudyPath,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: the next free under runs/)")] = None,
@@ -78,6 +87,7 @@ def run(
     ] = 0.0,
     singles: Annotated[bool, typer.Option("--singles", help="Also plan the companies of a bloc taken singly")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="Pursue plans and bounds further: many minutes")] = False,
+    cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT")] = None,
 ) -> None:
     """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
     from teikei.flow import run as run_line
@@ -87,7 +97,7 @@ def run(
 
     chosen = [name.strip() for name in rungs.split(",") if name.strip()] if rungs else None
     read = load(study)
-    with progress_bar() as progress, workers() as executor:
+    with progress_bar() as progress, workers(cluster) as executor:
         finished = run_line(
             read,
             out,
@@ -103,10 +113,10 @@ def run(
     typer.echo(f"Report: {finished.report_path}")
 
 
-@app.command()
+@app.command(short_help="Energy use and range of cars")
 def simulate(
     out: Annotated[Path, typer.Option(help="CSV to write")],
-    study: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="A study: its programmes' candidates")] = None,
+    study: Annotated[Path | None, typer.Argument(metavar="STUDY", help="A study: its programmes' candidates")] = None,
     vehicles: Annotated[Path | None, typer.Option(help="CSV of measured or planned vehicles with road loads")] = None,
     cycles: Annotated[str, typer.Option(help="Cycles, separated by commas")] = "udds,hwfet",
     calibration: Annotated[Path | None, typer.Option(help="JSON from `teikei calibrate`")] = None,
@@ -116,19 +126,19 @@ def simulate(
     from teikei.simulate import simulate_study, simulate_vehicles
 
     if (study is None) == (vehicles is None):
-        raise StudyError("give either a STUDY or --vehicles CSV")
+        raise StudyError("name a STUDY, or give --vehicles CSV; one of the two")
     names = [name.strip() for name in cycles.split(",") if name.strip()]
     if vehicles is not None:
-        simulate_vehicles(vehicles, names, calibration, without_maker, out)
+        simulate_vehicles(vehicles, names, calibration, without_maker, _writable(out))
     else:
         assert study is not None  # noqa: S101 - the test above leaves no other case
         from teikei.study import load
 
-        simulate_study(load(study), out)
+        simulate_study(load(study), _writable(out))
     typer.echo(f"Written: {out}")
 
 
-@app.command()
+@app.command(short_help="Fit a maker's losses to its measured vehicles")
 def calibrate(
     measured: Annotated[Path, typer.Option(help="CSV of measured vehicles")],
     out: Annotated[Path, typer.Option(help="JSON to write")],
@@ -137,13 +147,13 @@ def calibrate(
     from teikei.simulate import calibrate_vehicles
     from teikei.terminal import error_table
 
-    found = calibrate_vehicles(measured, out)
+    found = calibrate_vehicles(measured, _writable(out))
     typer.echo("Mean absolute error in %, each vehicle (or its whole maker) left out of the fit that predicts it")
     typer.echo(error_table(found["leave_one_out_error_percent"]))
     typer.echo(f"Written: {out}")
 
 
-@app.command()
+@app.command(short_help="Award a tender by itself: whom to buy what from")
 def award(
     tender: Annotated[Path, typer.Argument(metavar="TENDER", help="Folder of tender tables, or a workbook")],
     out: Annotated[Path, typer.Option(help="Folder to write")] = Path("award"),
@@ -168,13 +178,23 @@ def award(
     for warning in result.warnings:
         typer.echo(str(warning), err=True)
     typer.echo(
-        f"Cost {result.objective:,.6g}, at least {result.bound:,.6g} is proven (gap {result.gap:.4%}); "
-        f"{len(result.suppliers_used)} suppliers; {result.status} after {result.seconds:.1f} s"
+        f"Cost {result.objective:,.2f}, at least {result.bound:,.2f} is proven (gap {result.gap:.4%}); "
+        f"{len(result.suppliers_used)} supplier{'s' * (len(result.suppliers_used) != 1)}; {result.status} after "
+        f"{result.seconds:.1f} s"
     )
+    for name, one in result.scenarios.items():
+        cost = f"{one.objective:,.2f} ({one.objective - result.objective:+,.2f})" if one else "no award satisfies it"
+        typer.echo(f"Scenario {name}: {cost}")
+    if result.scenarios and "incumbent" not in result.scenarios:
+        typer.echo("Scenario incumbent: left out, no rule 'incumbent' names today's suppliers")
+    for price in result.prices:
+        amount = "no award with it" if price.none else f"{price.price:,.2f}"
+        between = "" if price.upper - price.lower <= 0.005 else f" (between {price.lower:,.2f} and {price.upper:,.2f})"
+        typer.echo(f"Rule {price.rule}: costs {amount}{between}")
     typer.echo(f"Written: {out}")
 
 
-@app.command()
+@app.command(short_help="What a rule costs, what relaxing a requirement saves")
 def prices(
     study: StudyPath,
     rung: Annotated[str | None, typer.Option(help="Rung of the plan (default: the last that is evaluated)")] = None,
@@ -203,7 +223,7 @@ def prices(
     typer.echo(f"Written: {out}")
 
 
-@app.command()
+@app.command(short_help="Split the cost or profit of any game, and test the core")
 def split(
     game: Annotated[Path, typer.Argument(metavar="GAME.json", help="Players and the value of every coalition")],
     out: Annotated[Path, typer.Option(help="JSON to write")] = Path("split.json"),
@@ -211,11 +231,11 @@ def split(
     """Split a cost or a profit by every rule, test the core, and name who would leave."""
     from teikei.split import split_file
 
-    split_file(game, out)
+    split_file(game, _writable(out))
     typer.echo(f"Written: {out}")
 
 
-@app.command()
+@app.command(short_help="How sure are we: the line over samples of the inputs")
 def sweep(
     study: StudyPath,
     samples: Annotated[int, typer.Option(help="Samples of the uncertain inputs; powers of two are best")],
@@ -249,7 +269,7 @@ def sweep(
     typer.echo(f"Report: {finished.page}")
 
 
-@app.command()
+@app.command(short_help="Develop now, buy later: plans for uncertain volumes")
 def robust(
     study: StudyPath,
     rung: Annotated[str, typer.Option(help="Rung at which modules and plants are settled")],
@@ -276,7 +296,7 @@ def robust(
     typer.echo(f"Report: {page}")
 
 
-@app.command()
+@app.command(short_help="Tables of a run as Parquet, CSV or one workbook")
 def export(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run")],
     kind: Annotated[str, typer.Option("--format", help="parquet, csv or xlsx")] = "xlsx",
@@ -288,7 +308,7 @@ def export(
     typer.echo(f"Written: {write_out(run_folder, kind, out)}")
 
 
-@app.command()
+@app.command(short_help="What changed between runs, and what it did")
 def compare(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs; the first is the reference")
@@ -300,7 +320,7 @@ def compare(
     typer.echo(compare_text(runs))
 
 
-@app.command()
+@app.command(short_help="Write the page and workbook of a run again")
 def report(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run")],
 ) -> None:
@@ -312,7 +332,7 @@ def report(
     typer.echo(f"Report: {write(stored.tables, stored.meta, run_folder)}")
 
 
-@app.command()
+@app.command(short_help="The page: companies, joint studies, collective design")
 def serve(
     data: Annotated[Path, typer.Option(help="Folder of the server's data (made if new)")] = Path("teikei-data"),
     port: Annotated[int, typer.Option(help="Port to listen on")] = 8000,
@@ -324,7 +344,7 @@ def serve(
     run_server(data, port, typer.echo, host=host)
 
 
-@app.command("audit-verify")
+@app.command("audit-verify", short_help="Prove that a server's log was not changed")
 def audit_verify(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="The log as downloaded from the page")],
     head: Annotated[str, typer.Option(help="The head you kept: 64 hexadecimal digits")],
@@ -338,7 +358,7 @@ def audit_verify(
 def main() -> None:
     """Entry point of the ``teikei`` command: exit codes as errors.py says, never a traceback."""
     try:
-        app()
+        app(prog_name="teikei")
     except TeikeiError as error:
         typer.echo(str(error), err=True)
         if error.exit_code == INTERRUPTED:

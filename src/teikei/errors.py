@@ -20,7 +20,8 @@ from typing import ClassVar
 class Problem:
     """One thing wrong with an input, with its place.
 
-    place: ``offers.csv:14:price`` or ``study.xlsx!offers!D14`` or ``study.yaml:3:discount_rate``.
+    place: ``offers.csv:14:price`` or ``study.xlsx!offers!D14`` or ``study.yaml:3:discount_rate``; empty where the
+    sentence says itself what it is about (an option of a command, a whole study).
     message: what was found, what was expected, the closest match, the fix; one line.
     """
 
@@ -29,7 +30,7 @@ class Problem:
     warning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.place}: {'warning: ' if self.warning else ''}{self.message}"
+        return f"{self.place}{': ' if self.place else ''}{'warning: ' if self.warning else ''}{self.message}"
 
 
 class TeikeiError(Exception):
@@ -44,9 +45,7 @@ class StudyError(TeikeiError):
     exit_code: ClassVar[int] = 2
 
     def __init__(self, problems: Sequence[Problem] | str):
-        self.problems: tuple[Problem, ...] = (
-            (Problem("study", problems),) if isinstance(problems, str) else tuple(problems)
-        )
+        self.problems: tuple[Problem, ...] = (Problem("", problems),) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

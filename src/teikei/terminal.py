@@ -21,12 +21,23 @@ def console() -> Console:
 
 
 @contextmanager
-def workers() -> Iterator[Executor | None]:
-    """Processes for work that can be done side by side, one per processor; None where there is only one."""
+def workers(cluster: str | None = None) -> Iterator[Executor | None]:
+    """Processes for work that can be done side by side, one per processor; None where there is only one.
+
+    cluster: address of a Dask scheduler, whose workers do the work instead.
+    """
     import multiprocessing
     import os
+    import warnings
     from concurrent.futures import ProcessPoolExecutor
 
+    if cluster is not None:
+        from teikei.sweep.executors import workers as join
+
+        with join(None, cluster) as crew, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sending large graph")  # programs are large; each is sent once
+            yield crew.executor()
+        return
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if count < 2:
         yield None

@@ -4,6 +4,7 @@ Blocks, by the first word after the fence:
 
 - ``sh``: one command a line, which must end with 0. ``title="ends with exit code 2"``: not with 0.
   ``title="stays running"`` and ``teikei serve``: started, and stopped by its own id at the end of the page.
+  A port that is named there is replaced by a free one, in the whole page.
 - ``python``: run in one namespace a page.
 - any other language with ``title="path/to/file"``: the block is the whole content of that file.
 - ``text title="Output"``: each line occurs, in this order, in what the block before it printed; ``…`` is anything.
@@ -17,10 +18,11 @@ import io
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -70,9 +72,14 @@ class Reader:
     printed: str = ""
     names: dict[str, object] = field(default_factory=lambda: {"__name__": "docs"})
     running: list[subprocess.Popen[str]] = field(default_factory=list)
+    ports: dict[str, str] = field(default_factory=dict)
 
     def do(self, block: Block) -> None:
         """Do one block; AssertionError with its place where it does not do what the page says."""
+        if "--port" in block.body:
+            self.ports.update({port: free_port() for port in re.findall(r"--port (\d+)", block.body)})
+        for told, free in self.ports.items():
+            block = replace(block, body=re.sub(rf"(?<=[: ]){told}\b", free, block.body))
         if block.language == "sh":
             self._commands(block)
         elif block.language == "python":
@@ -142,6 +149,13 @@ class Reader:
             match = re.search(pattern, rest)
             assert match, f"{block.place}: the page shows\n  {line}\nbut what was printed is\n{self.printed}"
             rest = rest[match.end() :]
+
+
+def free_port() -> str:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
 
 
 def _plain(text: str) -> str:

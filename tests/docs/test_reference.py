@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -77,7 +80,7 @@ def test_rows_of_the_reference_have_the_width_of_their_table() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    generated = {DOCS / "reference" / "tables.md", DOCS / "reference" / "command-line.md"}
+    generated = {DOCS / "reference" / f"{name}.md" for name in ("tables", "command-line", "run-tables")}
     for page in DOCS.rglob("*.md"):
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8")):
             if not re.match(r"[a-z]+:", target):
@@ -96,3 +99,53 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
         loaded = re.findall(r'<(?:script|img|iframe)[^>]+src="(https?:)?//', text)
         loaded += re.findall(r'<link[^>]+rel="(?:stylesheet|preconnect|icon)"[^>]+href="(https?:)?//', text)
         assert not loaded, f"{page.relative_to(site)} loads something from elsewhere"
+
+
+def test_functions_of_the_stages_are_as_the_first_decision_says() -> None:
+    text = (DOCS / "decisions" / "0001-how-the-stages-meet.md").read_text("utf-8")
+    lines = re.findall(r"^    (\w+)\.(\w+)\(([^)]*)\) -> ", text, re.M)
+    assert len(lines) >= 12
+    for stage, name, said in lines:
+        function = getattr(importlib.import_module(f"teikei.{stage}"), name)
+        real = [f"{p.name}={p.default}" if p.default is not p.empty else p.name for p in _parameters(function)]
+        told = [part.strip() for part in said.split(",") if part.strip() not in ("*", "…")]
+        assert [one for one in real if one in told] == told, f"{stage}.{name}: {told} are not among {real}"
+        if "…" not in said:
+            assert real == told, f"{stage}.{name} takes {real}"
+
+
+def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function).parameters.values())
+
+
+def test_decisions_are_numbered_once_and_as_their_files() -> None:
+    pages = sorted((DOCS / "decisions").glob("*.md"))
+    numbers = [page.name[:4] for page in pages]
+    assert numbers == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    assert all(page.read_text("utf-8").startswith(f"# {page.name[:4]} ") for page in pages)
+
+
+STAGES = ("study", "modules", "simulate", "plan", "develop", "split", "market", "report", "runs", "sweep")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_public_name_of_a_stage_is_in_the_reference_of_python(stage: str) -> None:
+    page = (DOCS / "reference" / "python.md").read_text("utf-8")
+    shown = {path.rsplit(".", 1)[-1] for path in re.findall(r"^::: (\S+)", page, re.M)}
+    public = set(importlib.import_module(f"teikei.{stage}").__all__) - {"QUICK", "THOROUGH"}  # two values of Effort
+    home = {"Problem", "StudyError"}  # shown with the errors
+    assert public - shown - home == set()
+
+
+def test_every_maths_page_says_its_limits() -> None:
+    for page in (DOCS / "maths").glob("*.md"):
+        assert re.search(r"[Ll]imits|Not (covered|protected)", page.read_text("utf-8")), page.name
+
+
+def test_texts_name_no_document_that_is_not_here() -> None:
+    folders = [ROOT / name for name in ("src", "docs", "tests", "examples", "benchmarks")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".md", ".html", ".yaml")]
+    for path in [*files, *ROOT.glob("*.md")]:
+        text = path.read_text("utf-8")
+        found = [] if path == Path(__file__) else re.findall(r"\b(?:CONTRACT\.md|MODEL\.md|DESIGN\.md|MODEL §\d)", text)
+        assert not found, f"{path.relative_to(ROOT)} names {found[0]}, which the reader does not have"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Mapping
 
@@ -11,7 +12,7 @@ import pytest
 import teikei
 from teikei.runs import Run
 from teikei.study import Study, check
-from tests.docs.snippets import ROOT
+from tests.docs.snippets import DOCS, ROOT
 
 FIRST, SECOND = ROOT / "examples" / "nissan-honda", ROOT / "examples" / "kit-supply"
 
@@ -30,6 +31,18 @@ def run(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def tables(run: Run) -> Mapping[str, pl.DataFrame]:
     return run.tables
+
+
+def test_every_table_and_column_of_a_run_is_in_the_reference(tables: Mapping[str, pl.DataFrame]) -> None:
+    spec = importlib.util.spec_from_file_location("run_tables", DOCS / "tools" / "run_tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    kept, page = tool.kept(), tool.page()
+    for name, table in tables.items():
+        assert set(table.columns) <= set(kept[name]), f"{name}: python docs/tools/run_tables.py RUN"
+        assert f"\n## {name}\n" in page
 
 
 def test_the_second_study_has_no_problem() -> None:

@@ -38,7 +38,7 @@ def test_learning_factor_reproduces_epa(year, factor):
 
 
 def test_oversizing_costs_much_more_on_the_curve_per_kilowatt():
-    """MODEL: the form of the curve decides; 150 -> 200 kW is 118 USD by FRM, 340 USD by NPRM (in their own money)."""
+    """The form of the curve decides; 150 -> 200 kW is 118 USD by FRM, 340 USD by NPRM (in their own money)."""
 
     def step(curve, year):
         prices = [

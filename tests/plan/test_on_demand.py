@@ -34,3 +34,22 @@ def test_an_unknown_programme_and_a_rule_that_cannot_be_read_are_refused_before_
         price_study(study, tmp_path, programmes=["Z9"])
     with pytest.raises(StudyError, match="write rule;scope;value"):
         price_study(study, tmp_path, also=["local_supply"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("max_share;*;0.5", "unknown rule 'max_share'; did you mean 'max_share_per_item'"),
+        ("local_supply;class:packs;1", "the scope names nothing: no class 'packs'; did you mean 'pack'"),
+        ("local_supply;clas:pack;1", "the scope 'clas:pack' is not"),
+        ("max_share_per_item;*;50", "the value is 50, a share from 0 to 1 is expected"),
+        ("min_suppliers_per_class;*;two", "the value 'two' is not a number"),
+        ("exclude_supplier;supplier:Haitong;Alder", "no company 'Alder'"),
+    ],
+)
+def test_a_rule_that_is_unknown_or_names_nothing_is_refused_before_any_work(
+    tmp_path: Path, rule: str, expected: str
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        price_study(teikei.load(STUDY), tmp_path, also=[rule])
+    assert expected in str(caught.value)

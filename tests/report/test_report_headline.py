@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import polars as pl
 import pytest
@@ -16,9 +17,10 @@ def printed(stored: dict[str, pl.DataFrame], known: dict, width: int = 130) -> s
     return console.file.getvalue()
 
 
-def cells(text: str, first: str) -> list[str]:
-    line = next(line for line in text.splitlines() if line.startswith("│") and line.split("│")[1].strip() == first)
-    return [cell.strip() for cell in line.split("│")[1:-1]]
+def cells(text: str, first: str, table: int = 0) -> list[str]:
+    """Cells of the row that begins with ``first``; of the second row of that name with ``table`` 1."""
+    rows = [re.split(r" {2,}", line.strip()) for line in text.splitlines()]
+    return [row for row in rows if row[0] == first and len(row) > 1][table]
 
 
 def test_numbers_of_the_rungs_are_the_stored_ones():
@@ -35,7 +37,15 @@ def test_numbers_of_the_rungs_are_the_stored_ones():
         ev = tables()["market_summary"].filter(
             (pl.col("rung") == rung) & (pl.col("year") == 2030) & (pl.col("scenario") == "study")
         )["ev_share"][0]
-        assert row[8].startswith(f"{ev * 100:.1f}")
+        assert cells(text, rung, table=1)[1].startswith(f"{ev * 100:.1f}")
+
+
+def test_nothing_is_cut_off_at_eighty_columns():
+    text = printed(tables(), meta(), width=80)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    for company in meta()["companies"]:
+        assert company in next(line for line in text.splitlines() if line.strip().startswith("rung"))
 
 
 def test_levers_add_up_to_the_saving_in_the_table():

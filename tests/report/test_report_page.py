@@ -436,3 +436,9 @@ def test_a_schedule_stopped_by_time_says_so_with_what_is_proven():
     words = read({**tables(), "schedule_summary": pl.DataFrame(rows, schema=names, orient="row")}, meta()).words
     assert "stopped by the time limit: a better one may exist" in words
     assert "376 quarters late in it; no schedule can do better than 44" in words
+
+
+def test_what_companies_of_one_bloc_share_today_is_told_beside_the_ladder():
+    told = "Nissan and Mitsubishi already pool their kei cars."
+    assert f"What counts as alone: {told}" in read(tables(), {**meta(), "incumbent_bloc_note": told}).words
+    assert "What counts as alone" not in read(tables(), meta()).words

@@ -94,3 +94,9 @@ def test_the_command_says_whole_or_exits_5_without_a_traceback(tmp_path: Path) -
 def test_junk_is_tampering_and_no_fault(junk: str) -> None:
     with pytest.raises(DamagedRunError):
         audit.verify(junk, "0" * 64)
+
+
+def test_a_log_without_a_line_is_whole_and_is_not_taken_for_one_with_lines() -> None:
+    assert audit.verify("", audit.FIRST) == 0
+    with pytest.raises(DamagedRunError, match="after 0 lines"):
+        audit.verify("", "1" * 64)

@@ -146,7 +146,8 @@ def _places(tasks: pl.DataFrame) -> Places:
             if all(p in start or p not in rows for p in row["predecessors"] or [])
         ]
         if not ready:
-            raise StudyError(f"The tasks {', '.join(sorted(open_tasks))} wait for each other in a circle.")
+            circle = ", ".join(sorted(open_tasks))
+            raise StudyError(f"tasks: {circle} wait for each other in a circle: remove one of their predecessors")
         for name in ready:
             before = [p for p in open_tasks.pop(name)["predecessors"] or [] if p in rows]
             start[name] = max([0.0, *(start[p] + rows[p]["quarters"] for p in before)])

@@ -195,20 +195,14 @@ class Search:
         """Moves every job to the last place before its limit and its successors, last jobs first."""
         for job in sorted(range(len(self.names)), key=lambda j: (-timing.start[j] - self.duration[j], -j)):
             last = min([limit[job], *(timing.start[one] - lag for one, lag in self.after[job])])
-            self._move(timing, job, timing.start[job], last, late=True)
+            self._move(timing, job, timing.start[job], last)
 
-    def push_early(self, timing: Timing) -> None:
-        """Moves every job to the first place after its predecessors, first jobs first."""
-        for job in sorted(range(len(self.names)), key=lambda j: (timing.start[j], j)):
-            first = max([self.earliest[job], *(timing.start[one] + lag for one, lag in self.before[job])])
-            self._move(timing, job, first, timing.start[job], late=False)
-
-    def _move(self, timing: Timing, job: int, first: int, last: int, *, late: bool) -> None:
+    def _move(self, timing: Timing, job: int, first: int, last: int) -> None:
+        """Moves a job to its last place between ``first`` and ``last``, if it has one."""
         if last <= first:
             return
         self._take(timing, job, -1.0)
-        place = self._last_place if late else self._first_place
-        found = place(timing.free, self.ways[job][timing.way[job]], first, last)
+        found = self._last_place(timing.free, self.ways[job][timing.way[job]], first, last)
         timing.start[job] = timing.start[job] if found is None else found
         self._take(timing, job, 1.0)
 

@@ -85,7 +85,7 @@ class Timetable:
 class Schedule:
     """Schedules of the joint plan and of each bloc's own plan.
 
-    table: CONTRACT table ``schedule`` (coalition, rung, task, object, company, start, end, hours); start and end are
+    table: ``schedule`` of a run (coalition, rung, task, object, company, start, end, hours); start and end are
     quarters ``YYYY-Qn``, the last one worked in included; company is the lead.
     milestones: coalition, rung, programme, generation, due (quarter of SOP or facelift), reached, late_quarters, cause
     (``hours of SKILL at COMPANY``, ``the tasks take longer than the time left``, or empty), chain (the objects that

@@ -155,7 +155,7 @@ def calibrate(study: Study, *, country: str | None = None, draws: int = 64) -> C
         raise StudyError(
             f"products: {home.product[j]}: its price of {home.price[j] * home.million:,.0f} {home.currency} would need "
             f"a marginal cost of {demand.cost[0, j] * home.million:,.0f}; the moments ask for a demand too inelastic "
-            "for the prices in the table"
+            "for the prices in the table: check that price, or give moments a steeper own-price elasticity"
         )
     messages = list(home.messages)
     if len(kept) < len(theta):

@@ -109,7 +109,8 @@ def home_market(study: Study, country: str | None = None) -> HomeMarket:
         table = table.with_row_index("row").filter((pl.col("country") == country) & (pl.col("year") == year))
     if not table.height:
         raise StudyError(
-            f"products: no row for country {country} and year {year}; the market stage has nothing to work on"
+            f"products: no row for country {country} and year {year}, so no market can be computed: add its cars, or "
+            "change home_market or market_year in study.yaml"
         )
     places = study.row_places.get("products", ())
     problems = []

@@ -221,7 +221,7 @@ def _keys(case: Case, year: int, region: str) -> dict[str, object]:
 
 
 def _outcome(case: Case, responses: list[Response], baseline: list[Response]) -> pl.DataFrame:
-    """CONTRACT table market_outcome of one case; years in which nothing differs from the baseline are told as well."""
+    """Table market_outcome of one case; years in which nothing differs from the baseline are told as well."""
     rows = []
     for one, base in zip(responses, baseline, strict=True):
         home = one.scene.home

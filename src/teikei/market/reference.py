@@ -76,7 +76,8 @@ def vat_rate(country: str) -> float:
     """Value-added tax in list prices of a country; StudyError where none is known."""
     rates = {row["country"]: float(row["vat"]) for row in _rows("vat.csv")}
     if country not in rates:
-        raise StudyError(f"home_market: no VAT rate is known for {country}; expected one of {', '.join(sorted(rates))}")
+        known = ", ".join(sorted(rates))
+        raise StudyError(f"study.yaml:home_market: no VAT rate is known for {country}; expected one of {known}")
     return rates[country]
 
 

@@ -68,7 +68,6 @@ class _Change:
     programme: str
     maker: str
     kei: float
-    sop_year: int
     fraction: float
     range_km: float
     reference: int
@@ -144,7 +143,7 @@ def _entrants(study: Study, home: HomeMarket) -> tuple[list[_Change], list[str]]
         reference = min(own, key=lambda j: abs(np.log(home.range_km[j] / target)))
         year, fraction = sop[name]
         title = row["title"] or name
-        found.append(_Change(title, name, row["company"], kei, year, fraction, target, reference))
+        found.append(_Change(title, name, row["company"], kei, fraction, target, reference))
         messages.append(
             f"{name} {title}: enters in {year} with cost and appeal of {home.product[reference]}, moved to "
             f"{target:.0f} km range"

@@ -21,7 +21,7 @@ class MarketOutcome:
     ``merger`` (column scenario) at the highest rung and, with rung ``alone``, without any saving. ``lower`` and
     ``upper`` are 10 % and 90 % of the draws; the plain figure is the most likely parameters without shocks.
 
-    outcome: CONTRACT table ``market_outcome`` (coalition, rung, scenario, year, region, product, company, price
+    outcome: table ``market_outcome`` (coalition, rung, scenario, year, region, product, company, price
     with VAT in study currency, units, share of new cars, lower and upper of the share), and the change to the baseline.
     summary: coalition, rung, scenario, year, region: ev_share, ev_share_lower, ev_share_upper, ev_share_change against
     the baseline with _lower and _upper (far narrower: both cases share the draw), alliance_ev_units, rival_ev_units,

@@ -79,7 +79,7 @@ _ADDED_COLUMNS: Final[dict[str, type[pl.DataType]]] = {
 def _add_design_fields(
     rows: list[dict[str, Any]], e_axles: dict[str, EAxle], packs: dict[str, Pack], study: Study
 ) -> None:
-    """Fill the columns of MODEL §5 in place; other classes stay empty."""
+    """Fill the design fields in place; other classes stay empty."""
     families: dict[str, list[tuple[EAxle, str]]] = {}
     for row in rows:
         if row["module"] in e_axles:

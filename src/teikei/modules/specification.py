@@ -1,4 +1,4 @@
-"""The fields that make a powertrain family designed (MODEL §5), by stated laws from the ratings of its members.
+"""The fields that make a powertrain family designed, by stated laws from the ratings of its members.
 
 An e-axle family has one lamination: its diameter comes from the member of greatest torque; others have a stack in
 proportion to torque (axial scaling at equal current loading; Stipetic, Zarko and Popescu, EVER 2015). Turns follow from

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from teikei.plan.infeasible import explain_infeasible
     from teikei.plan.ladder import solve, solver_options
+    from teikei.plan.levers import savings_by_programme
     from teikei.plan.prices_of_requirements import requirement_curve, requirement_prices
     from teikei.plan.prices_of_rules import rule_prices
     from teikei.plan.reprice import reprice
@@ -29,6 +30,7 @@ __all__ = [
     "requirement_curve",
     "requirement_prices",
     "rule_prices",
+    "savings_by_programme",
     "solve",
     "solver_options",
 ]
@@ -45,6 +47,7 @@ _HOMES = {
     "requirement_curve": "prices_of_requirements",
     "requirement_prices": "prices_of_requirements",
     "rule_prices": "prices_of_rules",
+    "savings_by_programme": "levers",
     "solve": "ladder",
     "solver_options": "ladder",
 }

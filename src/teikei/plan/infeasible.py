@@ -17,9 +17,10 @@ FILTER_NODES = 200
 def explain_infeasible(scope: Scope) -> list[str]:
     """Sentences that name programmes, capacities, minimum orders and rules which cannot hold together.
 
-    Every limit named is needed for the conflict: without any one of them a plan exists (deletion filter). The last
+    Every limit named is needed for the conflict: without any one of them it is gone (deletion filter). The last
     sentences say by how much each would have to give way, alone, the smallest relative change first
-    (``relaxation``). Empty where a plan exists after all.
+    (``relaxation``); where no such change gives a plan because another conflict is left, they say that. Empty where a
+    plan exists after all.
     """
     made = build(scope, tight=False)
     empty = _without_choice(made)
@@ -41,16 +42,20 @@ def explain_infeasible(scope: Scope) -> list[str]:
             kept.append(group)
         else:
             dropped = trial
-    freed = _without_rows(program, dropped)
-    others = replace(made, program=freed)
-    changes = least_changes(others, {group: groups[group] for group in kept}, lambda other: has_plan(other, kept))
+    conflict = {group: groups[group] for group in kept}
+    whole = replace(made, program=_without_rows(program, set()))
+    changes = least_changes(whole, conflict, lambda other: has_plan(other, None))
+    if not changes:
+        others = replace(made, program=_without_rows(program, dropped))
+        ends = "Smallest change that ends this conflict (another one is left then)"
+        changes = least_changes(others, conflict, lambda other: has_plan(other, kept), ends)
     return [*(_sentence(made, group) for group in kept), *changes]
 
 
-def has_plan(scope: Scope, kept: Sequence[Hashable]) -> bool:
-    """Whether a scope has a plan when only the limits ``kept`` (and what defines the program) hold."""
+def has_plan(scope: Scope, kept: Sequence[Hashable] | None) -> bool:
+    """Whether a scope has a plan when only the limits ``kept`` (and what defines the program) hold; None: all."""
     made = build(scope, tight=False)
-    out = {row for row, name in enumerate(made.program.row_names) if _other(name, kept)}
+    out = {row for row, name in enumerate(made.program.row_names) if kept is not None and _other(name, kept)}
     return _feasible(made.program, out)
 
 

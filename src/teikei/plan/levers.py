@@ -4,30 +4,36 @@ Rule (docs/maths/plan.md, "Levers"). Cost items that one lever alone explains go
 ``development``; tooling to ``tooling``; variant and application NRE to ``variants``; plants and paid expansions of
 sites to ``plant_use``; coordination and the alliance's one-off to ``coordination``; units committed to and not taken
 to ``commercial_scale``; variant NRE paid again to ``divergence``; changes, cancellations, qualification and activation
-to ``switching``. The purchase bill (price, rebate, duty, freight,
-warranty, equity, local content) is walked from the lower rung's plan to the upper one's:
+to ``switching``. The purchase bill (price, rebate, duty, freight, warranty, equity, local content) is a game of four
+moves from the lower rung's plan to the upper one's, every one of whose sixteen states is priced:
 
-1. designs and sources change while every bloc still buys by itself (the lower rung's drawing and spend groups):
-   ``overdesign`` where the module differs and costs more, ``access`` where it costs less (a design that pays only
-   for the group) or the source is open only to the group, ``plant_use`` where it is a plant, and where the source
-   changes within the bloc's reach the effect belongs to the pooling it serves;
-2. then drawings pool (``technical_scale``), spend pools (``commercial_scale``), units diverge (``divergence``), in
-   this order; the Shapley value over these three is taken over all their orders, each re-priced.
+1. designs and sources change: ``overdesign`` where the module differs and costs more, ``access`` where it costs less (a
+   design that pays only for the group) or the source is open only to the group, ``plant_use`` where it is a plant;
+   where only the source changes within the bloc's reach the effect belongs to the pooling it serves;
+2. drawings pool (``technical_scale``); 3. spend pools (``commercial_scale``); 4. units diverge (``divergence``).
+
+The stated order makes the moves in this order; the Shapley value is their average over all twenty-four orders. Both are
+kept by company, programme and year.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import polars as pl
 
-from teikei.plan.bill import Line, price_lines
+from teikei.modules.types import Catalogue
+from teikei.plan.bill import price_lines
+from teikei.plan.decisions import Decisions
 from teikei.plan.facts import RungRule
-from teikei.plan.price import bill_records
+from teikei.plan.price import bill_records, price
+from teikei.plan.read import read_facts
 from teikei.plan.scope import Item, Scope
 from teikei.plan.solve_one import Solved
+from teikei.plan.types import Plans
+from teikei.study.types import Study
 
 LEVER_ORDER = (
     "development",
@@ -59,62 +65,116 @@ ITEM_LEVER = {
     "expansion": "plant_use",
 }
 
-Bill = dict[tuple[str, str], float]  # (company, key of a position's need) -> million
+DESIGN, TECHNICAL, COMMERCIAL, DIVERGENCE = "designs", "technical_scale", "commercial_scale", "divergence"
+STATED = (DESIGN, TECHNICAL, COMMERCIAL, DIVERGENCE)
+ORDERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "order": (STATED,),
+    "shapley": tuple(itertools.permutations(STATED)),
+}
+
+Where = tuple[str, str, int]  # company, programme, year
+Cell = tuple[str, str, str, int]  # company, programme, class, year
+Levers = dict[tuple[Where, str], float]
+DETAIL = {
+    "coalition": pl.String, "rung": pl.String, "from_rung": pl.String, "company": pl.String, "programme": pl.String,
+    "year": pl.Int64, "lever": pl.String, "value": pl.Float64, "method": pl.String,
+}  # fmt: skip
+KEYS = ["coalition", "rung", "from_rung", "company", "lever"]
 
 
 def savings_table(solved: Mapping[tuple[str, str], Solved]) -> pl.DataFrame:
-    """CONTRACT savings_by_lever: consecutive evaluated rungs of every coalition, by company, both methods."""
-    rows = []
+    """CONTRACT savings_by_lever: consecutive evaluated rungs of every coalition, by company, both methods.
+
+    Every company of a coalition has every lever.
+    """
+    rows: list[dict[str, object]] = []
+    for lower, upper in _steps(solved.values()):
+        for method, levers in levers_between(lower, upper).items():
+            sums: dict[tuple[str, str], list[float]] = {
+                (company, lever): [] for company in upper.scope.members for lever in LEVER_ORDER
+            }
+            for ((company, _, _), lever), value in levers.items():
+                sums[(company, lever)].append(value)
+            rows += [
+                {**_step(lower, upper), "company": company, "lever": lever, "value": math.fsum(values),
+                 "method": method}
+                for (company, lever), values in sums.items()
+            ]  # fmt: skip
+    return pl.DataFrame(rows, schema={name: DETAIL[name] for name in (*KEYS, "value", "method")}, orient="row")
+
+
+def savings_by_programme(study: Study, catalogue: Catalogue, plans: Plans) -> pl.DataFrame:
+    """The same savings by company, programme and year (of the cash): what ``savings_by_lever`` adds up.
+
+    Columns: coalition, rung, from_rung, company, programme, year, lever, value (million, discounted), method. Only
+    rows with a value. Plans are priced again from their decisions; those of a bloc taken apart are left out.
+    """
+    facts = read_facts(study, catalogue, None)
+    found = []
+    for plan in plans.by_key.values():
+        decisions = plan.decisions.get("decisions")
+        members = tuple(company for company in facts.companies if company in plan.coalition.split("+"))
+        whole = all(set(bloc) <= set(members) for bloc in study.blocs.values() if set(bloc) & set(members))
+        if isinstance(decisions, Decisions) and whole:
+            stored = plan.decisions
+            scope = Scope(facts, plan.coalition, plan.rung, members, stored["reserved"], stored["joint_start"])
+            priced = price(scope, decisions)
+            found.append(Solved(scope, decisions, priced, plan.bound, plan.status, 0, 0.0))
+    order = {rung: at for at, rung in enumerate(facts.rung_order)}
+    rows = [
+        {**_step(lower, upper), "company": company, "programme": programme, "year": year, "lever": lever,
+         "value": value, "method": method}
+        for lower, upper in _steps(sorted(found, key=lambda one: order[one.scope.rung]))
+        for method, levers in levers_between(lower, upper).items()
+        for ((company, programme, year), lever), value in sorted(levers.items())
+        if value
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=DETAIL, orient="row")
+
+
+def _steps(solved: Iterable[Solved]) -> Iterable[tuple[Solved, Solved]]:
+    """Consecutive rungs of every coalition."""
     by_coalition: dict[str, list[Solved]] = {}
-    for (coalition, _), found in solved.items():
-        by_coalition.setdefault(coalition, []).append(found)
-    for coalition, ladder in by_coalition.items():
-        for lower, upper in itertools.pairwise(ladder):
-            for method, levers in levers_between(lower, upper).items():
-                rows += [
-                    {"coalition": coalition, "rung": upper.scope.rung, "from_rung": lower.scope.rung,
-                     "company": company, "lever": lever, "value": value, "method": method}
-                    for (company, lever), value in levers.items()
-                ]  # fmt: skip
-    schema = {
-        "coalition": pl.String, "rung": pl.String, "from_rung": pl.String, "company": pl.String, "lever": pl.String,
-        "value": pl.Float64, "method": pl.String,
-    }  # fmt: skip
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    for found in solved:
+        by_coalition.setdefault(found.scope.coalition, []).append(found)
+    for ladder in by_coalition.values():
+        yield from itertools.pairwise(ladder)
 
 
-def levers_between(lower: Solved, upper: Solved) -> dict[str, dict[tuple[str, str], float]]:
-    """method -> (company, lever) -> saving in million; every company has every lever, and they add up exactly."""
-    base: dict[tuple[str, str], list[float]] = {
-        (company, lever): [] for company in upper.scope.members for lever in LEVER_ORDER
-    }
+def _step(lower: Solved, upper: Solved) -> dict[str, object]:
+    return {"coalition": upper.scope.coalition, "rung": upper.scope.rung, "from_rung": lower.scope.rung}
+
+
+def levers_between(lower: Solved, upper: Solved) -> dict[str, Levers]:
+    """method -> (company, programme, year), lever -> saving in million; they add up exactly to the step's saving."""
+    whole: dict[tuple[Where, str], list[float]] = {}
     for sign, found in ((1.0, lower), (-1.0, upper)):
         for record in found.priced.records:
             lever = ITEM_LEVER.get(record.item)
             if lever is not None:
-                base[(record.company, lever)].append(sign * record.value)
-    for key, value in _design_and_source(lower, upper).items():
-        base[key].append(value)
-    stated = ("technical", "commercial", "divergence")
-    orders: dict[str, list[tuple[str, ...]]] = {"order": [stated], "shapley": list(itertools.permutations(stated))}
+                where = (record.company, record.programme, record.year)
+                whole.setdefault((where, lever), []).append(sign * record.value)
+    bills = _bills(lower, upper)
+    lever_of = _LeverOf(lower, upper)
     result = {}
-    bills = _pooling_bills(lower, upper)
-    for method, sequences in orders.items():
-        levers = {key: list(values) for key, values in base.items()}
-        for sequence in sequences:
-            on: frozenset[str] = frozenset()
-            for name in sequence:
-                after = on | {name}
-                lever = {"technical": "technical_scale", "commercial": "commercial_scale"}.get(name, name)
-                for company in upper.scope.members:
-                    change = bills[on].get(company, 0.0) - bills[after].get(company, 0.0)
-                    levers[(company, lever)].append(change / len(sequences))
-                on = after
+    for method, orders in ORDERS.items():
+        levers = {key: list(values) for key, values in whole.items()}
+        for order in orders:
+            done: frozenset[str] = frozenset()
+            for move in order:
+                before, after = bills[done], bills[done | {move}]
+                for cell in before.keys() | after.keys():
+                    saving = before.get(cell, 0.0) - after.get(cell, 0.0)
+                    if saving:
+                        company, programme, _, year = cell
+                        lever = lever_of(cell, saving) if move == DESIGN else move
+                        levers.setdefault(((company, programme, year), lever), []).append(saving / len(orders))
+                done |= {move}
         result[method] = _closed(lower, upper, {key: math.fsum(values) for key, values in levers.items()})
     return result
 
 
-def _closed(lower: Solved, upper: Solved, levers: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+def _closed(lower: Solved, upper: Solved, levers: Levers) -> Levers:
     """Checks that the levers add up to the difference of values (to rounding) and returns them."""
     total = lower.value - upper.value
     error = total - math.fsum(levers.values())
@@ -143,102 +203,62 @@ def _diverging(lower: Scope, everywhere: bool) -> Callable[[str], bool]:
     return lambda class_name: everywhere or lower.rule(class_name).development_shared
 
 
-def _pooling_bills(lower: Solved, upper: Solved) -> dict[frozenset[str], dict[str, float]]:
-    """Pooling in force -> company -> purchase bill of the upper plan, million."""
-    scope, decisions = upper.scope, upper.decisions
-    own_pool, own_group = _own_groups(lower.scope, scope)
-    names = ("technical", "commercial", "divergence")
+def _bills(lower: Solved, upper: Solved) -> dict[frozenset[str], dict[Cell, float]]:
+    """Moves made -> purchase bill by cell, million: designs and sources of either plan, pooled as the moves say."""
+    own_pool, own_group = _own_groups(lower.scope, upper.scope)
     bills = {}
-    for size in range(len(names) + 1):
-        for chosen in itertools.combinations(names, size):
+    for size in range(len(STATED) + 1):
+        for chosen in itertools.combinations(STATED, size):
+            found = upper if DESIGN in chosen else lower
             lines = price_lines(
-                scope,
-                decisions,
-                scope.pool if "technical" in chosen else own_pool,
-                scope.buying_group if "commercial" in chosen else own_group,
-                _diverging(lower.scope, "divergence" in chosen),
+                found.scope,
+                found.decisions,
+                upper.scope.pool if TECHNICAL in chosen else own_pool,
+                upper.scope.buying_group if COMMERCIAL in chosen else own_group,
+                _diverging(lower.scope, DIVERGENCE in chosen),
             )
-            total: dict[str, list[float]] = {}
-            for record in bill_records(scope, decisions, lines):
-                total.setdefault(record.company, []).append(record.value)
-            bills[frozenset(chosen)] = {company: math.fsum(values) for company, values in total.items()}
+            cells: dict[Cell, list[float]] = {}
+            for record in bill_records(found.scope, found.decisions, lines):
+                cell = (record.company, record.programme, record.class_name, record.year)
+                cells.setdefault(cell, []).append(record.value)
+            bills[frozenset(chosen)] = {cell: math.fsum(values) for cell, values in cells.items()}
     return bills
 
 
-def _design_and_source(lower: Solved, upper: Solved) -> dict[tuple[str, str], float]:
-    """(company, lever) -> saving on the bill when designs and sources change but every bloc buys as before.
+class _LeverOf:
+    """The lever that a change of designs and sources of a cell stands for."""
 
-    Compared per company, programme, class and year. The part due to another module is the difference between the
-    bills with own pooling where any module of the cell differs; where only sources differ it goes to the lever that
-    the new source stands for.
-    """
-    before = _cells(lower, own=False, reference=lower)
-    after = _cells(upper, own=True, reference=lower)
-    result: dict[tuple[str, str], float] = {}
-    for key in before.keys() | after.keys():
-        old, new = before.get(key), after.get(key)
-        change = (old.cost if old else 0.0) - (new.cost if new else 0.0)
-        if change == 0.0:
-            continue
-        lever = _lever_of(lower.scope, upper.scope, key, old, new)
-        if lever == "overdesign" and change > 0:
-            lever = "access"
-        where = (key[0], lever)
-        result[where] = result.get(where, 0.0) + change
+    def __init__(self, lower: Solved, upper: Solved):
+        self.lower, self.upper = lower.scope, upper.scope
+        self.before, self.after = _bought(lower), _bought(upper)
+
+    def __call__(self, cell: Cell, saving: float) -> str:
+        """cell: company, programme, class, year; saving: what the change saves there, million."""
+        _, programme, class_name, year = cell
+        nothing: dict[tuple[Item, str], None] = {}
+        old = self.before.get((programme, class_name, year), nothing)
+        new = self.after.get((programme, class_name, year), nothing)
+        if class_name == "car":  # penalties of whole cars come from where parts are bought
+            return "access"
+        if {item.module for item, _ in old} != {item.module for item, _ in new}:
+            return "access" if saving > 0 else "overdesign"
+        before = {source.split("@", maxsplit=1)[0] for _, source in old}
+        added = [(item, source) for item, source in new if source.split("@", maxsplit=1)[0] not in before]
+        if any(source.startswith("plant:") for source in (*before, *(source for _, source in added))):
+            return "plant_use"
+        for item, source in added:
+            if source.startswith("offer:"):
+                offer = self.lower.facts.offers[source[6:]]
+                if not self.lower.may_buy(offer, self.upper.item_bloc(item), year):
+                    return "access"
+        procurement = self.upper.rule(class_name).procurement
+        return {"technical": TECHNICAL, "commercial": COMMERCIAL}.get(procurement, "access")
+
+
+def _bought(found: Solved) -> dict[tuple[str, str, int], dict[tuple[Item, str], None]]:
+    """(programme, class, year) -> items and sources."""
+    result: dict[tuple[str, str, int], dict[tuple[Item, str], None]] = {}
+    for item, source, year in found.decisions.awards:
+        class_name = found.scope.facts.modules[item.module].class_name
+        result.setdefault((item.programme, class_name, year), {})[(item, source)] = None
     return result
-
-
-class _Cell:
-    """Bill of a company, programme, class and year, with what is bought and from whom."""
-
-    def __init__(self) -> None:
-        self.costs: list[float] = []
-        self.modules: dict[str, None] = {}
-        self.sources: dict[tuple[Item, str], None] = {}
-
-    @property
-    def cost(self) -> float:
-        return math.fsum(self.costs)
-
-
-def _cells(found: Solved, *, own: bool, reference: Solved) -> dict[tuple[str, str, str, int], _Cell]:
-    scope, decisions = found.scope, found.decisions
-    if own:
-        pool, group = _own_groups(reference.scope, scope)
-        lines = price_lines(scope, decisions, pool, group, _diverging(reference.scope, False))
-    else:
-        lines = price_lines(scope, decisions)
-    cells: dict[tuple[str, str, str, int], _Cell] = {}
-    for record in bill_records(scope, decisions, lines):
-        key = (record.company, record.programme, record.class_name, record.year)
-        cells.setdefault(key, _Cell()).costs.append(record.value)
-    owners: dict[tuple[str, str, int], list[Line]] = {}
-    for line in lines:
-        class_name = scope.facts.modules[line.item.module].class_name
-        where = (line.item.programme, class_name, line.year)
-        owners.setdefault(where, []).append(line)
-    for (_, programme, class_name, year), cell in cells.items():
-        for line in owners.get((programme, class_name, year), ()):
-            cell.modules[line.item.module] = None
-            cell.sources[(line.item, line.source)] = None
-    return cells
-
-
-def _lever_of(lower: Scope, upper: Scope, key: tuple[str, str, str, int], old: _Cell | None, new: _Cell | None) -> str:
-    """The lever a change of one cell stands for."""
-    if old is None or new is None or set(old.modules) != set(new.modules):
-        return "overdesign"
-    _, _, class_name, year = key
-    before = {source.split("@")[0] for _, source in old.sources}
-    added = [(item, source) for item, source in new.sources if source.split("@")[0] not in before]
-    if any(source.startswith("plant:") for _, source in added) or any(s.startswith("plant:") for s in before):
-        return "plant_use"
-    for item, source in added:
-        if source.startswith("offer:"):
-            offer = lower.facts.offers[source[6:]]
-            if not lower.may_buy(offer, upper.item_bloc(item), year):
-                return "access"
-    rule = upper.rule(class_name)
-    if rule.procurement == "technical":
-        return "technical_scale"
-    return "commercial_scale" if rule.procurement == "commercial" else "access"

@@ -54,25 +54,21 @@ def plants_opened(made: Build) -> None:
 
 
 def site_capacity(made: Build) -> None:
-    """All offers of a site draw on what outsiders leave of its capacity; running contracts draw on it too.
+    """All offers of a site draw on what outsiders leave of its capacity; running contracts draw on it too (``held``).
 
     A stand-alone coalition sees what it is reserved (``ladder.reservations``), so that no two use a line twice.
     """
     scope, facts, program = made.scope, made.scope.facts, made.program
     drawn = _drawn(made)
-    held: dict[tuple[str, int], float] = {}
     for (item, year), carriers in made.members.items():
         contract = scope.contracts.get(item.contract)
-        if contract is None or not contract.site:
-            continue
-        key = (contract.site, year)
-        for option, cars in carriers:
-            amount = facts.tier_units(item.module, cars)
-            held[key] = held.get(key, 0.0) + amount
-            drawn.setdefault(key, []).append((made.use[option], amount))
+        if contract is not None and contract.site:
+            scale = scope.contract_scale(contract.site, year)
+            found = [(made.use[option], scale * facts.tier_units(item.module, cars)) for option, cars in carriers]
+            drawn.setdefault((contract.site, year), []).extend(found)
     expandable = {expansion.site for expansion in facts.expansions}
     for (site, year), terms in drawn.items():
-        free = scope.free_capacity(site, year, held.get((site, year), 0.0))
+        free = scope.free_capacity(site, year, 0.0)
         if site in expandable:
             _expandable_capacity(made, site, year, free)
             continue
@@ -92,10 +88,10 @@ def _drawn(made: Build) -> dict[tuple[str, int], list[tuple[int, float]]]:
     drawn: dict[tuple[str, int], list[tuple[int, float]]] = {}
     by_tier = set()
     for (name, pool, year), tiers in made.in_tier.items():
-        if not facts.offers[name].tier_pool:
+        kept = made.pools[(name, pool, year)].kept
+        if kept and not facts.offers[name].tier_pool:
             by_tier.add((name, pool, year))
-            kept = made.pools[(name, pool, year)].kept
-            terms = [(tier.total, 1.0 / kept) for tier in tiers] if kept else []
+            terms = [(tier.total, 1.0 / kept) for tier in tiers]
             drawn.setdefault((facts.offers[name].site, year), []).extend(terms)
     for (item, source, year), column in made.bought.items():
         if source.startswith("offer:") and (source[6:], made.pool(item), year) not in by_tier:
@@ -126,7 +122,8 @@ def _expandable_capacity(made: Build, site: str, year: int, free: float) -> None
         contract = scope.contracts.get(item.contract)
         if when == year and contract is not None and contract.site == site:
             group = scope.buying_group(facts.modules[item.module].class_name, scope.item_bloc(item))
-            uses = [(made.use[option], facts.tier_units(item.module, cars)) for option, cars in carriers]
+            scale = scope.contract_scale(site, year)
+            uses = [(made.use[option], scale * facts.tier_units(item.module, cars)) for option, cars in carriers]
             taken.setdefault(group, []).extend(uses)
     parts = []
     for group, terms in taken.items():

@@ -12,7 +12,7 @@ from teikei.errors import StudyError
 from teikei.modules import catalogue as make_catalogue
 from teikei.plan.ladder import solve
 from teikei.plan.prices_of_requirements import requirement_prices
-from teikei.plan.prices_of_rules import rule_prices
+from teikei.plan.prices_of_rules import rule_prices, rule_problems
 from teikei.simulate import performance as make_performance
 from teikei.study.types import Study
 
@@ -40,6 +40,8 @@ def price_study(
     for parts, rule in zip(further, also, strict=True):
         if len(parts) != 3:
             raise StudyError(f"'{rule}' is no rule: write rule;scope;value, such as local_supply;class:pack;1")
+        if problems := rule_problems(study, *parts):
+            raise StudyError("\n".join(problems))
     catalogue = make_catalogue(study)
     performance = make_performance(study, catalogue)
     rungs = [rung] if rung else None

@@ -13,6 +13,7 @@ from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import Charge, charges
 from teikei.plan.money import END, discount, once, plant_cash
 from teikei.plan.origin import local_content
+from teikei.plan.promises import broken_promises
 from teikei.plan.scope import Item, Scope
 
 
@@ -41,12 +42,15 @@ class Priced:
 BILL_ITEMS = ("purchase", "rebate", "duty_freight", "warranty", "equity", "shortfall", "local_content")
 
 
-def price(
-    scope: Scope,
-    decisions: Decisions,
-) -> Priced:
-    """Present cost of a plan, million; raises NoPlanError where the awards do not add up to the cars' need."""
+def price(scope: Scope, decisions: Decisions, *, held: bool = True) -> Priced:
+    """Present cost of a plan, million.
+
+    held: whether it has to keep capacities and rules; not where designs and awards are priced at volumes they were not
+    made for. Raises NoPlanError where awards do not add up to the cars' need, or break what was promised.
+    """
     check_quantities(scope, decisions)
+    if held and (broken := broken_promises(scope, decisions)):
+        raise NoPlanError("This plan cannot be carried out: " + "; ".join(broken[:5]) + ".")
     lines = price_lines(scope, decisions)
     found = charges(scope, decisions)
     records = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from teikei.plan.solve_one import Solved, solve_scope
 from teikei.plan.solve_part import QUICK, Effort
 from teikei.plan.types import Plan, Plans
 from teikei.simulate.types import Performance
+from teikei.study.columns import all_columns
 from teikei.study.types import Study
 
 SCHEMA = {
@@ -45,8 +47,11 @@ def rule_prices(
     (rule, scope, value) like a row of ``rules``: what they would cost. price is the value with the rule less the value
     without it; it lies between lower and upper, by the proven bounds of the two plans. Other coalitions keep the site
     capacity they are reserved. status ``no plan with it`` marks a rule of ``also`` that nothing satisfies.
-    Raises StudyError for a plan that was not evaluated.
+    Raises StudyError for a plan that was not evaluated, and for a rule of ``also`` that is unknown or names nothing.
     """
+    problems = [problem for rule in also for problem in rule_problems(study, *rule)]
+    if problems:
+        raise StudyError("\n".join(problems))
     plan = chosen_plan(plans, coalition, rung)
     known = plan.decisions.get("decisions")
     if not isinstance(known, Decisions):
@@ -63,6 +68,46 @@ def rule_prices(
         added = rule_of(name, where, value)
         rows.append(_with(plan, replace(facts, rules=(*facts.rules, added)), added.text, effort))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def rule_problems(study: Study, name: str, where: str, value: str) -> list[str]:
+    """What is wrong with a rule that is not a row of the study (those are checked when it is read)."""
+    text = f"rule {name};{where};{value}"
+    kinds = all_columns()["rules"]["rule"].values
+    if name not in kinds:
+        return [f"{text}: unknown rule '{name}'{_closest(name, kinds)}; known: {', '.join(kinds)}"]
+    countries = {c for table in ("sites", "plants", "car_plants") for c in study[table]["country"] if c}
+    known = {
+        "class": study["classes"]["class"].to_list(), "module": study["modules"]["module"].to_list(),
+        "supplier": study["suppliers"]["supplier"].to_list(), "country": sorted(countries),
+    }  # fmt: skip
+    problems = []
+    for part in (piece.strip() for piece in where.split("&")):
+        kind, _, wanted = (piece.strip() for piece in part.partition(":"))
+        if part != "*" and kind not in known:
+            problems.append(
+                f"{text}: the scope '{part}' is not *, class:NAME, module:NAME, supplier:NAME or country:NAME"
+            )
+        elif part != "*" and wanted not in known[kind]:
+            problems.append(f"{text}: the scope names nothing: no {kind} '{wanted}'{_closest(wanted, known[kind])}")
+    if name == "exclude_supplier":
+        who = [one.strip() for one in value.replace("+", ";").split(";")]
+        unknown = [one for one in who if one not in (*study.companies, "any", "all", "yes")]
+        problems += [f"{text}: no company '{one}'{_closest(one, study.companies)}" for one in unknown]
+        return problems
+    try:
+        number = 1.0 if value.lower() in ("yes", "true") else float(value)
+    except ValueError:
+        return [*problems, f"{text}: the value '{value}' is not a number"]
+    if number < 0 or (number > 1 and name != "min_suppliers_per_class"):
+        expected = "a number of suppliers" if name == "min_suppliers_per_class" else "a share from 0 to 1"
+        problems.append(f"{text}: the value is {number:g}, {expected} is expected")
+    return problems
+
+
+def _closest(name: str, known: Sequence[str]) -> str:
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{found[0]}'?" if found else ""
 
 
 def _text(rule: LocalRule) -> str:
@@ -90,5 +135,5 @@ def _with(plan: Plan, facts: Facts, text: str, effort: Effort) -> tuple[object, 
         nothing = float("inf")
         return (plan.coalition, plan.rung, text, False, nothing, nothing, nothing, "no plan with it")
     price = max(0.0, bound.value - plan.value)
-    lower = max(0.0, bound.bound - plan.value)
+    lower = min(price, max(0.0, bound.bound - plan.value))
     return (plan.coalition, plan.rung, text, False, price, lower, bound.value - plan.bound, bound.status)

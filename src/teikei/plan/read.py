@@ -64,7 +64,7 @@ def read_facts(
     sites, site_messages = read_sites(study)
     trade, rules = read_trade(study), _rules(study)
     local, local_messages = _local_rules(study)
-    messages += [*site_messages, *local_messages]
+    messages += [*site_messages, *local_messages, *_mixed_prices(study, offers)]
     offers_of: dict[str, list[str]] = {}
     for offer in offers.values():
         offers_of.setdefault(offer.module, []).append(offer.name)
@@ -272,27 +272,51 @@ def _families(study: Study) -> dict[str, FamilyFact]:
 
 
 def _modules(study: Study, catalogue: Catalogue, offers: Mapping[str, OfferFact]) -> dict[str, ModuleFact]:
+    """Variants; engineering and tooling of one whose offers all have them in the piece price are not charged again."""
     curve = dict(zip(catalogue.table["module"], catalogue.table["curve_price"], strict=True))
-    included: dict[str, list[bool]] = {}
-    for row in rows_of(study["offers"]):
-        if row["offer"] in offers:
-            included.setdefault(row["module"], []).append(bool(row["tooling_included"]))
+    in_price = _in_price(study, offers)
     return {
         row["module"]: ModuleFact(
             name=row["module"],
             class_name=row["class"],
             family=row["family"],
-            nre=row["nre"],
+            nre=0.0 if all(in_price.get(("engineering", row["module"]), [False])) else row["nre"],
             tooling=row["tooling"],
             sunk_for=frozenset(row["sunk_for"] or ()),
             available_to=frozenset(row["available_to"] or ()),
             earliest_year=row["earliest_year"] or 0,
             energy_kwh=row["gross_energy_kwh"] or 0.0,
             curve_price=curve.get(row["module"]),
-            tooling_in_price=all(included.get(row["module"], [False])),
+            tooling_in_price=all(in_price.get(("tooling", row["module"]), [False])),
         )
         for row in rows_of(study["modules"])
     }
+
+
+def _in_price(study: Study, offers: Mapping[str, OfferFact]) -> dict[tuple[str, str], list[bool]]:
+    """(engineering or tooling, module) -> whether each offer that can be bought has it in the piece price."""
+    found: dict[tuple[str, str], list[bool]] = {}
+    for row in rows_of(study["offers"]):
+        if row["offer"] in offers:
+            for what in ("engineering", "tooling"):
+                found.setdefault((what, row["module"]), []).append(bool(row[f"{what}_included"]))
+    return found
+
+
+def _mixed_prices(study: Study, offers: Mapping[str, OfferFact]) -> list[str]:
+    """A sentence on variants some of whose offers have engineering or tooling in the price and some have not."""
+    sentences = []
+    for what in ("engineering", "tooling"):
+        mixed = [
+            module for (kind, module), found in _in_price(study, offers).items()
+            if kind == what and any(found) and not all(found)
+        ]  # fmt: skip
+        if mixed:
+            sentences.append(
+                f"Some offers of {', '.join(mixed)} have {what} in the piece price and some have not: the variant's "
+                f"{what} is charged whichever is bought; quote them alike."
+            )
+    return sentences
 
 
 def _local_rules(study: Study) -> tuple[tuple[LocalRule, ...], list[str]]:

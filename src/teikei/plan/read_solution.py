@@ -7,13 +7,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from teikei.errors import NoPlanError
 from teikei.plan.bill import Line, price_lines
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import family_share
 from teikei.plan.price import need, qualifications
 from teikei.plan.program import THOUSAND, Build
 from teikei.plan.purchase_rows import WHOLE
-from teikei.plan.scope import Item, Option
+from teikei.plan.scope import Item, Option, Scope
 
 
 def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
@@ -23,7 +24,10 @@ def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
     candidate = {}
     for slot in scope.slots:
         mine = {position: option.module for (name, position), option in modules.items() if name == slot}
-        candidate[slot] = next(number for number, found in scope.facts.choices[slot] if dict(found) == mine)
+        number = next((number for number, found in scope.facts.choices[slot] if dict(found) == mine), None)
+        if number is None:
+            raise no_plan(scope)
+        candidate[slot] = number
     chosen = Decisions(modules, candidate, {}, ())
     plants = tuple(key for key, column in made.plant.items() if x[column] > 0.5)
     awards: dict[tuple[Item, str, int], float] = {}
@@ -43,6 +47,15 @@ def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
             awards[(item, source, year)] = wanted * share / total
     expansions = tuple(key for key, column in made.expansion.items() if x[column] > 0.5)
     return Decisions(modules, candidate, awards, plants, expansions)
+
+
+def no_plan(scope: Scope) -> NoPlanError:
+    """The error for a scope without a plan, with what is in conflict: here a car with no configuration to be had."""
+    from teikei.plan.infeasible import explain_infeasible
+
+    return NoPlanError(
+        "\n".join([f"There is no plan for {scope.coalition} at {scope.rung}.", *explain_infeasible(scope)])
+    )
 
 
 def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] | None:

@@ -17,9 +17,12 @@ Amounts = dict[int, float]
 
 
 def least_changes(
-    made: Build, groups: Mapping[Hashable, Sequence[int]], feasible: Callable[[Scope], bool]
+    made: Build,
+    groups: Mapping[Hashable, Sequence[int]],
+    feasible: Callable[[Scope], bool],
+    lead: str = "Smallest change that gives a plan",
 ) -> list[str]:
-    """Sentences on what each limit of an irreducible conflict would have to become, by itself.
+    """Sentences on what each limit of an irreducible conflict would have to become, by itself; lead: of the first.
 
     groups: limit -> its rows in ``made.program``. Capacities, needs and minimum orders are given slack, whose sum is
     made as small as possible; the value of a rule is found by halving, with ``feasible`` telling whether a changed
@@ -39,7 +42,7 @@ def least_changes(
     if not found:
         return []
     texts = [text for _, text in found]
-    return [f"Smallest change that gives a plan: {texts[0]}.", *(f"Or: {text}." for text in texts[1:4])]
+    return [f"{lead}: {texts[0]}.", *(f"Or: {text}." for text in texts[1:4])]
 
 
 def least_slack(program: Program, rows: Sequence[int]) -> Amounts:
@@ -72,7 +75,9 @@ def _sentence(made: Build, kind: str, name: str, slack: Amounts) -> tuple[float,
     names = {row: program.row_names[row] for row in slack}
     if kind == "site":
         unit = facts.sites[name].unit
-        years = {names[row][2]: amount for row, amount in slack.items()}
+        years: dict[int, float] = {}
+        for row, amount in slack.items():  # of a site that can be expanded, one row for each who pays and one for all
+            years[names[row][2]] = years.get(names[row][2], 0.0) + amount
         most = max(years, key=lambda year: years[year])
         size = max(amount / max(facts.sites[name].free[year], 1e-9) for year, amount in years.items())
         text = f"site {name} with {years[most]:,.6g} {unit} a year more ({_span(years)}, most in {most})"

@@ -49,7 +49,7 @@ def reprice(study: Study, catalogue: Catalogue, plan: Plan, volumes: pl.DataFram
     present = {key: option for key, option in decisions.modules.items() if key[0] in scope.company_of}
     frozen = replace(decisions, modules=present, awards={})
     frozen = replace(frozen, awards=_awards(scope, frozen, decisions))
-    priced = price(scope, frozen)
+    priced = price(scope, frozen, held=False)
     messages = (*facts.messages, *_over_capacity(scope, frozen))
     return Plan(
         coalition=plan.coalition,

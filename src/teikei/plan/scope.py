@@ -261,7 +261,7 @@ class Scope:
     def _excludes(rule: Rule, offer: OfferFact, bloc: str) -> bool:
         if rule.kind != "exclude_supplier":
             return False
-        holds = rule.value.lower() in ("yes", "1", "*", "all") or bool(
+        holds = rule.value.lower() in ("yes", "1", "*", "all", "any") or bool(
             {name.strip() for name in rule.value.replace("+", ";").split(";")} & set(bloc.split("+"))
         )
         return holds and (
@@ -276,7 +276,7 @@ class Scope:
         return tuple(plant for plant in self.facts.plants if plant.name == name)
 
     def free_capacity(self, site: str, year: int, held: float) -> float:
-        """Capacity of a site open to the coalition: what its blocs are reserved, at least what its contracts take.
+        """Capacity of a site open to the coalition: what its blocs are reserved, at most what there is; at least held.
 
         Infinite where the study gives no capacity. Without reservations (a coalition planned by itself, or the plan
         of all blocs from which reservations are read) it is all that outsiders leave.
@@ -285,7 +285,25 @@ class Scope:
         if fact is None:
             return math.inf
         reserved = self.reserved.get((site, year)) if self.reserved is not None else None
-        return max(fact.free[year] if reserved is None else reserved, held)
+        return max(fact.free[year] if reserved is None else min(reserved, fact.free[year]), held)
+
+    @cached_property
+    def held(self) -> dict[tuple[str, int], float]:
+        """(site, year) -> what the coalition's running contracts would take there, in the site's unit."""
+        held: dict[tuple[str, int], float] = {}
+        for (slot, _), contract in self.facts.existing.items():
+            for (_, year), cars in self.demand.get(slot, {}).items():
+                key = (contract.site, year)
+                held[key] = held.get(key, 0.0) + self.facts.tier_units(contract.module, cars)
+        return held
+
+    def contract_scale(self, site: str, year: int) -> float:
+        """What a piece under contract takes of a site's free capacity: less than 1 where contracts hold more than that.
+
+        So all contracts can be kept, and who leaves one frees no more than its part of what there is.
+        """
+        free, held = self.free_capacity(site, year, 0.0), self.held.get((site, year), 0.0)
+        return 1.0 if held <= free else free / held
 
     def expandable(self, site: str, year: int) -> float:
         """Capacity that could be added to a site until a year, in its unit."""

@@ -44,11 +44,11 @@ class Effort:
     """
 
     small: int = 600
-    small_nodes: int = 300
+    small_nodes: int = 400
     held_nodes: int = 30
     neighbours: int = 1
     neighbour_nodes: int = 2
-    nodes: int = 200
+    nodes: int = 250
     time_limit_s: float = INFINITY
 
 
@@ -71,7 +71,10 @@ def solve_part(
         search = _Search(program, gap_absolute, effort)
         search.run(relaxed, start)
         start, nodes, looked = search.best, effort.nodes, search.nodes
-    found = minimise(thin, gap_absolute=gap_absolute, node_limit=nodes, start=start, time_limit_s=effort.time_limit_s)
+    found = minimise(
+        thin, gap_absolute=gap_absolute, node_limit=nodes, start=start, bounding=start is not None,
+        time_limit_s=effort.time_limit_s,
+    )  # fmt: skip
     if found.x is None and found.status == "node limit":
         found = minimise(thin, gap_absolute=gap_absolute, time_limit_s=effort.time_limit_s)
     if start is not None and (found.x is None or found.objective > float(np.asarray(thin.cost) @ start)):

@@ -1,4 +1,4 @@
-"""The tables of one plan, for CONTRACT and for the stages to the right."""
+"""The tables of one plan, for the stages to the right and for those that a run keeps."""
 
 from __future__ import annotations
 

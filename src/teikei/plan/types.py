@@ -16,7 +16,7 @@ class Plan:
     value: present cost in million of the study's currency, re-priced exactly outside the solver; bound: proven lower
     bound; gap: value - bound in million; status: ``optimal``, ``gap`` (stopped within the gap asked for),
     ``time limit`` (not reproducible), ``not evaluated`` (the rung's classes have no data; every table empty).
-    Tables (see CONTRACT for the columns they feed): ``configurations``, ``awards``, ``cost_breakdown``,
+    Tables: ``configurations``, ``awards``, ``cost_breakdown``,
     ``module_uses``, ``unit_costs`` (company, programme, year, units, variable_cost per car in study currency, by
     ``item``), ``development`` (family or module developed, group, year of series start, nre, tooling).
     decisions: what ``reprice`` needs to price the same designs and awards at other volumes.
@@ -38,7 +38,7 @@ class Plan:
 class Plans:
     """All plans of a study, and what lies between them.
 
-    by_key[(coalition, rung)]; savings: the CONTRACT table savings_by_lever; lever_order: the stated order;
+    by_key[(coalition, rung)]; savings: the table savings_by_lever; lever_order: the stated order;
     explanations: sentences about odd results (a union that costs more, and why).
     """
 

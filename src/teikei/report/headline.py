@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -18,10 +19,10 @@ from teikei.report.formatting import percent
 
 
 def headline(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> RenderableType:
-    """What a run found, for a terminal of 100 columns or more; arguments as for ``write``.
+    """What a run found, for a terminal of 80 columns or more; arguments as for ``write``.
 
-    Two tables (savings, split and EV share by rung; saving by lever) and the sentences of the page's first screen, from
-    the same facts as the page. Where nothing was evaluated, the sentence that says why.
+    Three tables (savings and split by rung; EV share by rung; saving by lever) and the sentences of the page's first
+    screen, from the same facts as the page. Where nothing was evaluated, the sentence that says why.
     """
     context = make_context(tables, meta)
     answer = make_answer(context, read_evidence(context))
@@ -42,18 +43,31 @@ def headline(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> Ren
     return Group(*parts)
 
 
+MOST_WHOLE_NAMES = 4
+"""With more companies than this, their names may be broken into lines."""
+
+
+def _table(title: str | None) -> Table:
+    """A table without walls, so that it is still read at 80 columns."""
+    return Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, padding=(0, 1)
+    )
+
+
 def _rungs(context: Context) -> list[RenderableType]:
     ladder, money = context.ladder, context.money
     decimals = money.decimals([rung.saving for rung in ladder.rungs])
     split = f", and who gets it by {rule_name(ladder.rule)}" if ladder.rule else ""
-    table = Table(
-        title=f"Saving against alone ({money.full(ladder.alone)}), {money.label}{split}", title_justify="left"
-    )
+    table = _table(f"Saving against alone ({money.full(ladder.alone)}), {money.label}{split}")
     table.add_column("rung", no_wrap=True)
-    for header in ("saves", "range", "%", *ladder.companies):
-        table.add_column(header, justify="right")
-    table.add_column("stable?")
-    table.add_column(f"EV share {ladder.home_market} {ladder.report_year or ''}".strip(), justify="right")
+    table.add_column("saves", justify="right", no_wrap=True)
+    table.add_column("range", justify="right", min_width=9)
+    for header in ("%", *ladder.companies):
+        table.add_column(header, justify="right", no_wrap=len(ladder.companies) <= MOST_WHOLE_NAMES)
+    table.add_column("stable?", min_width=7)
+    shares = _table(None)
+    shares.add_column("rung", no_wrap=True)
+    shares.add_column(f"EV share {ladder.home_market} {ladder.report_year or ''}".strip(), justify="right")
     not_evaluated: list[RenderableType] = []
     for rung in ladder.rungs:
         if not rung.evaluated:
@@ -64,15 +78,16 @@ def _rungs(context: Context) -> list[RenderableType]:
         cells.append(interval_text(context, rung, decimals))
         cells.append(percent(rung.share_of_alone))
         cells += [money.text(got.get(company), decimals) for company in ladder.companies]
-        cells += [stability_text(rung), ev_text(rung.ev)]
+        cells.append(stability_text(rung))
         table.add_row(*(Text(cell) for cell in cells))
-    return [table, *not_evaluated]
+        shares.add_row(Text(words(rung.name)), Text(ev_text(rung.ev)))
+    return [table, *not_evaluated, shares]
 
 
 def _levers(context: Context) -> Table:
     ladder, money = context.ladder, context.money
     decimals = money.decimals([value for rung in ladder.evaluated for value in rung.levers.values()])
-    table = Table(title=f"Of which by lever, each rung with all below it, {money.label}", title_justify="left")
+    table = _table(f"Of which by lever, each rung with all below it, {money.label}")
     table.add_column("lever", no_wrap=True)
     for rung in ladder.evaluated:
         table.add_column(Text(words(rung.name)), justify="right")

@@ -38,6 +38,8 @@ value:million bound:million gap:million status
 cost_breakdown | what the cost consists of | coalition rung company programme year:year item value:million
 savings_by_lever | why a rung saves against the rung before it; penalties are negative | coalition rung from_rung \
 company lever value:million method
+savings_by_programme | the same savings car by car and year by year | coalition rung from_rung company programme \
+year:year lever value:million method
 programmes | the vehicle programmes | programme company title segment
 rungs | what each rung pools and develops together | rung position:number class procurement development_shared:boolean
 configurations | which module each programme gets | coalition rung programme generation class module quantity:number \

@@ -39,14 +39,14 @@ def write_workbook(context: Context, answer: Answer, path: Path) -> None:
     )
     writer = _Writer(book)
     names: set[str] = set()
-    _first_sheet(writer, context, answer, book.add_worksheet(_sheet_name("Answer", names)))
-    _ladder_sheet(writer, context, book.add_worksheet(_sheet_name("Ladder", names)))
+    _first_sheet(writer, context, answer, book.add_worksheet(sheet_name("Answer", names)))
+    _ladder_sheet(writer, context, book.add_worksheet(sheet_name("Ladder", names)))
     stored = {name: context.tables.stored[name] for name in SHAPES if context.tables.has(name)}
     stored |= {name: frame for name, frame in context.tables.stored.items() if name not in SHAPES and frame.height}
     for name, frame in stored.items():
-        sheet = book.add_worksheet(_sheet_name(name, names))
+        sheet = book.add_worksheet(sheet_name(name, names))
         _table_sheet(writer, context, name, frame, sheet)
-    _run_sheet(writer, context, book.add_worksheet(_sheet_name("Run", names)))
+    _run_sheet(writer, context, book.add_worksheet(sheet_name("Run", names)))
     book.close()
 
 
@@ -80,7 +80,7 @@ class _Writer:
         sheet.write_string(row, column, text, self.quoted if text.startswith(_FORMULA_STARTS) else style)
 
 
-def _sheet_name(name: str, used: set[str]) -> str:
+def sheet_name(name: str, used: set[str]) -> str:
     """A name Excel takes: at most 31 characters, no brackets or slashes, not used yet in any case."""
     plain = name.translate(_FORBIDDEN_IN_NAMES).strip() or "table"
     result, number = plain[:31], 2

@@ -22,8 +22,8 @@ WORKBOOK = "report.xlsx"
 def write(tables: Mapping[str, pl.DataFrame], meta: Mapping[str, Any], folder: Path) -> Path:
     """Write ``report.html`` and ``report.xlsx`` of a run into a folder and give the path of the page.
 
-    tables: the stored tables of a run by name (CONTRACT table list; schema.py says which columns are read); money in
-    million of the study's currency. Missing or empty tables are said to be so.
+    tables: the stored tables of a run by name (docs/reference/formats.md; schema.py says which columns are read);
+    money in million of the study's currency. Missing or empty tables are said to be so.
     meta: what is known of the run, all keys optional: ``title, label, currency, price_year, base_year, first_year,
     last_year, report_year, home_market, discount_rate, companies, blocs, rungs, lever_order, versions,
     times, solver, input_hashes, seeds, scenario, citations``; other keys are listed among the settings.

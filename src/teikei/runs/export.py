@@ -17,6 +17,7 @@ import polars as pl
 import xlsxwriter
 
 from teikei.errors import StudyError
+from teikei.report.workbook import sheet_name
 from teikei.runs.store import read
 
 FORMATS: Final = ("parquet", "csv", "xlsx")
@@ -24,7 +25,6 @@ _MOST_ROWS: Final = 1_048_575
 _LONGEST_TEXT: Final = 32_000
 _PLAIN_TEXT: Final = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
-_FORBIDDEN_IN_NAMES: Final = str.maketrans(dict.fromkeys("[]:*?/\\'", "_"))
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -129,7 +129,7 @@ def _workbook(tables: Mapping[str, pl.DataFrame], file: Path) -> None:
     header, quoted = book.add_format({"bold": True}), book.add_format({"quote_prefix": True})
     used: set[str] = set()
     for name, table in tables.items():
-        sheet = book.add_worksheet(_sheet_name(name, used))
+        sheet = book.add_worksheet(sheet_name(name, used))
         for column, title in enumerate(table.columns):
             sheet.write_string(0, column, title, header)
         for row, values in enumerate(table.head(_MOST_ROWS).iter_rows(), start=1):
@@ -155,13 +155,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ";".join("" if part is None else str(part) for part in value)
     return value.isoformat() if isinstance(value, datetime | date) else str(value)
-
-
-def _sheet_name(name: str, used: set[str]) -> str:
-    plain = name.translate(_FORBIDDEN_IN_NAMES).strip() or "table"
-    result, number = plain[:31], 2
-    while result.lower() in used or result.lower() == "history":
-        suffix = f" {number}"
-        result, number = plain[: 31 - len(suffix)] + suffix, number + 1
-    used.add(result.lower())
-    return result

@@ -1,4 +1,4 @@
-"""From the results of the stages to the tables of a run (names and columns: CONTRACT, kept in docs/reference)."""
+"""From the results of the stages to the tables of a run (names and columns: docs/reference/formats.md)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 from teikei.develop.types import Schedule
 from teikei.market.types import MarketOutcome
 from teikei.modules.types import Catalogue
+from teikei.plan import savings_by_programme
 from teikei.plan.types import Plan, Plans
 from teikei.simulate.types import Performance
 from teikei.split.types import Allocation
@@ -50,6 +51,7 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
     chosen = tables["configurations"]
     tables |= {
         "savings_by_lever": plans.savings,
+        "savings_by_programme": savings_by_programme(study, found.catalogue, plans),
         "commonality": plans.commonality,
         "module_designs": module_designs(found.catalogue, chosen),
         "performance": chosen_performance(found.catalogue, found.performance, chosen),

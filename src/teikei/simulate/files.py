@@ -1,4 +1,4 @@
-"""``teikei simulate`` and ``teikei calibrate``: files in, files out, in the formats of CONTRACT.md."""
+"""``teikei simulate`` and ``teikei calibrate``: files in, files out, in the formats of docs/reference/formats.md."""
 
 from __future__ import annotations
 
@@ -120,9 +120,9 @@ def simulate_vehicles(
     """Energy of every car of a file on every cycle asked for, and its label where udds and hwfet both are.
 
     cycles: shipped names and files of one's own (``read_cycle``). calibration None uses the one that ships; a car whose
-    maker is not in it, or any car where ``without_maker``, uses the population's parameters. Rows as in CONTRACT.md;
-    written to ``out_csv`` if given. StudyError for a file, calibration or cycle that cannot be used; a single bad car
-    gets a row with its reason in ``status``.
+    maker is not in it, or any car where ``without_maker``, uses the population's parameters. Rows as in
+    docs/reference/formats.md; written to ``out_csv`` if given. StudyError for a file, calibration or cycle that cannot
+    be used; a single bad car gets a row with its reason in ``status``.
     """
     traces = named_cycles(cycles)
     loaded = shipped_calibration() if calibration is None else read_calibration(Path(calibration))

@@ -218,7 +218,7 @@ class _Judgement:
 
 
 def _judge(version: Version, evaluation: Evaluation, incumbent: int | None, *, own: bool) -> _Judgement:
-    """Margins against each requirement, as made effective by the incumbent (MODEL: never loosened in silence).
+    """Margins against each requirement, as made effective by the incumbent (never loosened in silence).
 
     own: the incumbent is in force in this very generation: what it misses is set to what it reaches. In a later
     generation the requirement is a target of its own; where the incumbent's measured figure is known, it is multiplied

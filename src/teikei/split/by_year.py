@@ -55,7 +55,7 @@ def _worth_by_year(values: PlanValues, game: RungGame) -> tuple[tuple[int, ...],
     for mask in range(1, 1 << count):
         plan = values.plan(frozenset(game.names[mask].split("+")), game.rung)
         if plan is None:
-            raise NoPlanError(f"The plan of {game.names[mask]} is missing.")
+            raise NoPlanError(f"There is no plan of {game.names[mask]} at {game.rung}: no shares by year.")
         cost = yearly_cost(values.study, [plan])
         costs[mask] = dict(zip(cost.years, cost.total().sum(axis=0).tolist(), strict=True))
     years = tuple(sorted({year for one in costs.values() for year in one}))

@@ -84,7 +84,7 @@ class Deal:
 class Contracts:
     """The flows of each form.
 
-    transfers: CONTRACT table ``transfers`` (rung, form, year, from_company, to_company, value_nominal: million of the
+    transfers: table ``transfers`` (rung, form, year, from_company, to_company, value_nominal: million of the
     year, in whole units of the currency); terms: rung, form, company, alone, attributed (the joint plan's cost it
     causes), agreed (by the rule), transfer (what it pays to the others less what it receives), outcome (what it bears
     in the end), all million discounted, price_per_car and fee_per_car (mean price per kit and the constant part of it
@@ -163,7 +163,7 @@ def make_deal(
     grand = values.plan(everyone, rung)
     alone_plans = [values.plan(frozenset(bloc), values.lowest) for bloc in values.blocs]
     if grand is None or any(plan is None for plan in alone_plans):
-        raise NoPlanError("The joint plan or a bloc's own plan is missing.")
+        raise NoPlanError(f"There is no joint plan at {rung}, or no own plan of every bloc: no contract can be made.")
     companies = tuple(company for company in study.companies if company in everyone)
     classes = kit_classes(study, grand)
     own = yearly_cost(study, [plan for plan in alone_plans if plan is not None])

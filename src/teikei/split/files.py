@@ -23,7 +23,7 @@ SHOWN: Final = 5  # how many of many missing coalitions are named
 
 
 def split_file(game_json: Path | str, out_json: Path | str) -> dict[str, Any]:
-    """Read a game, share it by every rule, write the result (format: CONTRACT, ``teikei split``) and return it.
+    """Read a game, share it by every rule, write the result (formats: docs/reference/formats.md) and return it.
 
     Raises StudyError with every problem of the file, each with its place.
     """

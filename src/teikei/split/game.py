@@ -89,21 +89,3 @@ def members(mask: int, players: tuple[str, ...]) -> tuple[str, ...]:
 def tolerance(worth: Vector) -> float:
     """Amount below which a difference of values counts as zero, in the unit of the game."""
     return RELATIVE_TOLERANCE * float(np.abs(worth).max(initial=0.0))
-
-
-def is_convex(worth: Vector) -> bool:
-    """Whether joining a larger coalition always adds at least as much (v(S+i+j) - v(S+i) >= v(S+j) - v(S)).
-
-    Shapley, L.S. (1971), Cores of convex games, Int. J. Game Theory 1:11-26: then the core holds the Shapley value.
-    """
-    count = len(worth).bit_length() - 1
-    mask = np.arange(len(worth))
-    for first in range(count):
-        for second in range(first):
-            low, high = 1 << second, 1 << first
-            base = mask[(mask & low == 0) & (mask & high == 0)]
-            if (
-                worth[base | low | high] - worth[base | high] < worth[base | low] - worth[base] - tolerance(worth)
-            ).any():
-                return False
-    return True

@@ -61,8 +61,8 @@ def screens(study: Study, plans: Plans, *, market_shares: pl.DataFrame | None = 
     (``selling share`` or ``buying share``), subject (the market), share (fraction), source. Selling shares in
     countries of the products table are computed from it, by cars and by value; every other share that a threshold of
     law needs is asked for (light amber, figure empty), never guessed.
-    Columns: those of the CONTRACT table ``screens``, subject (market, supplier, class ...), band, question (what to
-    find out or to take to counsel). light: ``amber``, ``red``, or empty below the warning level.
+    Columns: those of the table ``screens`` (docs/reference/formats.md), subject (market, supplier, class ...), band,
+    question (what to find out or to take to counsel). light: ``amber``, ``red``, or empty below the warning level.
     """
     values = PlanValues(study, plans)
     thresholds = law_table("thresholds")

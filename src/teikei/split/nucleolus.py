@@ -51,16 +51,12 @@ def nucleolus(worth: Vector, free: Vector | None = None) -> Vector | None:
     return _solve(worth, individually_rational=True)[0]
 
 
-def least_core(worth: Vector) -> float | None:
-    """Smallest epsilon so that no coalition complains by more than epsilon; <= 0 where the core is not empty.
+def prenucleolus_and_least_core(worth: Vector) -> tuple[Vector, float | None]:
+    """Both from one sequence of programs.
 
+    Least core: smallest epsilon so that no coalition complains by more than epsilon; <= 0 where the core is not empty.
     None for one player, who has no other coalition to complain.
     """
-    return _solve(worth, individually_rational=False, rounds=1)[1]
-
-
-def prenucleolus_and_least_core(worth: Vector) -> tuple[Vector, float | None]:
-    """Both from one sequence of programs."""
     return _solve(worth, individually_rational=False)
 
 
@@ -68,7 +64,7 @@ def _count(worth: Vector) -> int:
     return len(worth).bit_length() - 1
 
 
-def _solve(worth: Vector, *, individually_rational: bool, rounds: int | None = None) -> tuple[Vector, float | None]:
+def _solve(worth: Vector, *, individually_rational: bool) -> tuple[Vector, float | None]:
     count = _count(worth)
     single = worth[1 << np.arange(count)]
     if count == 1:
@@ -79,10 +75,9 @@ def _solve(worth: Vector, *, individually_rational: bool, rounds: int | None = N
         return single.copy(), 0.0
     program = _Program(gain / scale, individually_rational)
     least: float | None = None
-    while program.rank < count and (rounds is None or rounds > 0):
+    while program.rank < count:
         epsilon = program.minimise()
         least = epsilon if least is None else least
-        rounds = None if rounds is None else rounds - 1
         program.hold()
     share = single + scale * program.share
     share += (worth[-1] - share.sum()) / count  # what rounding left over, far below a yen

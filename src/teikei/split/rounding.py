@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Final
-
-REMAINDER_RULE: Final = (
-    "each amount is rounded down to a whole unit of the currency; the units left over go, one each, to the largest "
-    "remainders, "
-    "and among equal remainders to the company named first"
-)
 
 
 def whole_units(amounts: Mapping[str, float], factor: int = 1_000_000) -> dict[str, int]:
     """Amounts in million -> whole units of the currency that add up to the rounded sum (largest remainder, Hamilton).
+
+    Each amount is rounded down; the units left over go, one each, to the largest remainders, and among equal remainders
+    to the company named first.
 
     factor: units in one of the amounts' unit (10^6 for million). Every result is within one unit of its exact amount.
     Raises ValueError for amounts that are not finite.

@@ -57,7 +57,7 @@ class Game:
 class Allocation:
     """Shares of every rule at every evaluated rung.
 
-    shares: CONTRACT table ``shares`` (rung, rule, company, kind, value, lower, upper; million);
+    shares: table ``shares`` (rung, rule, company, kind, value, lower, upper; million);
     core: rung, nonempty, least_core_epsilon, rule, in_core, leaves, leaves_by;
         certain (whether the verdict holds whatever the gaps of the plans hide);
     baselines: rung, company, rule, shift (how the company's share moves when its stand-alone claim moves by one),

@@ -12,7 +12,7 @@ from typing import Final
 
 from teikei.errors import Problem, StudyError
 from teikei.study.load import load
-from teikei.study.messages import listed, one_line, show, suggest
+from teikei.study.messages import one_line, show, suggest
 from teikei.study.write import write_folder, write_workbook
 
 TEMPLATES: Final = ("blank", "nissan-honda")
@@ -30,7 +30,7 @@ def new(directory: str | PathLike[str], template: str = "blank", excel: bool = F
     if template not in TEMPLATES:
         raise _refusal(
             target,
-            f"there is no template {show(template)}{suggest(template, TEMPLATES)}; there are {listed(TEMPLATES)}",
+            f"there is no template {show(template)}{suggest(template, TEMPLATES)}",
         )
     try:
         workbook = _workbook_target(target) if excel else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableSequence, Sequence
+from collections.abc import Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -199,8 +199,3 @@ def _as_text(value: object) -> str:
     if isinstance(value, int | float):
         return number_text(value)
     return LIST_SEPARATOR.join(value) if isinstance(value, list) else str(value or "")
-
-
-def scenario_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Names of the scenarios of a table, in order."""
-    return list(dict.fromkeys(row["scenario"] for row in rows if row["scenario"]))

@@ -110,7 +110,7 @@ def _answer_errors_in_words(app: FastAPI) -> None:
 
     @app.exception_handler(TeikeiError)
     def _said(request: Request, error: TeikeiError) -> Response:
-        sentences = [part.removeprefix("study: ") for part in str(error).split("\n")]
+        sentences = str(error).split("\n")
         return problem(request, 403 if isinstance(error, NotAllowedError) else 400, sentences, _back(request))
 
     @app.exception_handler(RequestValidationError)

@@ -87,7 +87,8 @@ def verify(text: str, expected_head: str) -> int:
     if len(expected_head) != 64 or set(expected_head) - set("0123456789abcdef"):
         raise StudyError("--head is the 64 hexadecimal digits shown on the page of the log")
     before, count = FIRST, 0
-    for count, line in enumerate(text.split("\n")[:-1] if text.endswith("\n") else text.split("\n"), start=1):
+    lines = text.split("\n")
+    for count, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
         try:
             entry = json.loads(line)
             digest = line_digest(entry) if "salt" in entry else entry["digest"]
@@ -113,5 +114,7 @@ def verify_file(log: Path, expected_head: str) -> int:
     """``verify`` for a file; raises StudyError where it cannot be read."""
     try:
         return verify(log.read_text("utf-8"), expected_head)
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{log} cannot be read as text ({type(error).__name__})") from error
+    except OSError as error:
+        raise StudyError(f"{log} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{log} is not text in UTF-8: give the log as it was downloaded from the page") from error

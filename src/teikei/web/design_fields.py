@@ -1,4 +1,4 @@
-"""What a common specification holds: every field of MODEL §5 that may cross between companies, by module class.
+"""What a common specification holds: every field of a design that may cross between companies, by module class.
 
 A field knows its column in the plan's ``module_designs`` (so that a released design fills the form) and, where it is an
 input of the plan, its column in the study's table ``modules`` (so that a signed specification changes the next plan).
@@ -120,7 +120,7 @@ FIELDS: Final[Mapping[str, tuple[Field, ...]]] = {
     "charger": _fields(_HEAD + _CHARGER + _TAIL),
     OTHER: _fields(_HEAD + _OTHER + _TAIL),
 }
-# What MODEL §5 lists and a common document may not carry (MODEL §8), and the reason shown on the page.
+# Fields of a design that a common document may not carry (docs/maths/release.md), and the reason shown on the page.
 NOT_CROSSING: Final = (
     ("Unit cost", "It is a price that depends on the purchases of all; see the tier index and the late settlement."),
     (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -115,8 +115,3 @@ def record(request: Request, connection: Any, action: str, subject: str = "", *,
 async def form_texts(request: Request) -> dict[str, str]:
     """All text fields of a form, for forms whose fields depend on what they show."""
     return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-
-
-def as_table(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of a query as plain dictionaries."""
-    return [dict(row) for row in rows]

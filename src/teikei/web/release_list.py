@@ -157,10 +157,6 @@ class ReleaseList(_Part):
                 edges.update(factor * edge for edge in item.edges)
         return tuple(sorted(edges))
 
-    def promised_width(self) -> float:
-        """The narrowest interval of the joint saving that may be left, million."""
-        return self.smallest_interval_million
-
     @property
     def companies(self) -> tuple[str, ...]:
         """All companies of the study that take part."""

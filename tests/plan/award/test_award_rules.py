@@ -139,7 +139,7 @@ def test_ready_made_scenarios(tmp_path: Path) -> None:
     rules = [("incumbent", "bolt", "B"), ("incumbent", "nut", "C"), ("exclude", "A", "")]
     tender = read_tender(simple(tmp_path, rules))
     made = scenarios(tender, at_most=1)
-    write_files(award_tender(tender), tmp_path / "out", scenarios=made, prices=rule_prices(tender))
+    write_files(replace(award_tender(tender), scenarios=made, prices=rule_prices(tender)), tmp_path / "out")
     assert set(made) == {"cheapest", "incumbent", "at most 1 suppliers"}
     assert made["cheapest"].objective == pytest.approx(150.0)
     assert made["incumbent"].objective == pytest.approx(100 * 1.2 + 50 * 1.5)
@@ -234,6 +234,7 @@ BAD: list[tuple[str, dict[str, Any], list[Any], list[str]]] = [
         [("max_share_per_item", "nut", 0.5)],
         ["items.csv:3:quantity"],
     ),
+    ("nothing asked", {"items": [("bolt", 2030, 0), ("nut", 2030, 0)]}, [], ["items.csv:1:quantity", "every quantity"]),
     ("twice", {"items": [("bolt", 2030, 5), ("bolt", 2030, 6), ("nut", 2030, 1)]}, [], ["items.csv:3:item", "twice"]),
 ]
 
@@ -252,6 +253,14 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
         read_tender(folder)
     assert len([problem for problem in caught.value.problems if not problem.warning]) >= 5
+
+
+def test_a_file_of_semicolons_is_said_once(tmp_path: Path) -> None:
+    folder = simple(tmp_path)
+    (folder / "items.csv").write_text("item;year;quantity\nbolt;2030;1,5\n")
+    with pytest.raises(StudyError, match=r"items.csv:1: the columns are separated by semicolons") as caught:
+        read_tender(folder)
+    assert len(caught.value.problems) == 1
 
 
 def test_missing_table_and_missing_column_are_named(tmp_path: Path) -> None:

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from teikei.errors import NoPlanError
 from teikei.plan.award.explain import conflict
-from teikei.plan.award.price import extra, objective, reprice, to_awards, violations
+from teikei.plan.award.price import extra, false_lines, objective, reprice, to_awards
 from teikei.plan.award.read import read_tender
 from teikei.plan.award.reasons import reasons
 from teikei.plan.award.solve import solve
@@ -56,23 +55,20 @@ def award(
     further = int(with_scenarios or at_most is not None) + int(with_prices and bool(tender.rules))
     share = left / (1 + further)
     result = award_tender(tender, time_limit_s=share, gap=gap, workers=workers, progress=progress)
+    if further:
+        from teikei.plan.award.scenarios import rule_prices, scenarios
+
+        if with_scenarios or at_most is not None:
+            most = at_most if at_most is not None else max(1, len(result.suppliers_used) - 1)
+            made = scenarios(tender, at_most=most, time_limit_s=share, gap=gap, workers=workers, progress=progress)
+            result = replace(result, scenarios=made)
+        if with_prices and tender.rules:
+            prices = rule_prices(tender, result, time_limit_s=share, gap=gap, workers=workers, progress=progress)
+            result = replace(result, prices=prices)
     folder = Path(out_dir) if out_dir is not None else None
     if folder is not None:
-        made: dict[str, Any] = {}
-        if further:
-            from teikei.plan.award.scenarios import rule_prices, scenarios
-
-            if with_scenarios or at_most is not None:
-                most = at_most if at_most is not None else max(1, len(result.suppliers_used) - 1)
-                made["scenarios"] = scenarios(
-                    tender, at_most=most, time_limit_s=share, gap=gap, workers=workers, progress=progress
-                )
-            if with_prices and tender.rules:
-                made["prices"] = rule_prices(
-                    tender, result, time_limit_s=share, gap=gap, workers=workers, progress=progress
-                )
-        write_files(result, folder, **made)
-    final = _with_seconds(result, time.perf_counter() - begin, folder)
+        write_files(result, folder)
+    final = replace(result, seconds=time.perf_counter() - begin, folder=folder)
     if folder is not None:
         write_summary(final, folder)
     return final
@@ -96,10 +92,10 @@ def award_tender(
             f"no award was found in {time_limit_s:.0f} s (none is proven impossible either); allow more time, or "
             "loosen rules, capacities or least quantities"
         )
-    broken = violations(tender, solved.quantity)
+    lines = to_awards(tender, solved.quantity, reasons(tender, solved.quantity))
+    broken = false_lines(tender, lines)
     if broken:
         raise AssertionError("the plan breaks its own promises: " + "; ".join(broken[:5]))
-    lines = to_awards(tender, solved.quantity, reasons(tender, solved.quantity))
     value, repriced = objective(tender, solved.quantity), reprice(tender, lines)
     if abs(value - repriced) > 1e-9 * max(1.0, abs(value)):
         raise AssertionError(f"the plan costs {value!r}, its awards {repriced!r}")
@@ -127,7 +123,3 @@ def _time_to_write(tender: Tender) -> float:
     """CPU seconds that reasons and files take, by the size of the tender (2,400 demands: 0.7 s)."""
     size = int((tender.demand > 0).sum())
     return 0.45 + 2.5e-4 * size + (6e-4 * size if tender.terms else 0.0)
-
-
-def _with_seconds(result: AwardResult, seconds: float, folder: Path | None) -> AwardResult:
-    return replace(result, seconds=seconds, folder=folder)

@@ -55,12 +55,24 @@ def conflict(tender: Tender, *, seconds: float = 10.0) -> list[str]:
 
 
 def relaxations(tender: Tender, kept: Sequence[Element], deadline: float, *, quick: bool) -> list[str]:
-    """What each part of an irreducible conflict would have to become, alone, for a plan; the smallest change first."""
+    """What each part of an irreducible conflict would have to become, alone, for a plan; the smallest change first.
+
+    Where none of them is enough because another conflict is left, what ends this one, and that it is not enough.
+    """
+    everything = _elements(tender)
 
     def has_plan(changed: Tender) -> bool:
+        return not _infeasible(changed, everything, deadline, quick=False)
+
+    def ends_it(changed: Tender) -> bool:
         return not _infeasible(changed, kept, deadline, quick)
 
-    return least_changes(tender, kept, has_plan, lambda: time.perf_counter() > deadline)
+    def late() -> bool:
+        return time.perf_counter() > deadline
+
+    found = least_changes(tender, kept, has_plan, late)
+    lead = "smallest single change that ends this conflict (another one is left then)"
+    return found or least_changes(tender, kept, ends_it, late, lead)
 
 
 def _elements(tender: Tender) -> list[Element]:

@@ -89,6 +89,36 @@ def to_awards(tender: Tender, quantity: Array, reasons: Sequence[str] | None = N
     return tuple(lines)
 
 
+def false_lines(tender: Tender, awards: Sequence[Award]) -> list[str]:
+    """What is wrong with lines of an award, wherever they come from, in the buyer's words; empty where nothing is.
+
+    Names what is no offer or stands there twice, units that nobody asked for or that are missing, capacities, limits
+    and rules that are not kept, and prices or discounts other than what the offer and the tier reached give.
+    """
+    supplier_at, item_at = ({name: i for i, name in enumerate(names)} for names in (tender.suppliers, tender.items))
+    year_at = {year: t for t, year in enumerate(tender.years)}
+    place = {key: p for p, key in enumerate(_keys(tender))}
+    quantity, found = np.zeros(len(tender.unit_price)), []
+    for award in awards:
+        key = (supplier_at.get(award.supplier, -1), item_at.get(award.item, -1), year_at.get(award.year, -1))
+        at = place.get(key)
+        if at is None or not award.quantity > 0 or quantity[at] > 0:
+            what = "no offer" if at is None else "twice in the award" if quantity[at] > 0 else "not a quantity above 0"
+            found.append(f"{award.supplier}, {award.item}, {award.year}: {what}")
+            continue
+        quantity[at] = award.quantity
+    if found:
+        return found
+    true = {(one.supplier, one.item, one.year): one for one in to_awards(tender, quantity)}
+    for award in awards:
+        one = true[award.supplier, award.item, award.year]
+        for name in ("unit_price", "discount", "spend"):
+            said, right = getattr(award, name), getattr(one, name)
+            if not abs(said - right) <= 1e-9 * max(1.0, abs(right)):
+                found.append(f"{award.supplier}, {award.item}, {award.year}: {name} is {said:.12g}, it is {right:.12g}")
+    return found + violations(tender, quantity)
+
+
 def reprice(tender: Tender, awards: Sequence[Award]) -> float:
     """The objective from the lines of the award alone, in exact rational arithmetic.
 
@@ -126,12 +156,16 @@ def reprice(tender: Tender, awards: Sequence[Award]) -> float:
 def tidy(tender: Tender, quantity: Array, lower: Array, upper: Array) -> Array:
     """Solver quantities turned into awards: crumbs removed, limits kept exactly, demand met to the last digit.
 
-    quantity, lower, upper (P,). What rounding leaves over goes to the award of the item with the most room.
+    quantity, lower, upper (P,). Quantities are rounded to about a ten-billionth of the demand, so that a solver's last
+    digits do not reach a buyer. What rounding leaves over goes to the award of the item with the most room.
     """
     cell = tender.offer_item * len(tender.years) + tender.offer_year
     wanted = tender.demand.ravel()
     crumb = 1e-7 * wanted[cell]
-    result = np.where(quantity < np.maximum(crumb, 0.0), 0.0, np.clip(quantity, lower, upper))
+    places = 10.0 ** (10 - np.ceil(np.log10(np.maximum(wanted[cell], 1e-9))))
+    rounded = np.round(quantity * places) / places
+    lower, upper = lower * (1 - 1e-12), upper * (1 + 1e-12)  # 0.7 x 90,000 is 63,000 less a last digit
+    result = np.where(quantity < np.maximum(crumb, 0.0), 0.0, np.clip(rounded, lower, upper))
     result = np.maximum(result, lower)
     for _ in range(3):
         missing = wanted - np.bincount(cell, result, len(wanted))
@@ -157,7 +191,7 @@ def violations(tender: Tender, quantity: Array) -> list[str]:
     np.add.at(bought, (tender.offer_item, tender.offer_year), quantity)
     off = np.argwhere(np.abs(bought - tender.demand) > 1e-9 * np.maximum(tender.demand, 1.0))
     found += [
-        f"{tender.items[k]} in {tender.years[t]}: {bought[k, t]!r} bought, {tender.demand[k, t]!r} asked for"
+        f"{tender.items[k]} in {tender.years[t]}: {bought[k, t]:.12g} bought, {tender.demand[k, t]:.12g} asked for"
         for k, t in off
     ]
     slack = RELATIVE_TOLERANCE * np.maximum(limits.upper, 1e-6)
@@ -165,11 +199,11 @@ def violations(tender: Tender, quantity: Array) -> list[str]:
     bad |= limits.switched & (quantity > 0) & (quantity < limits.least - slack)
     for p in np.flatnonzero(bad):
         name = f"{tender.suppliers[tender.offer_supplier[p]]}, {tender.items[tender.offer_item[p]]}"
-        found.append(f"the award of {name} breaks a limit of its offer or a rule: {quantity[p]!r}")
+        found.append(f"the award of {name} breaks a limit of its offer or a rule: {quantity[p]:.12g}")
     for share in share_rows(tender):
         total = float(quantity[share.offers].sum())
         if not share.low * (1 - 1e-6) - 1e-9 <= total <= share.high * (1 + 1e-6) + 1e-9:
-            found.append(f"the rule '{share.rule}' is broken: {total!r}")
+            found.append(f"the rule '{share.rule}' is broken: {total:.12g}")
     if tender.terms:
         found += extra(tender, quantity).broken
     return found + _count_violations(tender, quantity, limits.counts)

@@ -12,7 +12,7 @@ import numpy as np
 from teikei.errors import Problem, StudyError
 from teikei.plan.award.limits import offer_limits
 from teikei.plan.award.rules import read_rules
-from teikei.plan.award.tables import RawTable, closest, number_column, read_tables, year_column
+from teikei.plan.award.tables import RawTable, closest, number_column, read_tables, year_column, year_of
 from teikei.plan.award.terms_read import read_terms, special_rows
 from teikei.plan.award.types import Array, Ints, Tender
 
@@ -34,7 +34,7 @@ def read_tender(path: str | Path) -> Tender:
         _read_capacity(tables["capacity"], suppliers, years, capacity, least, problems)
     more = capacity + _possible_expansion(tables.get("expansions"), suppliers, years)
     tier_from, tier_discount = _read_tiers(tables.get("tiers"), suppliers, years, more, problems)
-    offers = _read_offers(
+    offers, named = _read_offers(
         tables["offers"],
         suppliers=suppliers,
         items=items,
@@ -62,10 +62,10 @@ def read_tender(path: str | Path) -> Tender:
         tier_discount=tier_discount,
         rules=rules,
     )
-    tender = replace(tender, terms=read_terms(tables, tender, least, problems))
+    tender = replace(tender, terms=read_terms(tables, tender, least, named, problems))
     if not any(not problem.warning for problem in problems):
         problems.extend(_demand_problems(tender, tables["items"]))
-        problems.extend(_rule_problems(tender))
+        problems.extend(_rule_problems(tender, named))
     _stop_on_errors(problems)
     return replace(tender, warnings=tuple(problems))
 
@@ -97,6 +97,8 @@ def _read_items(table: RawTable, problems: list[Problem]) -> tuple[tuple[str, ..
     quantity = number_column(table, "quantity", problems)
     if not names:
         problems.append(Problem(table.header_place("item"), "the table has no rows: nothing is asked for"))
+    elif (quantity == 0).all():
+        problems.append(Problem(table.header_place("quantity"), "every quantity is 0: nothing is asked for"))
     items = {name: index for index, name in enumerate(dict.fromkeys(names))}
     years = sorted({year for year in year_cells if year is not None})
     place = {year: index for index, year in enumerate(years)}
@@ -171,8 +173,9 @@ def _possible_expansion(table: RawTable | None, suppliers: Sequence[str], years:
         return result
     step = np.nan_to_num(number_column(table, "capacity", []))
     for row, (name, first) in enumerate(zip(table.texts("supplier"), table.texts("from_year"), strict=True)):
-        if name in suppliers and first.isdigit():
-            result[suppliers.index(name), np.array(years) >= int(first)] += step[row]
+        start = year_of(first)
+        if name in suppliers and start is not None:
+            result[suppliers.index(name), np.array(years) >= start] += step[row]
     return result
 
 
@@ -233,7 +236,8 @@ def _read_offers(
     demand: Array,
     capacity: Array,
     problems: list[Problem],
-) -> tuple[Ints, Ints, Ints, Array, Array, Array]:
+) -> tuple[tuple[Ints, Ints, Ints, Array, Array, Array], Ints]:
+    """Offers for what is asked for (the six arrays of Tender), and the places (n, 3) of all that the table names."""
     supplier_at = _names(table, "supplier", {name: i for i, name in enumerate(suppliers)}, problems)
     item_at = _names(table, "item", {name: i for i, name in enumerate(items)}, problems)
     year_at = _year_index(table, years, problems)
@@ -269,8 +273,8 @@ def _read_offers(
     order = np.lexsort((keys[:, 1], keys[:, 2], keys[:, 0]))
     keys, rows = keys[order], rows[order]
     wanted = demand[keys[:, 1], keys[:, 2]] > 0 if len(keys) else np.zeros(0, dtype=np.bool_)
-    keys, rows = keys[wanted], rows[wanted]
-    return keys[:, 0], keys[:, 1], keys[:, 2], price[rows], maximum[rows], minimum[rows]
+    named, keys, rows = keys, keys[wanted], rows[wanted]
+    return (keys[:, 0], keys[:, 1], keys[:, 2], price[rows], maximum[rows], minimum[rows]), named
 
 
 def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:
@@ -283,7 +287,8 @@ def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:
     short = supply < tender.demand * (1 - 1e-9)
     if not short.any():
         return []
-    place = {(k, str(t)): row for row, (k, t) in enumerate(zip(table.texts("item"), table.texts("year"), strict=True))}
+    years = (year_of(text) for text in table.texts("year"))
+    place = {(k, t): row for row, (k, t) in enumerate(zip(table.texts("item"), years, strict=True))}
     problems = []
     for k, t in np.argwhere(short):
         name, year = tender.items[k], tender.years[t]
@@ -294,12 +299,15 @@ def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:
                 f"the {offered[k, t]:g} offers for {name} in {year} can supply at most {supply[k, t]:g} within their "
                 f"limits, capacities and share rules; {tender.demand[k, t]:g} are asked for"
             )
-        problems.append(Problem(table.place(place[name, str(year)], "quantity"), message))
+        problems.append(Problem(table.place(place[name, year], "quantity"), message))
     return problems
 
 
-def _rule_problems(tender: Tender) -> list[Problem]:
-    """Rules whose scope holds no offer at all."""
+def _rule_problems(tender: Tender, named: Ints) -> list[Problem]:
+    """Rules whose scope holds no offer at all; only a note where it holds some of which nothing is asked for.
+
+    named (n, 3): supplier, item and year of every offer of the table.
+    """
     problems = []
     for rule in tender.rules:
         inside = rule.items[tender.offer_item] & rule.years[tender.offer_year] & rule.suppliers[tender.offer_supplier]
@@ -307,5 +315,8 @@ def _rule_problems(tender: Tender) -> list[Problem]:
             inside = rule.items[tender.offer_item]
         if not inside.any():
             message = f"the rule {rule.name} names nothing: no offer lies in its scope '{rule.scope}'"
-            problems.append(Problem(rule.place, message))
+            idle = bool((rule.suppliers[named[:, 0]] & rule.items[named[:, 1]] & rule.years[named[:, 2]]).any())
+            if idle:
+                message = f"nothing is asked for in the scope '{rule.scope}' of the rule {rule.name}; it does nothing"
+            problems.append(Problem(rule.place, message, warning=idle))
     return problems

@@ -105,14 +105,14 @@ def _reason(
     for p in better:
         other = int(tender.offer_supplier[p])
         name = tender.suppliers[other]
-        if quantity[p] >= upper[p] * (1 - 1e-9):
+        if full[other, t]:
+            parts.append(f"{name} is at its capacity")
+        elif quantity[p] >= upper[p] * (1 - 1e-9):
             wanted = tender.demand[tender.offer_item[p], t]
             shared = upper[p] < min(tender.maximum[p], wanted, tender.capacity[other, t]) * (1 - 1e-9)
             parts.append(f"{name} is at its {'share limit' if shared else 'largest quantity'}")
         elif not used[other] and dear[other]:
             parts.append(f"{name} is not used at all (activation cost or limit on suppliers)")
-        elif full[other, t]:
-            parts.append(f"{name} is at its capacity")
         else:
             room_left = room_left or name
     if not better:

@@ -17,7 +17,11 @@ DOWN = ("min_share_per_item", "min_share_per_supplier", "force")
 
 
 def least_changes(
-    tender: Tender, kept: Sequence[Element], has_plan: Callable[[Tender], bool], stop: Callable[[], bool]
+    tender: Tender,
+    kept: Sequence[Element],
+    has_plan: Callable[[Tender], bool],
+    stop: Callable[[], bool],
+    lead: str = "smallest single change that gives a plan",
 ) -> list[str]:
     """Sentences, the smallest relative change first: what each part of a conflict would have to become, alone.
 
@@ -32,7 +36,7 @@ def least_changes(
     if not found:
         return []
     first, *rest = [text for _, text in found]
-    return [f"smallest single change that gives a plan: {first}", *(f"or: {text}" for text in rest[:3])]
+    return [f"{lead}: {first}", *(f"or: {text}" for text in rest[:3])]
 
 
 def _change(

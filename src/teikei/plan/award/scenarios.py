@@ -26,25 +26,25 @@ def scenarios(
     gap: float = 1e-4,
     workers: int = 2,
     progress: Progress | None = None,
-) -> Mapping[str, AwardResult]:
+) -> Mapping[str, AwardResult | None]:
     """The ready-made scenarios, each an award of its own; ``time_limit_s`` is shared between them.
 
     ``cheapest``: without the tender's own rules. ``incumbent`` (where ``incumbent`` rules name today's suppliers): as
     much as possible stays where it is, within offers, capacities and rules, and that at least cost. ``at most n
     suppliers`` (n = ``at_most``; by default one less than the award of all rules uses): the rules plus that limit.
-    A scenario without any plan is left out. Raises StudyError for a limit below one.
+    A scenario that no award satisfies is None. Raises StudyError for a limit below one.
     """
     if at_most is not None and at_most < 1:
         raise StudyError(f"at most {at_most} suppliers are asked for; one is the least")
     share = time_limit_s / (3 if at_most is not None else 4)
-    result: dict[str, AwardResult] = {}
+    result: dict[str, AwardResult | None] = {}
 
-    def add(name: str, variant: Tender) -> AwardResult | None:
+    def add(name: str, variant: Tender) -> None:
+        result[name] = None
         try:
             result[name] = award_tender(variant, time_limit_s=share, gap=gap, workers=workers, progress=progress)
         except NoPlanError:
-            return None
-        return result[name]
+            return
 
     known = tuple(rule for rule in tender.rules if rule.name == "incumbent")
     add("cheapest", replace(tender, rules=known))

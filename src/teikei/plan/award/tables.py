@@ -118,14 +118,20 @@ def number_column(
 
 def year_column(table: RawTable, problems: list[Problem]) -> list[int | None]:
     """The column ``year`` as whole numbers; None where it is none (a problem)."""
-    result: list[int | None] = []
-    for row, text in enumerate(table.texts("year")):
-        try:
-            result.append(int(text))
-        except ValueError:
+    result = [year_of(text) for text in table.texts("year")]
+    for row, (year, text) in enumerate(zip(result, table.texts("year"), strict=True)):
+        if year is None:
             problems.append(Problem(table.place(row, "year"), f"year is '{text}', a whole number is expected"))
-            result.append(None)
     return result
+
+
+def year_of(text: str) -> int | None:
+    """A year as people and programs write it (``2030``, ``2030.0``); None where it is no whole number."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return int(value) if value.is_integer() else None
 
 
 def closest(name: str, known: Iterable[str]) -> str:
@@ -161,6 +167,10 @@ def _read_folder(path: Path, problems: list[Problem]) -> dict[str, RawTable]:
             problems.append(Problem(f"{name}.csv:1", "the file is empty, a header row is expected"))
             continue
         header = tuple(cell.strip() for cell in rows[0])
+        if len(header) == 1 and ";" in header[0]:
+            text = "the columns are separated by semicolons, commas are expected (and points in numbers: 1.5)"
+            problems.append(Problem(f"{name}.csv:1", text))
+            continue
         tables[name] = RawTable(name, f"{name}.csv", header, tuple(rows[1:]), tuple(lines[1:]), workbook=False)
     return tables
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 
 from teikei.errors import Problem
-from teikei.plan.award.tables import RawTable, closest, number_column
+from teikei.plan.award.tables import RawTable, closest, number_column, year_of
 from teikei.plan.award.terms import MOST_EXPANSIONS, Bundle, Commitment, Expansion, Minimum, Schedule, Terms
-from teikei.plan.award.types import Array, Flags, Tender
+from teikei.plan.award.types import Array, Flags, Ints, Tender
 
 KINDS = ("all_units", "incremental")
 BASES = ("quantity", "spend")
@@ -21,7 +21,7 @@ WHEN = ("awarded", "always")
 class _Reader:
     """Names and the list of problems, so that each table's function stays short."""
 
-    def __init__(self, tender: Tender, problems: list[Problem]):
+    def __init__(self, tender: Tender, named: Ints, problems: list[Problem]):
         self.tender, self.problems = tender, problems
         self.suppliers = {name: s for s, name in enumerate(tender.suppliers)}
         self.years = {year: t for t, year in enumerate(tender.years)}
@@ -29,6 +29,7 @@ class _Reader:
             (int(s), int(k), int(t))
             for s, k, t in zip(tender.offer_supplier, tender.offer_item, tender.offer_year, strict=True)
         }
+        self.named = {(int(s), int(k), int(t)) for s, k, t in named}  # also those of which nothing is asked for
 
     def bad(self, table: RawTable, row: int, column: str, message: str, *, warning: bool = False) -> None:
         self.problems.append(Problem(table.place(row, column), message, warning=warning))
@@ -78,9 +79,15 @@ class _Reader:
         return flags
 
 
-def read_terms(tables: Mapping[str, RawTable], tender: Tender, minimum: Array, problems: list[Problem]) -> Terms:
-    """The further terms of a tender without them. minimum (S, T): least quantities of suppliers (capacity table)."""
-    reader = _Reader(tender, problems)
+def read_terms(
+    tables: Mapping[str, RawTable], tender: Tender, minimum: Array, named: Ints, problems: list[Problem]
+) -> Terms:
+    """The further terms of a tender without them.
+
+    minimum (S, T): least quantities of suppliers (capacity table). named (n, 3): supplier, item and year of every row
+    of offers; a term on something offered of which nothing is asked for is a note, on something else a mistake.
+    """
+    reader = _Reader(tender, named, problems)
     expansions = _expansions(tables["expansions"], reader) if "expansions" in tables else ()
     limit = tender.capacity + Terms(expansions=expansions).expanded(minimum.shape)
     terms = Terms(
@@ -110,8 +117,8 @@ def special_rows(table: RawTable) -> list[bool]:
 
 
 def _row_of(table: RawTable, supplier: str, year: int) -> int:
-    years = table.texts("year")
-    return next(i for i, name in enumerate(table.texts("supplier")) if name == supplier and years[i] == str(year))
+    years = [year_of(text) for text in table.texts("year")]
+    return next(i for i, name in enumerate(table.texts("supplier")) if name == supplier and years[i] == year)
 
 
 def _schedules(table: RawTable, reader: _Reader) -> tuple[Schedule, ...]:
@@ -125,7 +132,7 @@ def _schedules(table: RawTable, reader: _Reader) -> tuple[Schedule, ...]:
             continue
         supplier, items = reader.supplier(table, row), reader.items(table, row, "item")
         basis, kind = reader.choice(table, row, "basis", BASES), reader.choice(table, row, "kind", KINDS)
-        year = reader.years.get(int(years[row])) if years[row].isdigit() else None
+        year = reader.years.get(year_of(years[row]) or 0)
         if supplier is None or items is None or basis is None or kind is None or year is None:
             continue
         if np.isnan(start[row] + discount[row]) or discount[row] >= 1:
@@ -157,7 +164,9 @@ def _schedule(
     if len(kinds) > 1:
         reader.bad(table, row, "kind", f"tiers of {who} are partly all_units and partly incremental")
     offered = [k for k in np.flatnonzero(items) if (supplier, int(k), year) in reader.offered]
-    if not offered:
+    if not offered and any((supplier, int(k), year) in reader.named for k in np.flatnonzero(items)):
+        reader.bad(table, row, "item", f"nothing is asked for of {who}; the rows are not used", warning=True)
+    elif not offered:
         reader.bad(table, row, "item", f"names nothing: {tender.suppliers[supplier]} offers none of it in that year")
     if "incremental" in kinds and basis == "quantity" and len(offered) > 1:
         text = (
@@ -216,8 +225,7 @@ def _commitments(table: RawTable, reader: _Reader) -> tuple[Commitment, ...]:
         years, when = reader.span(table, row, "from_year", "to_year"), reader.choice(table, row, "when", WHEN)
         if supplier is None or items is None or years is None or when is None or np.isnan(quantity[row] + price[row]):
             continue
-        offered = any(s == supplier and items[k] and years[t] for s, k, t in reader.offered)
-        if not offered:
+        if not any(s == supplier and items[k] and years[t] for s, k, t in reader.named):
             reader.bad(table, row, "supplier", "names nothing: the supplier offers none of these items in these years")
             continue
         span = f"{tender.years[int(np.flatnonzero(years)[0])]}-{tender.years[int(np.flatnonzero(years)[-1])]}"

@@ -118,7 +118,8 @@ class AwardResult:
     bound; gap = (objective - bound) / objective; repriced: the objective recomputed in exact arithmetic from the awards
     alone;
     status: ``optimal`` (gap within 1e-6), ``gap`` (stopped within the gap asked for) or ``time limit`` (the best plan
-    found so far; another run may find another); seconds: wall time of the command.
+    found so far; another run may find another); seconds: wall time of the command. scenarios (None: no award satisfies
+    one) and prices: where the command was asked for them.
     """
 
     awards: tuple[Award, ...]
@@ -134,6 +135,8 @@ class AwardResult:
     warnings: tuple[Problem, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     charges: tuple[Charge, ...] = ()
+    scenarios: Mapping[str, AwardResult | None] = field(default_factory=dict)
+    prices: tuple[RulePrice, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,37 +5,36 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from teikei.plan.award.types import Array, AwardResult, RulePrice, Tender
+from teikei.plan.award.types import Array, Award, AwardResult, RulePrice, Tender
 
 COLUMNS = ("supplier", "item", "year", "quantity", "unit_price", "discount", "spend")
 
 
-def write_files(
-    result: AwardResult,
-    folder: Path,
-    *,
-    scenarios: Mapping[str, AwardResult] | None = None,
-    prices: Sequence[RulePrice] = (),
-) -> None:
+def write_files(result: AwardResult, folder: Path) -> None:
     """awards.csv (CONTRACT, ``teikei award``) and awards.xlsx, each written beside and renamed.
 
-    scenarios, prices: what ``scenarios`` and ``rule_prices`` gave, as CSV files of these names and further sheets.
+    Scenarios and prices of rules that the result carries become scenarios.csv, scenario_awards.csv and rule_prices.csv,
+    and further sheets.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [(a.supplier, a.item, a.year, a.quantity, a.unit_price, a.discount, a.spend) for a in result.awards]
-    _csv(folder / "awards.csv", COLUMNS, lines)
-    if scenarios:
-        rows = [_scenario_row(name, one, result) for name, one in scenarios.items()]
-        _csv(folder / "scenarios.csv", SCENARIO_COLUMNS, rows)
-    if prices:
-        _csv(folder / "rule_prices.csv", PRICE_COLUMNS, [_price_row(price) for price in prices])
-    _workbook(result, folder / "awards.xlsx", scenarios or {}, prices)
+    _csv(folder / "awards.csv", COLUMNS, [_line(award) for award in result.awards])
+    if result.scenarios:
+        _csv(folder / "scenarios.csv", SCENARIO_COLUMNS, scenario_rows(result))
+        rows = [row[:-1] for row in _scenario_awards(result)]
+        _csv(folder / "scenario_awards.csv", ("scenario", *COLUMNS), rows)
+    if result.prices:
+        _csv(folder / "rule_prices.csv", PRICE_COLUMNS, [_price_row(price) for price in result.prices])
+    _workbook(result, folder / "awards.xlsx")
+
+
+def _line(award: Award) -> tuple[Any, ...]:
+    return tuple(getattr(award, name) for name in COLUMNS)
 
 
 def _csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -85,44 +84,82 @@ def charges(result: AwardResult) -> list[dict[str, Any]]:
     return found
 
 
-def _workbook(
-    result: AwardResult, path: Path, scenarios: Mapping[str, AwardResult], prices: Sequence[RulePrice]
-) -> None:
+FORMATS = {
+    **dict.fromkeys(("year", "suppliers"), "0"),
+    **dict.fromkeys(("quantity", "capacity", "tier_from", "to next tier", "units"), "#,##0.######"),
+    "unit_price": "#,##0.00####",
+    "discount": "0.00##%",
+    "gap": "0.0000%",
+    **dict.fromkeys(
+        ("spend", "amount", "objective", "bound", "more than the award", "price", "at least", "at most",
+         "objective without it"), "#,##0.00",
+    ),
+}  # fmt: skip
+WIDTHS = {"reason": 70, "rule": 44, "scenario": 24, "place": 28, "name": 22, "status": 12, "what": 22, "value": 60}
+
+
+def _workbook(result: AwardResult, path: Path) -> None:
     import xlsxwriter
 
     beside = path.with_suffix(".part.xlsx")
     # Names come from the user's files: a name that starts with = must stay text, never become a live formula.
     options = {"strings_to_formulas": False, "strings_to_urls": False, "constant_memory": True}
     with xlsxwriter.Workbook(str(beside), options) as book:
-        bold = book.add_format({"bold": True})
+        bold = book.add_format({"bold": True, "bottom": 1})
+        shown = {name: book.add_format({"num_format": text}) for name, text in FORMATS.items()}
+        whole = book.add_format({"num_format": "#,##0"})
 
-        def sheet(name: str, header: Sequence[str], rows: Sequence[Sequence[Any]], width: int = 14) -> None:
+        def sheet(name: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
             page = book.add_worksheet(name)
-            page.set_column(0, len(header) - 1, width)
+            for at, column in enumerate(header):
+                page.set_column(at, at, WIDTHS.get(column, 16))
             page.freeze_panes(1, 0)
+            page.autofilter(0, 0, max(1, len(rows)), len(header) - 1)
             page.write_row(0, 0, header, bold)
             for number, row in enumerate(rows, 1):
-                page.write_row(number, 0, row)
+                for at, (column, cell) in enumerate(zip(header, row, strict=True)):
+                    look = shown.get(column) if isinstance(cell, float | int) else None
+                    counted = FORMATS.get(column) == FORMATS["quantity"]
+                    page.write(number, at, cell, whole if counted and cell == _rounded(cell) else look)
 
-        facts = {key: value for key, value in summary(result).items() if not isinstance(value, list)}
-        facts["suppliers_used"] = len(result.suppliers_used)
-        note = "stopped by time: another run may find another plan" if result.status == "time limit" else ""
-        sheet("summary", ("what", "value"), [*facts.items(), ("note", note)], 22)
-        lines = [
-            (a.supplier, a.item, a.year, a.quantity, a.unit_price, a.discount, a.spend, a.reason) for a in result.awards
-        ]
+        sheet("summary", ("what", "value"), _facts(result))
+        lines = [(*_line(award), award.reason) for award in result.awards]
         sheet("awards", (*COLUMNS, "reason"), lines)
         sheet("suppliers", SUPPLIER_COLUMNS, supplier_rows(result.tender, quantities(result)))
         paid = charges(result)
         if paid:
-            sheet("charges", tuple(paid[0]), [tuple(one.values()) for one in paid], 22)
-        if scenarios:
-            sheet(
-                "scenarios", SCENARIO_COLUMNS, [_scenario_row(name, one, result) for name, one in scenarios.items()], 20
-            )
-        if prices:
-            sheet("rule prices", PRICE_COLUMNS, [_price_row(price) for price in prices], 24)
+            sheet("charges", tuple(paid[0]), [tuple(one.values()) for one in paid])
+        if result.scenarios:
+            sheet("scenarios", SCENARIO_COLUMNS, scenario_rows(result))
+            sheet("scenario awards", ("scenario", *COLUMNS, "reason"), _scenario_awards(result))
+        if result.prices:
+            sheet("rule prices", PRICE_COLUMNS, [_price_row(price) for price in result.prices])
     os.replace(beside, path)
+
+
+def _rounded(cell: Any) -> float | None:
+    return round(cell) if isinstance(cell, float | int) else None
+
+
+def _facts(result: AwardResult) -> list[tuple[str, Any]]:
+    """The first sheet: what the award costs, what is proven of it, and what a reader has to know."""
+    words = {
+        "optimal": "optimal: no cheaper award exists",
+        "gap": "within the gap that was asked for",
+        "time limit": "stopped by time: the best award found; another run may find another",
+    }
+    paid = sum(float(one["amount"]) for one in charges(result))
+    return [
+        ("cost", f"{result.objective:,.2f}"),
+        ("of it spend on lines", f"{result.objective - paid:,.2f}"),
+        ("of it charges (activation and others)", f"{paid:,.2f}"),
+        ("no award costs less than (proven)", f"{result.bound:,.2f}"),
+        ("gap", f"{result.gap:.4%}"),
+        ("computed again from the lines", f"{result.repriced:,.2f}"),
+        ("status", words[result.status]),
+        ("suppliers used", ", ".join(result.suppliers_used)),
+        *(("note", str(problem)) for problem in result.warnings),
+    ]
 
 
 SCENARIO_COLUMNS = ("scenario", "objective", "bound", "gap", "status", "suppliers", "more than the award")
@@ -169,16 +206,26 @@ def quantities(result: AwardResult) -> Array:
     return np.array([found.get((tender.suppliers[s], tender.items[k], tender.years[t]), 0.0) for s, k, t in keys])
 
 
-def _scenario_row(name: str, one: AwardResult, base: AwardResult) -> tuple[Any, ...]:
-    return (
-        name,
-        one.objective,
-        one.bound,
-        one.gap,
-        one.status,
-        len(one.suppliers_used),
-        one.objective - base.objective,
-    )
+def scenario_rows(result: AwardResult) -> list[tuple[Any, ...]]:
+    """One row per scenario; a scenario that no award satisfies says so."""
+    rows: list[tuple[Any, ...]] = []
+    for name, one in result.scenarios.items():
+        if one is None:
+            rows.append((name, "", "", "", "no award", "", ""))
+            continue
+        more = one.objective - result.objective
+        rows.append((name, one.objective, one.bound, one.gap, one.status, len(one.suppliers_used), more))
+    return rows
+
+
+def _scenario_awards(result: AwardResult) -> list[tuple[Any, ...]]:
+    """(scenario, *COLUMNS, reason) of every scenario that has an award."""
+    return [
+        (name, *_line(award), award.reason)
+        for name, one in result.scenarios.items()
+        if one is not None
+        for award in one.awards
+    ]
 
 
 def _price_row(price: RulePrice) -> tuple[Any, ...]:

@@ -23,6 +23,8 @@ def section(context: Context) -> Section:
         blocks.append(_gaps(context))
     else:
         blocks += [_stacked(context), _walk(context), _methods(context), _by_company(context), _gaps(context)]
+    shared_today = str(context.meta.get("incumbent_bloc_note") or "")
+    blocks += [Text(f"What counts as alone: {shared_today}")] if shared_today else []
     told = late_alone(context)
     blocks += [Text(told, "warning")] if told else []
     blocks += [
