@@ -25,6 +25,7 @@ from teikei.sweep.files import read_record
 from teikei.sweep.gather import reasons
 from teikei.sweep.inputs import read_uncertainty, sampled_study
 from teikei.sweep.one import NOT_SIMULATED, SETTINGS_NOT_SIMULATED, evaluate, packed, plans_to_keep, simulation_key
+from teikei.sweep.page import page_text
 from teikei.sweep.types import Options, Sample
 from tests.sweep.test_nothing_lost import ROOT
 from tests.sweep.tiny import kit_study, short_study
@@ -119,6 +120,16 @@ def test_page_is_whole_and_nothing_is_loaded_from_anywhere(finished: Sweep) -> N
     for name in ("chart-savings", "chart-tornado", "chart-indices", "chart-awarded"):
         assert f'id="{name}"' in text
     assert "million EUR" in text
+
+
+def test_saving_below_the_plans_own_gap_is_said_to_be_not_shown(finished: Sweep) -> None:
+    assert "not shown" not in finished.summary()
+    bands = finished.tables["bands"]
+    wide = bands.with_columns(pl.when(pl.col("kind") == "gap").then(1e6).otherwise(pl.col("p50")).alias("p50"))
+    other = Sweep(finished.path, {**finished.tables, "bands": wide}, finished.record)
+    assert "that it pays is not shown" in other.summary()
+    assert "That it pays, or does not: “buying”" in page_text(other.tables, other.record)
+    assert "That it pays, or does not" not in page_text(finished.tables, finished.record)
 
 
 def test_tables_stand_as_parquet_csv_and_workbook(finished: Sweep) -> None:

@@ -83,6 +83,7 @@ def _facts(told: Told) -> list[tuple[str, str]]:
     without = told.tables["samples"].filter((pl.col("part") == "bands") & (pl.col("status") == "no plan"))
     if without.height:
         found.append((f"{without.height} samples without a plan", words(reasons(without["message"].to_list())) + "."))
+    found += _not_shown(told)
     best = told.tables["decisions"].filter((pl.col("decision") == "best") & (pl.col("share") > 0))
     said = [
         f"“{words(rung)}” in {percent(share, 0)}"
@@ -108,6 +109,19 @@ def _facts(told: Told) -> list[tuple[str, str]]:
             ("Decisions that survive", f"{firm} of {wobbly.height} at “{words(told.best)}” are the same in 95 %.")
         )
     return found
+
+
+def _not_shown(told: Told) -> list[tuple[str, str]]:
+    """Rungs whose saving is smaller than what the solver leaves open of it."""
+    middle = dict(told.bands("saving").select("rung", "p50").iter_rows())
+    gaps = told.bands("gap").select("rung", "p50").iter_rows()
+    said = [
+        f"“{words(rung)}” ({told.money.text(middle[rung])} saved, {told.money.full(gap)} open)"
+        for rung, gap in gaps
+        if rung in middle and gap > abs(middle[rung])
+    ]
+    text = f"That it pays, or does not: {listed(said)}. The plans' own gap is wider than the saving."
+    return [("Not shown", text)] if said else []
 
 
 def _share(told: Told, decision: str, rung: str) -> float | None:

@@ -73,7 +73,8 @@ class Sweep:
         for row in bands.filter(pl.col("kind") == "saving").iter_rows(named=True):
             line = f"  {row['rung']:<16}{row['p50']:>14,.1f}   (10 % to 90 %: {row['p10']:,.1f} to {row['p90']:,.1f}"
             own = gaps.get(row["rung"])
-            lines.append(line + (f"; the solver leaves {own:,.1f} open)" if own is not None else ")"))
+            shown = "" if own is None or own <= abs(row["p50"]) else ": that it pays is not shown"
+            lines.append(line + (f"; the solver leaves {own:,.1f} open{shown})" if own is not None else ")"))
         return "\n".join([*lines, *self._without_plan()])
 
     def _without_plan(self) -> list[str]:
