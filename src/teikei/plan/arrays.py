@@ -14,9 +14,8 @@ from scipy.sparse import csr_array
 INFINITY = float("inf")
 Vector = npt.NDArray[np.float64]
 HEURISTIC_EFFORT = 0.01  # plans come from ``solve_part``; the solver is there for the bound
-BOUNDING = {  # beside a good plan trial branchings, restarts and programs within the program cost more than nodes
-    "mip_allow_restart": False,
-    "mip_pscost_minreliable": 1,
+NODES_FIRST = {"mip_allow_restart": False, "mip_pscost_minreliable": 1}  # restarts and trials cost more than nodes
+NO_PROGRAMS_WITHIN = {  # beside a good plan they find little
     "mip_heuristic_run_rins": False,
     "mip_heuristic_run_rens": False,
     "mip_heuristic_run_root_reduced_cost": False,
@@ -153,7 +152,7 @@ def minimise(
     highs.setOptionValue("mip_abs_gap", gap_absolute)
     highs.setOptionValue("mip_rel_gap", gap_relative)
     highs.setOptionValue("mip_feasibility_tolerance", 1e-7)
-    for name, value in BOUNDING.items() if bounding else ():
+    for name, value in (NODES_FIRST | NO_PROGRAMS_WITHIN if bounding else NODES_FIRST).items():
         highs.setOptionValue(name, value)
     if time_limit_s < INFINITY:
         highs.setOptionValue("time_limit", float(time_limit_s))

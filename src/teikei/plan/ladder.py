@@ -24,7 +24,7 @@ from teikei.simulate.types import Performance
 from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
-ALONE_GAP = 1e-4  # of the baseline's cost, before a saving is known to judge the gap by
+ALONE_GAP = 1e-5  # of the baseline's cost, before a saving is known to judge the gap by
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ def play(facts: Facts, memory: Memory, *, gap: float, effort: Effort, executor: 
     """
     everyone = tuple(company for company in facts.companies if any(_owns(facts, company)))
     whole = Scope(facts, "+".join(everyone), facts.rung_order[0], everyone)
-    solved = solve_scope(whole, gap_absolute=gap, effort=effort, memory=memory, executor=executor)
+    longer = replace(effort, nodes=effort.alone_nodes)
+    solved = solve_scope(whole, gap_absolute=gap, effort=longer, memory=memory, executor=executor)
     blocs = whole.bloc_names
     alone = {bloc: split_decisions(solved.decisions, whole, bloc) for bloc in blocs}
     used = {bloc: site_use(facts, alone[bloc], whole) for bloc in blocs}

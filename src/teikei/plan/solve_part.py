@@ -39,21 +39,22 @@ class Effort:
 
     small: integer columns up to which a part goes to the solver as it is, with small_nodes; held_nodes: of each part
     that is left once designs and sources are held; neighbours: rounds of neighbourhoods, neighbour_nodes: of each part
-    in them; nodes: of a large part as a whole, from the best plan; time_limit_s: wall seconds of each solve (a plan
-    stopped by it is not reproducible).
+    in them; nodes: of a large part as a whole, from the best plan, alone_nodes where all plan alone (every saving is
+    counted from there); time_limit_s: wall seconds of each solve (a plan stopped by it is not reproducible).
     """
 
     small: int = 600
-    small_nodes: int = 400
+    small_nodes: int = 100
     held_nodes: int = 30
     neighbours: int = 1
-    neighbour_nodes: int = 2
-    nodes: int = 250
+    neighbour_nodes: int = 1
+    nodes: int = 1
+    alone_nodes: int = 250
     time_limit_s: float = INFINITY
 
 
 QUICK = Effort()
-THOROUGH = Effort(small_nodes=20_000, held_nodes=100, neighbours=2, neighbour_nodes=10, nodes=4_000)
+THOROUGH = Effort(small_nodes=20_000, held_nodes=100, neighbours=2, neighbour_nodes=10, nodes=4_000, alone_nodes=4_000)
 
 
 def solve_part(
