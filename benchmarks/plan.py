@@ -239,7 +239,9 @@ def grown(size: tuple[int, int, int, int, int], seconds: float) -> tuple[int, in
     study, catalogue, performance = alliance(*size)
     name = "+".join(study.companies)
     begin = time.process_time()
-    plans = plan.solve(study, catalogue, performance, rungs=("shared",), coalitions=(name,), time_limit_s=seconds)
+    plans = plan.solve(
+        study, catalogue, performance, rungs=("shared",), coalitions=(name,), time_limit_s=seconds, effort=plan.THOROUGH
+    )
     spent = time.process_time() - begin
     found = plans.by_key[(name, "shared")]
     program = build(Scope(read_facts(study, catalogue, performance), name, "shared", study.companies)).program
