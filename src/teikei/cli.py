@@ -86,7 +86,7 @@ def run(
         float, typer.Option(help="Prove each schedule of the development further: seconds for each")
     ] = 0.0,
     singles: Annotated[bool, typer.Option("--singles", help="Also plan the companies of a bloc taken singly")] = False,
-    thorough: Annotated[bool, typer.Option("--thorough", help="Pursue plans and bounds further: many minutes")] = False,
+    thorough: Annotated[bool, typer.Option("--thorough", help="Pursue plans and bounds further: minutes")] = False,
     cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT")] = None,
 ) -> None:
     """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""

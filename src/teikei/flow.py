@@ -42,7 +42,7 @@ def run(
     schedule_seconds: prove each schedule of the development further, for at most so long (0 = only the bounds of the
     default schedule, which no clock touches; a proof stopped by its time is not reproducible).
     singles: also plan the companies of a bloc taken singly (the split's Owen value needs them).
-    thorough: pursue plans and bounds further (many minutes on the shipped study, instead of about one).
+    thorough: pursue plans and bounds further (five minutes on the shipped study, instead of one).
     Raises StudyError (the input is wrong) and NoPlanError (nothing satisfies it).
     """
     folder = choose_folder(study.settings.name, Path(out) if out is not None else None)

@@ -9,7 +9,7 @@ Every plan keeps these rows; they follow from what a tier needs and hold for who
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from teikei.plan.program import THOUSAND, Build, Place
 
@@ -32,26 +32,31 @@ def tiers_share_what_is_needed(made: Build) -> None:
         if mine is None:
             continue
         _, pool, year = seller
-        for name in dict.fromkeys(key[0] for key in keys):
-            offer = facts.offers[name]
-            groups: list[Group] = [(offer.class_name, year), (offer.class_name, pool, year)]
-            if len(keys) == 1:
-                groups.append((offer.class_name, pool, year, offer.module))
-            weight = facts.tier_units(offer.module, THOUSAND) * made.pools[(name, pool, year)].kept
-            for group in groups:
-                if name == keys[0][0]:
-                    tiers.setdefault(group, []).extend((seller, tier.choice, tier.low) for tier in mine)
-                places = most.setdefault(group, {})
-                for option, country in next(iter(made.tier[(name, pool, year)].values()))[1]:
-                    cars = made.program.upper[made.carried[(option, country, f"offer:{name}", year)]]
-                    place = (option.slot, option.position, country)
-                    places[place] = max(places.get(place, 0.0), cars * weight)
+        first = facts.offers[keys[0][0]]
+        groups: list[Group] = [(first.class_name, year), (first.class_name, pool, year)]
+        if len(keys) == 1:
+            groups.append((first.class_name, pool, year, first.module))
+        for group in groups:
+            tiers.setdefault(group, []).extend((seller, tier.choice, tier.low) for tier in mine)
+            places = most.setdefault(group, {})
+            for place, amount in _brought(made, keys):
+                places[place] = max(places.get(place, 0.0), amount)
     seen: set[frozenset[int]] = set()
     for group, found in sorted(tiers.items(), key=lambda one: len(one[0])):
         columns = frozenset(column for _, column, low in found if low > 0)
         if columns not in seen:
             seen.add(columns)
             tiers_within(made, ("class", *group), found, sum(most[group].values()))
+
+
+def _brought(made: Build, keys: Sequence[tuple[str, str, int]]) -> Iterator[tuple[Place, float]]:
+    """What each position can bring to offers that count together, in the unit of their tiers."""
+    facts = made.scope.facts
+    for name, pool, year in keys:
+        weight = facts.tier_units(facts.offers[name].module, THOUSAND) * made.pools[(name, pool, year)].kept
+        for option, country in next(iter(made.tier[(name, pool, year)].values()))[1]:
+            cars = made.program.upper[made.carried[(option, country, f"offer:{name}", year)]]
+            yield (option.slot, option.position, country), cars * weight
 
 
 def tiers_within(made: Build, name: Group, tiers: Tiers, available: float) -> None:

@@ -89,7 +89,7 @@ def play(facts: Facts, memory: Memory, *, gap: float, effort: Effort, executor: 
     """
     everyone = tuple(company for company in facts.companies if any(_owns(facts, company)))
     whole = Scope(facts, "+".join(everyone), facts.rung_order[0], everyone)
-    longer = replace(effort, nodes=effort.alone_nodes)
+    longer = replace(effort, least_nodes=max(effort.least_nodes, effort.alone_nodes))
     solved = solve_scope(whole, gap_absolute=gap, effort=longer, memory=memory, executor=executor)
     blocs = whole.bloc_names
     alone = {bloc: split_decisions(solved.decisions, whole, bloc) for bloc in blocs}

@@ -37,24 +37,29 @@ NEAR = 0.1  # a relaxed value this near to the known plan's agrees with it
 class Effort:
     """How long a part may be worked on, in nodes of the solver so that the same inputs give the same plan.
 
-    small: integer columns up to which a part goes to the solver as it is, with small_nodes; held_nodes: of each part
-    that is left once designs and sources are held; neighbours: rounds of neighbourhoods, neighbour_nodes: of each part
-    in them; nodes: of a large part as a whole, from the best plan, alone_nodes where all plan alone (every saving is
-    counted from there); time_limit_s: wall seconds of each solve (a plan stopped by it is not reproducible).
+    small: integer columns up to which a part goes to the solver as it is; held_nodes: of each part that is left once
+    designs and sources are held; neighbours: rounds of neighbourhoods, neighbour_nodes: of each part in them; nodes:
+    of a whole part of 5,000 columns, larger ones get fewer because each costs more, but at least least_nodes, and
+    alone_nodes where all plan alone (every saving is counted from there); time_limit_s: wall seconds of each solve (a
+    plan stopped by it is not reproducible).
     """
 
     small: int = 600
-    small_nodes: int = 100
     held_nodes: int = 30
     neighbours: int = 1
     neighbour_nodes: int = 1
-    nodes: int = 1
+    nodes: int = 200
+    least_nodes: int = 1
     alone_nodes: int = 250
     time_limit_s: float = INFINITY
 
+    def nodes_of(self, columns: int) -> int:
+        """Nodes of a whole part with so many columns: a node's time and the nodes needed both grow with it."""
+        return max(self.least_nodes, int(self.nodes * (5_000 / max(columns, 1_000)) ** 4))
+
 
 QUICK = Effort()
-THOROUGH = Effort(small_nodes=20_000, held_nodes=100, neighbours=2, neighbour_nodes=10, nodes=4_000, alone_nodes=4_000)
+THOROUGH = Effort(held_nodes=100, neighbours=2, neighbour_nodes=10, nodes=20_000, least_nodes=4_000, alone_nodes=4_000)
 
 
 def solve_part(
@@ -67,20 +72,23 @@ def solve_part(
     thin, relaxed = tightened
     if start is not None and not fits(program, start):
         start = None
-    nodes, looked = effort.small_nodes, 0
+    cost, looked, stopped = np.asarray(thin.cost), 0, False
     if sum(thin.integer) > effort.small:
         search = _Search(program, gap_absolute, effort)
         search.run(relaxed, start)
-        start, nodes, looked = search.best, effort.nodes, search.nodes
+        start, looked, stopped = search.best, search.nodes, search.stopped
     found = minimise(
-        thin, gap_absolute=gap_absolute, node_limit=nodes, start=start, bounding=start is not None,
-        time_limit_s=effort.time_limit_s,
+        thin, gap_absolute=gap_absolute, node_limit=effort.nodes_of(len(cost)), start=start,
+        bounding=start is not None, time_limit_s=effort.time_limit_s,
     )  # fmt: skip
     if found.x is None and found.status == "node limit":
         found = minimise(thin, gap_absolute=gap_absolute, time_limit_s=effort.time_limit_s)
-    if start is not None and (found.x is None or found.objective > float(np.asarray(thin.cost) @ start)):
-        found = replace(found, x=start, objective=float(np.asarray(thin.cost) @ start))
-    return replace(found, bound=max(found.bound, float(np.asarray(thin.cost) @ relaxed)), nodes=found.nodes + looked)
+    if start is not None and (found.x is None or found.objective > float(cost @ start)):
+        found = replace(found, x=start, objective=float(cost @ start))
+    return replace(
+        found, bound=max(found.bound, float(cost @ relaxed)), nodes=found.nodes + looked,
+        status="time limit" if stopped else found.status,
+    )  # fmt: skip
 
 
 def fits(program: Program, x: Vector) -> bool:
@@ -112,6 +120,7 @@ class _Search:
         self.best: Vector | None = None
         self.value = INFINITY
         self.nodes = 0
+        self.stopped = False
 
     def run(self, relaxed: Vector, start: Vector | None) -> None:
         """From the relaxed solution and, where there is one, a known plan."""
@@ -144,6 +153,7 @@ class _Search:
                 time_limit_s=self.effort.time_limit_s,
             )  # fmt: skip
             self.nodes += found.nodes
+            self.stopped |= found.status == "time limit"
             if found.x is None:
                 return
             x[part.columns] = found.x
