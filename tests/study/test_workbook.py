@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from teikei.errors import Problem, StudyError
 from teikei.study import Study, check, load, write_folder, write_workbook
 from teikei.study.columns import all_columns, frame
+from teikei.study.read_folder import Found
+from teikei.study.workbook_guard import _is_of_sane_size
 from tests.study.small import SETTINGS, small_tables, write_small
 
 Edit = Callable[[Any, Any], None]
@@ -412,3 +414,23 @@ def _workbook_bytes(factory: pytest.TempPathFactory) -> bytes:
 def test_every_choice_fits_into_a_drop_down_of_its_own() -> None:
     choices = [",".join(column.values) for columns in all_columns().values() for column in columns.values()]
     assert max(map(len, choices)) <= 255  # longer lists are dropped by Excel without a word
+
+
+@pytest.mark.parametrize(
+    ("sheet", "sane"),
+    [
+        (b'<row r="1"><c r="A1"/><c r="B1"/></row><row r="1048576" ht="15"/>', True),
+        (b'<row r="1"><c/></row><row><c/><c/></row>', True),
+        (b"<row r='1'><c r='A1'/></row><row r='9999999'><c r='A9999999'/></row>", False),
+        (b'<row r="1"><c r="A1"/></row><row r="9999999"><c/></row>', False),
+        (b'<row r="1"><c r="A1"/><c r="xfd999"/></row>', False),
+        (b'<row r="1"><c r="A9999999991"/></row>', False),
+        (b'<x-y:row r="9999999"><x-y:c/></x-y:row>', False),
+        (b'<row r="999999999999"><c/></row>', False),
+        (b'<row r="1"><c s=">" r="XFD1048576"/></row>', False),
+    ],
+)
+def test_a_sheet_that_reaches_far_is_refused_however_its_places_are_written(sheet: bytes, sane: bool) -> None:
+    found = Found()
+    assert _is_of_sane_size(b"<sheetData>" + sheet + b"</sheetData>", "study.xlsx!volumes", found) == sane
+    assert bool(found.problems) == (not sane)

@@ -21,10 +21,13 @@ MOST_CELLS: Final = 2_000_000
 LARGEST_AREA: Final = 5_000_000
 
 _CELL: Final = re.compile(rb"<(?:\w+:)?c\b([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.S)
-_REFERENCE: Final = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{1,3})(\d{1,7})"')
-_CELL_START: Final = re.compile(rb"<(?:\w+:)?c[\s>/]")
+_PLACED: Final = re.compile(rb"<(?:[\w.-]+:)?(c|row)(?=[\s>/])([^>]*)")
+_PLACE: Final = re.compile(rb"(?<![\w:.-])r\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_CELL_PLACE: Final = re.compile(rb"([A-Za-z]{1,3})(\d{1,7})")
+_ROW_PLACE: Final = re.compile(rb"()(\d{1,7})")
 _CELL_ADDRESS: Final = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
 _ERROR_VALUE: Final = re.compile(rb"<(?:\w+:)?v>(.*?)</(?:\w+:)?v>", re.S)
+_SAVE_AGAIN: Final = "open the workbook in Excel and save it again"
 
 
 class BadCell(str):
@@ -185,7 +188,32 @@ def _column_number(letters: bytes) -> int:
 
 
 def _is_of_sane_size(xml: bytes, place: str, found: Found) -> bool:
-    cells = sum(1 for _ in _CELL_START.finditer(xml))
+    """Whether a sheet holds as many cells, and reaches as far, as a table may.
+
+    Every reference of a row or cell is read, also where it is written as Excel never does: the reader behind takes
+    memory for the whole area up to the farthest cell. What cannot be read so is refused.
+    """
+    cells = row = column = widest = lowest = 0
+    for match in _PLACED.finditer(xml):
+        attributes, is_cell = match[2], match[1] == b"c"
+        at = _PLACE.search(attributes)
+        if is_cell:
+            cells, column = cells + 1, column + 1
+        else:
+            row, column = row + 1, 0
+        if at is not None:
+            pattern = _CELL_PLACE if is_cell else _ROW_PLACE
+            where = pattern.fullmatch(at[1] if at[1] is not None else at[2])
+            if where is None:
+                found.error(place, f"the place of a {'cell' if is_cell else 'row'} is damaged: {_SAVE_AGAIN}")
+                return False
+            row = int(where[2])
+            column = _column_number(where[1].upper()) if is_cell else 0
+        elif attributes.count(b'"') % 2 or attributes.count(b"'") % 2:
+            found.error(place, f"a cell is damaged: {_SAVE_AGAIN}")
+            return False
+        if is_cell:  # rows that are only formatted take nothing
+            widest, lowest = max(widest, column), max(lowest, row)
     if cells > MOST_CELLS:
         found.error(
             place,
@@ -193,16 +221,11 @@ def _is_of_sane_size(xml: bytes, place: str, found: Found) -> bool:
             "save it again",
         )
         return False
-    widest = lowest = 0
-    for match in _REFERENCE.finditer(xml):
-        widest = max(widest, _column_number(match[1]))
-        lowest = max(lowest, int(match[2]))
     if widest * lowest > LARGEST_AREA:
         found.error(
             place,
             f"the sheet reaches to cell {column_letters(widest - 1)}{lowest}: delete the rows and columns far "
-            "from the table "
-            "(select them, Delete) and save it again",
+            "from the table (select them, Delete) and save it again",
         )
         return False
     return True
