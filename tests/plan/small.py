@@ -163,3 +163,23 @@ def small(
 
 
 __all__ = ["frame", "make_catalogue", "make_performance", "rung_rows", "small", "two_companies"]
+
+
+def plant_study(**plant: Any) -> tuple[Any, Any, Any]:
+    """Packs of 50 kWh from one offer, or from a plant that pays from 2028 on; ``plant`` sets fields of the plant."""
+    own = {
+        "plant": "Own", "class": "pack", "family": "PF", "country": "JP", "investment": 100.0, "fixed_cost": 5.0,
+        "variable_cost_per_kwh": 1_000.0, "lead_years": 2.0, "life_years": 10.0, **plant,
+    }  # fmt: skip
+    tables = two_companies(
+        classes=[{"class": "pack", "quantity_unit": "kwh", "k_family_nre": 0.2}],
+        rungs=[{"rung": "alone", "position": 0, "class": "pack", "procurement": "none", "development_shared": False}],
+        families=[{"family": "PF", "class": "pack", "nre": 0.0, "tooling": 0.0, "application_nre": 0.0,
+                   "application_tooling": 0.0}],
+        modules=[{"module": "B", "class": "pack", "family": "PF", "gross_energy_kwh": 50.0}],
+        offers=[{"offer": "K", "supplier": "Near", "site": "Near JP", "module": "B", "currency": "JPY",
+                 "price_unit": "kwh"}],
+        tiers=[{"offer": "K", "from_quantity": 0.0, "unit_price": 15_000.0}],
+        plants=[own],
+    )  # fmt: skip
+    return small(tables, {"A1": [{"pack": "B"}], "B1": [{"pack": "B"}]})

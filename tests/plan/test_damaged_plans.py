@@ -14,7 +14,7 @@ from teikei.plan.decisions import Decisions
 from teikei.plan.price import price
 from teikei.plan.read import read_facts
 from teikei.plan.scope import Item, Scope
-from tests.plan.small import small, two_companies
+from tests.plan.small import plant_study, small, two_companies
 
 Awards = dict[tuple[Item, str, int], float]
 
@@ -72,23 +72,6 @@ def test_a_damaged_plan_is_refused_with_what_is_wrong(name: str) -> None:
     assert expected in str(caught.value)
 
 
-def plant_study() -> tuple[Any, Any, Any]:
-    """A plant of 3 GWh that pays, and no other source from its second year on."""
-    tables = two_companies(
-        classes=[{"class": "pack", "quantity_unit": "kwh", "k_family_nre": 0.2}],
-        rungs=[{"rung": "alone", "position": 0, "class": "pack", "procurement": "none", "development_shared": False}],
-        families=[{"family": "PF", "class": "pack", "nre": 0.0, "tooling": 0.0, "application_nre": 0.0,
-                   "application_tooling": 0.0}],
-        modules=[{"module": "B", "class": "pack", "family": "PF", "gross_energy_kwh": 50.0}],
-        offers=[{"offer": "K", "supplier": "Near", "site": "Near JP", "module": "B", "currency": "JPY",
-                 "price_unit": "kwh"}],
-        tiers=[{"offer": "K", "from_quantity": 0.0, "unit_price": 15_000.0}],
-        plants=[{"plant": "Own", "step": 1.0, "class": "pack", "family": "PF", "country": "JP", "investment": 100.0,
-                 "fixed_cost": 5.0, "variable_cost_per_kwh": 1_000.0, "lead_years": 2.0, "life_years": 10.0}],
-    )  # fmt: skip
-    return small(tables, {"A1": [{"pack": "B"}], "B1": [{"pack": "B"}]})
-
-
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -103,7 +86,7 @@ def plant_study() -> tuple[Any, Any, Any]:
 def test_plants_and_expansions_are_held_to_what_is_on_offer(
     change: Callable[[Decisions], Decisions], expected: str
 ) -> None:
-    study, catalogue, performance = plant_study()
+    study, catalogue, performance = plant_study(step=1.0)  # a plant that pays, and no other source from its second year
     found = plan.solve(study, catalogue, performance, gap=1e-7).by_key[("Ann", "alone")]
     decisions = found.decisions["decisions"]
     assert isinstance(decisions, Decisions)

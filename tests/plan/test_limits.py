@@ -12,7 +12,7 @@ import teikei.plan as plan
 from teikei.errors import NoPlanError, StudyError
 from teikei.plan.build import independent_positions
 from teikei.plan.commonality import commonality_index, degree_of_commonality, total_constant_commonality
-from tests.plan.small import make_performance, small, two_companies
+from tests.plan.small import make_performance, plant_study, small, two_companies
 
 
 def with_contract(**changes: Any) -> dict[str, list[dict[str, Any]]]:
@@ -101,24 +101,7 @@ def test_missing_local_content_costs_its_penalty_on_the_cars_sold_there() -> Non
 
 
 def test_a_plant_that_pays_is_built_and_its_output_stays_within_its_ramp() -> None:
-    plant = {
-        "plant": "Own", "step": 3.0, "class": "pack", "family": "PF", "country": "JP", "investment": 100.0,
-        "fixed_cost": 5.0, "variable_cost_per_kwh": 1_000.0, "lead_years": 2.0, "ramp": ["0.2", "1"],
-        "life_years": 10.0,
-    }  # fmt: skip
-    tables = two_companies(
-        classes=[{"class": "pack", "quantity_unit": "kwh", "k_family_nre": 0.2}],
-        rungs=[{"rung": "alone", "position": 0, "class": "pack", "procurement": "none", "development_shared": False}],
-        families=[{"family": "PF", "class": "pack", "nre": 0.0, "tooling": 0.0, "application_nre": 0.0,
-                   "application_tooling": 0.0}],
-        modules=[{"module": "B", "class": "pack", "family": "PF", "gross_energy_kwh": 50.0}],
-        offers=[{"offer": "K", "supplier": "Near", "site": "Near JP", "module": "B", "currency": "JPY",
-                 "price_unit": "kwh"}],
-        tiers=[{"offer": "K", "from_quantity": 0.0, "unit_price": 15_000.0}],
-        plants=[plant],
-    )  # fmt: skip
-    choices = {"A1": [{"pack": "B"}], "B1": [{"pack": "B"}]}
-    found = plan.solve(*small(tables, choices), gap=1e-6).by_key[("Bob", "alone")]
+    found = plan.solve(*plant_study(step=3.0, ramp=["0.2", "1"]), gap=1e-6).by_key[("Bob", "alone")]
     use = found.tables["plants"].sort("year")
     assert use["year"].to_list() == [2028, 2029, 2030]
     assert use["output"].to_list() == pytest.approx([0.6, 2.0, 2.0])

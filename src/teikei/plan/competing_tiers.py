@@ -24,10 +24,7 @@ def tiers_share_what_is_needed(made: Build) -> None:
     tiers: dict[Group, list[tuple[Hashable, int, float]]] = {}
     most: dict[Group, dict[Place, float]] = {}
     facts = made.scope.facts
-    sellers: dict[tuple[str, str, int], list[tuple[str, str, int]]] = {}
-    for name, pool, year in made.tier:
-        sellers.setdefault((facts.offers[name].counts_with, pool, year), []).append((name, pool, year))
-    for seller, keys in sellers.items():
+    for seller, keys in made.counted_together().items():
         mine = made.in_tier.get(keys[0])
         if mine is None:
             continue

@@ -133,10 +133,7 @@ def _violated(need: Demand, x: Vector, seen: set[tuple[int, ...]]) -> Iterator[d
 
 def _tiers(made: Build) -> Iterator[Demand]:
     facts = made.scope.facts
-    together: dict[tuple[str, str, int], list[tuple[str, str, int]]] = {}
-    for key in made.tier:
-        together.setdefault((facts.offers[key[0]].counts_with, key[1], key[2]), []).append(key)
-    for keys in together.values():
+    for keys in made.counted_together().values():
         first, offer = made.tier[keys[0]], facts.offers[keys[0][0]]
         if any(choice < 0 for choice, _ in first.values()):
             continue

@@ -14,7 +14,7 @@ from teikei.plan.develop_cost import (
     sunk,
 )
 from teikei.plan.facts import ModuleFact
-from teikei.plan.money import Cash, coordination_cash, nre_cash, once, present_value, tooling_cash
+from teikei.plan.money import coordination_cash, nre_cash, once, present_value, tooling_cash
 from teikei.plan.program import Build
 from teikei.plan.scope import Option
 
@@ -37,7 +37,7 @@ def families_and_variants(made: Build) -> None:
         if not sunk(module.sunk_for, group):
             tooling = 0.0 if module.tooling_in_price else module.tooling
             worth = {
-                t: _worth(made, nre_cash(facts, module.nre, t, life), tooling_cash(facts, tooling, t, life))
+                t: present_value(facts, nre_cash(facts, module.nre, t, life), tooling_cash(facts, tooling, t, life))
                 for t in starts
             }
             columns = _ladder(made, ("variant", name, group, ""), starts, worth.__getitem__)
@@ -56,10 +56,10 @@ def _family(made: Build, name: str, group: str, options: list[Option]) -> None:
     starts = {facts.slots[o.slot].first_year for o in options}
 
     def spent(factor: float, year: int) -> float:
-        return _worth(made, nre_cash(facts, family.nre * factor, year, family.life_years))
+        return present_value(facts, nre_cash(facts, family.nre * factor, year, family.life_years))
 
     def together(year: int) -> float:
-        return _worth(made, coordination_cash(facts, class_fact, year))
+        return present_value(facts, coordination_cash(facts, class_fact, year))
 
     blocs = {scope.bloc_of_slot(o.slot) for o in options}
     several = len(blocs) > 1
@@ -69,7 +69,7 @@ def _family(made: Build, name: str, group: str, options: list[Option]) -> None:
         top = _ladder(
             made, ("family", name, group, ""), starts,
             lambda t: spent(factor, t) - (together(t) if several else 0.0)
-            + _worth(made, tooling_cash(facts, family.tooling, t, family.life_years)),
+            + present_value(facts, tooling_cash(facts, family.tooling, t, family.life_years)),
         )  # fmt: skip
     payers = [o for o in options if scope.bloc_of_slot(o.slot) in share.paid_blocs]
     if group == scope.joint:
@@ -196,7 +196,7 @@ def _divergence(made: Build, name: str, options: list[Option]) -> None:
     scope = made.scope
 
     def cost(year: int) -> float:
-        return _worth(made, divergence_cash(scope, name, year))
+        return present_value(scope.facts, divergence_cash(scope, name, year))
 
     if cost(scope.facts.settings.first_year):
         _beyond_first(made, "divergence", name, options, cost)
@@ -249,8 +249,8 @@ def introductions_and_facelifts(made: Build) -> None:
         key = (slot.programme, slot.generation, family.name, step)
         if key not in made.introduced:
             amount = requalification(scope, option.slot, family.class_name, step == 2)
-            worth = _worth(
-                made,
+            worth = present_value(
+                facts,
                 application_cash(facts, family, option.slot, True),
                 application_cash(facts, family, option.slot, False),
                 once(facts, amount, slot.first_year - 1),
@@ -285,7 +285,7 @@ def contracts_left(made: Build) -> None:
             continue
         slot = facts.slots[option.slot]
         amount = cancellation(scope, option.slot, option.position)
-        worth = _worth(made, once(facts, amount, slot.first_year - 1))
+        worth = present_value(facts, once(facts, amount, slot.first_year - 1))
         program.cost[column] -= worth
         before = made.use.get(option._replace(slot=scope.previous.get(option.slot, "")))
         if before is None:
@@ -311,10 +311,6 @@ def _ladder(
         made.program.row(("once started", *key, later), [(columns[earlier], 1.0), (columns[later], -1.0)], upper=0.0)
     made.ladder[key] = columns
     return columns
-
-
-def _worth(made: Build, *cash: Cash) -> float:
-    return sum(present_value(made.scope.facts, part) for part in cash)
 
 
 def _below(made: Build, lower: dict[int, int], upper: dict[int, int], key: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from teikei.errors import StudyError
 from teikei.study.types import Settings
 
 
@@ -220,6 +221,19 @@ class Rule:
     module: str
     supplier: str
     country: str
+
+    @property
+    def number(self) -> float:
+        """The value as a number; ``yes`` counts as 1. Raises StudyError where it is none."""
+        try:
+            return rule_number(self.value)
+        except ValueError:
+            raise StudyError(f"Rule {self.text}: the value is not a number.") from None
+
+
+def rule_number(value: str) -> float:
+    """The value of a rule as a number; ``yes`` counts as 1. Raises ValueError where it is none."""
+    return 1.0 if value.lower() in ("yes", "true") else float(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from teikei.plan.arrays import INFINITY
 from teikei.plan.competing_tiers import tiers_within
 from teikei.plan.facts import ExpansionFact, LocalRule
 from teikei.plan.money import (
-    Cash,
     discount,
     once,
     plant_capacity_gwh,
@@ -38,7 +37,7 @@ def plants_opened(made: Build) -> None:
         opened = []
         for plant in scope.plants_of(name):
             for year in range(plant_first_year(facts, plant), facts.settings.last_year + 1):
-                worth = worth_of(made, *plant_cash(facts, plant, year))
+                worth = present_value(facts, *plant_cash(facts, plant, year))
                 key = (owner, name, plant.step_gwh, year)
                 made.plant[key] = program.column(("plant", *key), cost=worth, integer=True)
                 opened.append((made.plant[key], 1.0))
@@ -68,7 +67,7 @@ def site_capacity(made: Build) -> None:
             drawn.setdefault((contract.site, year), []).extend(found)
     expandable = {expansion.site for expansion in facts.expansions}
     for (site, year), terms in drawn.items():
-        free = scope.free_capacity(site, year, 0.0)
+        free = scope.free_capacity(site, year)
         if site in expandable:
             _expandable_capacity(made, site, year, free)
             continue
@@ -102,12 +101,12 @@ def _drawn(made: Build) -> dict[tuple[str, int], list[tuple[int, float]]]:
 
 def _tiers_at(made: Build, site: str, year: int) -> list[tuple[str, int, float]]:
     """(offer, column of the choice, least of the site's capacity that the tier takes) of a site in a year."""
-    return [
-        (name, tier.choice, tier.low / max(made.pools[(name, pool, when)].kept, 1e-9))
-        for (name, pool, when), tiers in made.in_tier.items()
-        if when == year and made.scope.facts.offers[name].site == site and not made.scope.facts.offers[name].tier_pool
-        for tier in tiers
-    ]
+    found = []
+    for (name, pool, when), tiers in made.in_tier.items():
+        offer, kept = made.scope.facts.offers[name], made.pools[(name, pool, when)].kept
+        if when == year and offer.site == site and kept and not offer.tier_pool:
+            found += [(name, tier.choice, tier.low / kept) for tier in tiers]
+    return found
 
 
 def _expandable_capacity(made: Build, site: str, year: int, free: float) -> None:
@@ -145,7 +144,7 @@ def _expansion(made: Build, group: str, expansion: ExpansionFact) -> int:
     """Column of an expansion paid by a spend group; over all groups each is bought at most once."""
     key = (group, expansion.site, expansion.from_year, expansion.capacity)
     if key not in made.expansion:
-        worth = worth_of(made, once(made.scope.facts, expansion.cost, expansion.from_year - 1))
+        worth = present_value(made.scope.facts, once(made.scope.facts, expansion.cost, expansion.from_year - 1))
         made.expansion[key] = made.program.column(("expansion", *key), cost=worth, integer=True)
         others = [column for other, column in made.expansion.items() if other[1:] == key[1:]]
         if len(others) > 1:
@@ -183,7 +182,7 @@ def qualification_of_sources(made: Build) -> None:
         if not costs and not opens:
             continue
         paid = once(facts, costs, scope.qualification_year(programme, class_name) - 1)
-        made.qualified[key] = program.column(("qualified", *key), cost=worth_of(made, paid), integer=True)
+        made.qualified[key] = program.column(("qualified", *key), cost=present_value(facts, paid), integer=True)
         if opens:
             _activation(made, company, supplier, opens, made.qualified[key])
         for (place, year), columns in bought.items():
@@ -196,7 +195,7 @@ def qualification_of_sources(made: Build) -> None:
 def _activation(made: Build, company: str, supplier: str, amount: float, qualified: int) -> None:
     facts, key = made.scope.facts, (company, supplier)
     if key not in made.activated:
-        worth = worth_of(made, once(facts, amount, facts.settings.first_year - 1))
+        worth = present_value(facts, once(facts, amount, facts.settings.first_year - 1))
         made.activated[key] = made.program.column(("activated", *key), cost=worth)
     made.program.row(("activates", *key, qualified), [(qualified, 1.0), (made.activated[key], -1.0)], upper=0.0)
 
@@ -212,7 +211,7 @@ def _first_sources(made: Build) -> None:
         if not cost:
             continue
         paid = once(facts, cost, made.scope.qualification_year(programme, class_name) - 1)
-        free = made.program.column(("first source", programme, class_name), cost=-worth_of(made, paid))
+        free = made.program.column(("first source", programme, class_name), cost=-present_value(facts, paid))
         made.first_free[(programme, class_name)] = free
         terms = [(free, 1.0)] + [(column, -1.0) for column in columns]
         made.program.row(("first source", programme, class_name), terms, upper=0.0)
@@ -308,8 +307,3 @@ def _missing_terms(
             else:
                 terms += [(made.use[option], cars / THOUSAND, value) for option, cars in carriers]
     return terms
-
-
-def worth_of(made: Build, *cash: Cash) -> float:
-    """Present value of cash lists together, million."""
-    return sum(present_value(made.scope.facts, part) for part in cash)

@@ -8,7 +8,7 @@ of the whole.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -53,17 +53,22 @@ def add_between_tied_classes(made: Build) -> None:
     def class_of(slot: str, position: str) -> str:
         return scope.facts.modules[scope.options[(slot, position)][0].module].class_name
 
-    together: list[set[str]] = []
-    for name in made.linked:
-        classes = {class_of(name[1], position) for position in name[2]}
-        apart = [group for group in together if not group & classes]
-        together = [*apart, classes.union(*(group for group in together if group & classes))]
+    together = joined({class_of(name[1], position) for position in name[2]} for name in made.linked)
     for (slot, group), allowed in list(made.couplings.items()):
         for classes in together:
             mine = {position for position in group if class_of(slot, position) in classes}
             if len(mine) > 1 and ("coupling", slot, tuple(p for p in group if p in mine)) not in made.linked:
                 _couple(made, slot, group, mine, allowed)
                 break
+
+
+def joined(sets: Iterable[Set[str]]) -> list[frozenset[str]]:
+    """Sets that share a member, put together."""
+    found: list[frozenset[str]] = []
+    for one in sets:
+        apart = [group for group in found if not group & one]
+        found = [*apart, frozenset(one).union(*(group for group in found if group & one))]
+    return found
 
 
 def add_broken(made: Build, x: Vector) -> bool:

@@ -16,9 +16,9 @@ Cash = tuple[tuple[int, float], ...]
 END = 9999  # marks the end of the horizon, discounted half a year later than the last year's middle
 
 
-def present_value(facts: Facts, cash: Iterable[tuple[int, float]]) -> float:
-    """Present value in million at mid-year of each entry, exactly summed."""
-    return math.fsum(amount * discount(facts, year) for year, amount in cash)
+def present_value(facts: Facts, *cash: Iterable[tuple[int, float]]) -> float:
+    """Present value in million at mid-year of each entry of the cash lists together, exactly summed."""
+    return math.fsum(amount * discount(facts, year) for part in cash for year, amount in part)
 
 
 def discount(facts: Facts, year: int) -> float:

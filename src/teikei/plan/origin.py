@@ -13,11 +13,7 @@ def origin_of(scope: Scope, line: Line) -> str:
     """Country a line comes from; empty where it is not known (curves, contracts without a site)."""
     if line.source == CONTRACT:
         return scope.contracts[line.item.contract].country
-    if line.source.startswith("offer:"):
-        return scope.facts.offers[line.source[6:]].country
-    if line.source.startswith("plant:"):
-        return scope.plants_of(line.source[6:].split("@")[0])[0].country
-    return ""
+    return scope.country_of(line.source)
 
 
 def local_content(scope: Scope, lines: Iterable[Line]) -> dict[tuple[str, str, int], float]:

@@ -11,7 +11,7 @@ import polars as pl
 from teikei.errors import NoPlanError, StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions
-from teikei.plan.facts import Facts, LocalRule
+from teikei.plan.facts import Facts, LocalRule, rule_number
 from teikei.plan.ladder import split_members
 from teikei.plan.prices_of_requirements import chosen_plan
 from teikei.plan.read import read_facts, rule_of
@@ -96,7 +96,7 @@ def rule_problems(study: Study, name: str, where: str, value: str) -> list[str]:
         problems += [f"{text}: no company '{one}'{_closest(one, study.companies)}" for one in unknown]
         return problems
     try:
-        number = 1.0 if value.lower() in ("yes", "true") else float(value)
+        number = rule_number(value)
     except ValueError:
         return [*problems, f"{text}: the value '{value}' is not a number"]
     if number < 0 or (number > 1 and name != "min_suppliers_per_class"):

@@ -90,6 +90,13 @@ class Build:
         """What each position could need of an item in a year: ((slot, position, country), cars x weight)."""
         return [((o.slot, o.position, item.country), cars * weight) for o, cars in self.members[(item, year)]]
 
+    def counted_together(self) -> dict[tuple[str, str, int], list[tuple[str, str, int]]]:
+        """Offers (with drawing group and year) whose pieces count together for their tiers, by what they share."""
+        found: dict[tuple[str, str, int], list[tuple[str, str, int]]] = {}
+        for name, pool, year in self.tier:
+            found.setdefault((self.scope.facts.offers[name].counts_with, pool, year), []).append((name, pool, year))
+        return found
+
     def pool(self, item: Item) -> str:
         """Drawing group of an item."""
         scope = self.scope

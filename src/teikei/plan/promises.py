@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from teikei.errors import StudyError
 from teikei.plan.decisions import Decisions
 from teikei.plan.facts import Rule
 from teikei.plan.money import plant_capacity_gwh, plant_first_year
@@ -68,7 +67,7 @@ def _sites(scope: Scope, decisions: Decisions) -> Iterator[str]:
             for group in by_group
         }
         drawn = math.fsum(max(0.0, amount - more[group]) for group, amount in by_group.items())
-        free = scope.free_capacity(site, year, 0.0)
+        free = scope.free_capacity(site, year)
         crumb = CRUMB if facts.sites[site].unit == "pieces" else RELATIVE
         if _above(drawn, free, crumb):
             text = f"{math.fsum(by_group.values()):,.6g} {facts.sites[site].unit} are awarded to {site} in {year}"
@@ -120,7 +119,7 @@ def _rule(scope: Scope, decisions: Decisions, rule: Rule) -> Iterator[str]:
         for (class_name, group), by in suppliers.items():
             least = min(1e3, math.fsum(by.values())) * (1 - RELATIVE)
             count = sum(1 for name, pieces in by.items() if name and pieces >= least)
-            if count < rule_number(rule):
+            if count < rule.number:
                 yield f"rule {rule.text} is broken: {group} buys {class_name} from {count}"
 
 
@@ -136,7 +135,7 @@ def _shares(scope: Scope, rule: Rule, bought: dict[tuple[Item, str, int], float]
         if supplier and rule.supplier in ("", supplier):
             mine[(*key, supplier)] = mine.get((*key, supplier), 0.0) + pieces
     for (module, group, year, supplier), pieces in mine.items():
-        if _above(pieces, rule_number(rule) * total[(module, group, year)], CRUMB):
+        if _above(pieces, rule.number * total[(module, group, year)], CRUMB):
             yield f"rule {rule.text} is broken: {supplier} makes {pieces:,.6g} of {module} in {year}"
 
 
@@ -148,19 +147,13 @@ def _local(scope: Scope, rule: Rule, bought: dict[tuple[Item, str, int], float])
             continue
         key = (*buyers(scope, item), item.country, year)
         total[key] = total.get(key, 0.0) + pieces
-        if _origin(scope, source) == item.country:
+        if scope.country_of(source) == item.country:
             local[key] = local.get(key, 0.0) + pieces
     for key, pieces in total.items():
         class_name, group, country, year = key
-        if local.get(key, 0.0) < rule_number(rule) * pieces * (1 - RELATIVE) - CRUMB:
+        if local.get(key, 0.0) < rule.number * pieces * (1 - RELATIVE) - CRUMB:
             text = f"{local.get(key, 0.0):,.6g} of {pieces:,.6g} {class_name} that {group} takes in {country} in {year}"
             yield f"rule {rule.text} is broken: {text} come from there"
-
-
-def _origin(scope: Scope, source: str) -> str:
-    if source.startswith("plant:"):
-        return scope.plants_of(source[6:].split("@", maxsplit=1)[0])[0].country
-    return scope.facts.offers[source[6:]].country if source.startswith("offer:") else ""
 
 
 def _has_choice(scope: Scope, item: Item, year: int) -> bool:
@@ -183,11 +176,3 @@ def buyers(scope: Scope, item: Item) -> tuple[str, str]:
     """(class, spend group): a rule on where parts come from holds for each who buys by itself."""
     class_name = scope.facts.modules[item.module].class_name
     return class_name, scope.buying_group(class_name, scope.item_bloc(item))
-
-
-def rule_number(rule: Rule) -> float:
-    """The value of a rule as a number; ``yes`` counts as 1. Raises StudyError where it is none."""
-    try:
-        return 1.0 if rule.value.lower() in ("yes", "true") else float(rule.value)
-    except ValueError:
-        raise StudyError(f"Rule {rule.text}: the value is not a number.") from None

@@ -76,7 +76,7 @@ def pools_of(made: Build) -> dict[tuple[str, str, int], list[Item]]:
         places = [place for item in items for place in made.places(item, year)]
         most = facts.tier_units(offer.module, most_by_position(places))
         if made.tight:
-            most = min(most, scope.free_capacity(offer.site, year, 0.0) + scope.expandable(offer.site, year))
+            most = min(most, scope.free_capacity(offer.site, year) + scope.expandable(offer.site, year))
         most_of[(name, pool, year)] = kept, most
         together = (offer.counts_with, pool, year)
         reach[together] = reach.get(together, 0.0) + most * kept
@@ -137,11 +137,9 @@ def tiers_by_drawing_group(made: Build) -> None:
     Offers of one tier pool share y_r, and their Q_r add up; incremental prices: see ``_increments``.
     """
     facts = made.scope.facts
-    together: dict[tuple[str, str, int], list[tuple[str, str, int]]] = {}
     for key, items in pools_of(made).items():
-        together.setdefault((facts.offers[key[0]].counts_with, key[1], key[2]), []).append(key)
         _quantities(made, key, items)
-    for keys in together.values():
+    for keys in made.counted_together().values():
         steps = made.pools[keys[0]].steps
         if len(steps) < 2:
             continue
@@ -303,6 +301,6 @@ def _most_spend(made: Build, key: tuple[str, str, int]) -> float:
     if not made.tight:
         return most_by_position(entries)
     by_site = sum(
-        price * (scope.free_capacity(site, year, 0.0) + scope.expandable(site, year)) for site, price in dearest.items()
+        price * (scope.free_capacity(site, year) + scope.expandable(site, year)) for site, price in dearest.items()
     )
     return min(most_by_position(entries), by_site)

@@ -7,14 +7,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from teikei.errors import NoPlanError
 from teikei.plan.bill import Line, price_lines
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import family_share
 from teikei.plan.price import need, qualifications
 from teikei.plan.program import THOUSAND, Build
 from teikei.plan.purchase_rows import WHOLE
-from teikei.plan.scope import Item, Option, Scope
+from teikei.plan.scope import Item, Option
 
 
 def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
@@ -23,10 +22,8 @@ def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
     modules = {(o.slot, o.position): o for o, column in made.use.items() if x[column] > 0.5}
     candidate = {}
     for slot in scope.slots:
-        mine = {position: option.module for (name, position), option in modules.items() if name == slot}
-        number = next((number for number, found in scope.facts.choices[slot] if dict(found) == mine), None)
-        if number is None:
-            raise no_plan(scope)
+        number = scope.candidate(slot, modules)
+        assert number is not None  # noqa: S101 - the program lets a car carry nothing else
         candidate[slot] = number
     chosen = Decisions(modules, candidate, {}, ())
     plants = tuple(key for key, column in made.plant.items() if x[column] > 0.5)
@@ -47,15 +44,6 @@ def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
             awards[(item, source, year)] = wanted * share / total
     expansions = tuple(key for key, column in made.expansion.items() if x[column] > 0.5)
     return Decisions(modules, candidate, awards, plants, expansions)
-
-
-def no_plan(scope: Scope) -> NoPlanError:
-    """The error for a scope without a plan, with what is in conflict: here a car with no configuration to be had."""
-    from teikei.plan.infeasible import explain_infeasible
-
-    return NoPlanError(
-        "\n".join([f"There is no plan for {scope.coalition} at {scope.rung}.", *explain_infeasible(scope)])
-    )
 
 
 def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] | None:

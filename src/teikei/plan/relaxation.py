@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 
 from teikei.plan.arrays import INFINITY, Program, minimise
-from teikei.plan.facts import Rule
 from teikei.plan.program import Build
 from teikei.plan.scope import Scope
 
@@ -118,9 +117,9 @@ def _rule(scope: Scope, text: str, feasible: Callable[[Scope], bool]) -> list[tu
         changed = (*rules[:at], replace(rule, value=f"{value!r}"), *rules[at + 1 :])
         return feasible(replace(scope, facts=replace(scope.facts, rules=changed)))
 
-    start = _number(rule)
-    if start is None:
+    if rule.kind == "exclude_supplier":
         return [(1.0, f"rule {text} left out")]
+    start = rule.number
     if rule.kind in COUNTED:
         for number in range(int(start) - 1, -1, -1):
             if fits(float(number)):
@@ -136,10 +135,3 @@ def _rule(scope: Scope, text: str, feasible: Callable[[Scope], bool]) -> list[tu
     rounded = round((bad + good) / 2, 2)  # a round value in between, where it is enough
     value = rounded if min(bad, good) <= rounded <= max(bad, good) and fits(rounded) else good
     return [(abs(value - start) / max(start, 1e-9), f"rule {text} with {value:.4g}")]
-
-
-def _number(rule: Rule) -> float | None:
-    try:
-        return 1.0 if rule.value.lower() in ("yes", "true") else float(rule.value)
-    except ValueError:
-        return None

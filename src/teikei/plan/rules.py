@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from teikei.plan.facts import Rule
 from teikei.plan.program import Build
-from teikei.plan.promises import buyers, rule_number, rule_speaks_of
+from teikei.plan.promises import buyers, rule_speaks_of
 
 
 def apply_rules(made: Build) -> None:
@@ -21,7 +21,7 @@ def apply_rules(made: Build) -> None:
 def no_supplier_above_share(made: Build, rule: Rule) -> None:
     """Pieces of a drawing from one supplier <= share x all pieces of the drawing bought under offers that year."""
     scope = made.scope
-    share = rule_number(rule)
+    share = rule.number
     total: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
     mine: dict[tuple[str, str, int, str], list[tuple[int, float]]] = {}
     for (item, source, year), column in made.bought.items():
@@ -63,7 +63,7 @@ def enough_suppliers(made: Build, rule: Rule) -> None:
             least = min(1.0, most[key])
             program.row(("rule", rule.text, *key, supplier), [*terms, (column, -least)], lower=0.0)
             used.append((column, 1.0))
-        program.row(("rule", rule.text, *key), used, lower=rule_number(rule))
+        program.row(("rule", rule.text, *key), used, lower=rule.number)
 
 
 def local_supply(made: Build, rule: Rule) -> None:
@@ -72,17 +72,12 @@ def local_supply(made: Build, rule: Rule) -> None:
     Contracts in force apart.
     """
     scope = made.scope
-    share = rule_number(rule)
+    share = rule.number
     total: dict[tuple[str, str, str, int], list[tuple[int, float]]] = {}
     for (item, source, year), column in made.bought.items():
         if source == "contract" or not rule_speaks_of(scope, rule, item):
             continue
-        origin = ""
-        if source.startswith("offer:"):
-            origin = scope.facts.offers[source[6:]].country
-        elif source.startswith("plant:"):
-            origin = scope.plants_of(source[6:].split("@")[0])[0].country
-        weight = (1.0 if origin == item.country else 0.0) - share
+        weight = (1.0 if scope.country_of(source) == item.country else 0.0) - share
         total.setdefault((*buyers(scope, item), item.country, year), []).append((column, weight))
     for key, terms in total.items():
         made.program.row(("rule", rule.text, *key), terms, lower=0.0)

@@ -275,8 +275,8 @@ class Scope:
         """The sizes of a plant option."""
         return tuple(plant for plant in self.facts.plants if plant.name == name)
 
-    def free_capacity(self, site: str, year: int, held: float) -> float:
-        """Capacity of a site open to the coalition: what its blocs are reserved, at most what there is; at least held.
+    def free_capacity(self, site: str, year: int) -> float:
+        """Capacity of a site open to the coalition: what its blocs are reserved, at most what there is.
 
         Infinite where the study gives no capacity. Without reservations (a coalition planned by itself, or the plan
         of all blocs from which reservations are read) it is all that outsiders leave.
@@ -285,7 +285,7 @@ class Scope:
         if fact is None:
             return math.inf
         reserved = self.reserved.get((site, year)) if self.reserved is not None else None
-        return max(fact.free[year] if reserved is None else min(reserved, fact.free[year]), held)
+        return fact.free[year] if reserved is None else min(reserved, fact.free[year])
 
     @cached_property
     def held(self) -> dict[tuple[str, int], float]:
@@ -302,12 +302,23 @@ class Scope:
 
         So all contracts can be kept, and who leaves one frees no more than its part of what there is.
         """
-        free, held = self.free_capacity(site, year, 0.0), self.held.get((site, year), 0.0)
+        free, held = self.free_capacity(site, year), self.held.get((site, year), 0.0)
         return 1.0 if held <= free else free / held
 
     def expandable(self, site: str, year: int) -> float:
         """Capacity that could be added to a site until a year, in its unit."""
         return math.fsum(e.capacity for e in self.facts.expansions if e.site == site and year >= e.from_year)
+
+    def country_of(self, source: str) -> str:
+        """Country that an offer or a plant delivers from; empty for curves, contracts and unpriced classes."""
+        if source.startswith("plant:"):
+            return self.plants_of(source[6:].split("@", maxsplit=1)[0])[0].country
+        return self.facts.offers[source[6:]].country if source.startswith("offer:") else ""
+
+    def candidate(self, slot: str, modules: Mapping[tuple[str, str], Option]) -> int | None:
+        """Number of the configuration of a car that carries these modules; None where there is none."""
+        mine = {position: option.module for (name, position), option in modules.items() if name == slot}
+        return next((number for number, found in self.facts.choices[slot] if dict(found) == mine), None)
 
     def supplier(self, source: str, item: Item) -> str:
         """Supplier behind a source; empty for curves, plants and unpriced classes."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from teikei.plan.build import build
 from teikei.plan.decisions import Decisions
+from teikei.plan.links import joined
 from teikei.plan.scope import Scope
 from teikei.sweep.types import Array
 
@@ -66,20 +67,16 @@ def _by_group(groups: Sequence[frozenset[str]], by_class: Mapping[str, float]) -
 def tied_classes(scope: Scope) -> list[frozenset[str]]:
     """Classes of modules in groups that can be chosen apart: no car ties a module of one to a module of another."""
     made = build(scope)
-    groups: list[frozenset[str]] = []
     singles = {scope.facts.modules[o.module].class_name for options in scope.options.values() for o in options}
     tied = [
-        frozenset(
+        {
             scope.facts.modules[option.module].class_name
             for position in positions
             for option in scope.options.get((slot, position), ())
-        )
+        }
         for slot, positions in made.configuration
     ]
-    for found in [*tied, *(frozenset({name}) for name in sorted(singles))]:
-        apart = [group for group in groups if not group & found]
-        groups = [*apart, found.union(*(group for group in groups if group & found))]
-    return sorted(groups, key=sorted)
+    return sorted(joined([*tied, *({name} for name in sorted(singles))]), key=sorted)
 
 
 def put_together(scope: Scope, parts: Sequence[tuple[frozenset[str], Decisions]]) -> Decisions | None:
@@ -95,8 +92,7 @@ def put_together(scope: Scope, parts: Sequence[tuple[frozenset[str], Decisions]]
     plants = tuple(key for classes, plan in parts for key in plan.plants if plant_class[key[1]] in classes)
     candidate = {}
     for slot in scope.slots:
-        mine = {position: option.module for (name, position), option in modules.items() if name == slot}
-        number = next((number for number, found in facts.choices[slot] if dict(found) == mine), None)
+        number = scope.candidate(slot, modules)
         if number is None:
             return None
         candidate[slot] = number
