@@ -39,23 +39,24 @@ class Effort:
 
     small: integer columns up to which a part goes to the solver as it is; held_nodes: of each part that is left once
     designs and sources are held; neighbours: rounds of neighbourhoods, neighbour_nodes: of each part in them; nodes:
-    of a whole part of 5,000 columns, larger ones get fewer because each costs more, but at least least_nodes, and
-    alone_nodes where all plan alone (every saving is counted from there); time_limit_s: wall seconds of each solve (a
-    plan stopped by it is not reproducible).
+    of a whole part of up to wide columns, larger ones soon get fewer because a few nodes there cost much and prove
+    little, but at least least_nodes, and alone_nodes where all plan alone (every saving is counted from there);
+    time_limit_s: wall seconds of each solve (a plan stopped by it is not reproducible).
     """
 
     small: int = 600
     held_nodes: int = 30
     neighbours: int = 1
     neighbour_nodes: int = 1
-    nodes: int = 200
+    nodes: int = 500
+    wide: int = 12_000
     least_nodes: int = 1
-    alone_nodes: int = 250
+    alone_nodes: int = 500
     time_limit_s: float = INFINITY
 
     def nodes_of(self, columns: int) -> int:
         """Nodes of a whole part with so many columns: a node's time and the nodes needed both grow with it."""
-        return max(self.least_nodes, int(self.nodes * (5_000 / max(columns, 1_000)) ** 4))
+        return max(self.least_nodes, int(self.nodes * min(1.0, self.wide / max(columns, 1)) ** 16))
 
 
 QUICK = Effort()
