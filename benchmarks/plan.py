@@ -216,15 +216,17 @@ def cold_and_warm() -> Iterator[tuple[str, tuple[float, float], tuple[float, flo
             yield first.coalition, spent, (cold.value, warmed.value)
 
 
-def growth(most: int, seconds: float) -> None:
+def growth(most: int, seconds: float, effort: plan.Effort) -> None:
     """Time and gap of the grand coalition as the alliance grows."""
+    named = "thorough" if effort == plan.THOROUGH else "the effort of a plain run"
     print(
-        f"\nGenerated alliances, grand coalition at the rung that shares everything ({seconds:.0f} s for each program)"
+        f"\nGenerated alliances, grand coalition at the rung that shares everything ({named}, at most {seconds:.0f} s"
+        " for each part of a program)"
     )
     head = ("companies", "programmes", "years", "modules", "suppliers", "columns", "whole", "CPU s", "saving", "gap")
     print(" ".join(f"{word:>10}" for word in head) + f" {'gap/saving':>10} {'gap/value':>10}  status")
     for size in SIZES[:most]:
-        columns, whole, spent, saving, found = grown(size, seconds)
+        columns, whole, spent, saving, found = grown(size, seconds, effort)
         cells = (*size, columns, whole)
         print(
             " ".join(f"{cell:10,}" for cell in cells)
@@ -234,13 +236,15 @@ def growth(most: int, seconds: float) -> None:
         )
 
 
-def grown(size: tuple[int, int, int, int, int], seconds: float) -> tuple[int, int, float, float, Any]:
+def grown(
+    size: tuple[int, int, int, int, int], seconds: float, effort: plan.Effort
+) -> tuple[int, int, float, float, Any]:
     """Columns, whole columns, CPU seconds, saving and plan of the grand coalition of one generated alliance."""
     study, catalogue, performance = alliance(*size)
     name = "+".join(study.companies)
     begin = time.process_time()
     plans = plan.solve(
-        study, catalogue, performance, rungs=("shared",), coalitions=(name,), time_limit_s=seconds, effort=plan.THOROUGH
+        study, catalogue, performance, rungs=("shared",), coalitions=(name,), time_limit_s=seconds, effort=effort
     )
     spent = time.process_time() - begin
     found = plans.by_key[(name, "shared")]
@@ -267,14 +271,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6, 7, 8])
     parser.add_argument("--pyomo", help="interpreter of an environment with pyomo and highspy")
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="how many of the sizes")
-    parser.add_argument("--seconds", type=float, default=300.0, help="limit of each program in growth")
+    parser.add_argument("--seconds", type=float, default=300.0, help="limit of each part of a program in growth")
+    parser.add_argument("--plain", action="store_true", help="growth with the effort of a plain run, not --thorough's")
     options = parser.parse_args()
     if "tools" in options.only:
         tools(options.pyomo)
     if "warm" in options.only:
         warm()
     if "growth" in options.only:
-        growth(options.sizes, options.seconds)
+        growth(options.sizes, options.seconds, plan.QUICK if options.plain else plan.THOROUGH)
     if "tenders" in options.only:
         tenders(options.seeds)
 
@@ -306,7 +311,7 @@ def table_rows(quick: bool) -> Iterator[Row]:
         title = f"{len(pairs)} unions of four companies, knowing the other plans against knowing nothing"
         yield Row(title, f"{warmed:.0f} s against {cold:.0f} s", "3 times as fast", cold >= 3 * warmed, watch.lap())
     for size in SIZES[: 1 if quick else 2]:  # the larger ones take longer: --only growth
-        columns, whole, _, saving, one = grown(size, 30.0)
+        columns, whole, _, saving, one = grown(size, 30.0, plan.THOROUGH)
         title = "grand coalition of {} companies, {} programmes, {} years, {} modules, {} suppliers: gap".format(*size)
         told = f"{one.gap / saving:.1%} of the saving, {one.gap / one.value:.3%} of the cost"
         yield Row(title, told, f"no bar ({columns:,} columns, {whole:,} whole)", None, watch.lap())

@@ -17,11 +17,12 @@ CRUMB = 1e-3  # pieces: what a solver's tolerance may leave where nothing is all
 def broken_promises(scope: Scope, decisions: Decisions) -> list[str]:
     """What a plan's awards break, in the study's words; empty for a plan that may be handed out.
 
-    A source that may not serve the item in the year; more from a site than the coalition has there (its contracts and
+    A contract taken up again after it was left; a source that may not serve the item in the year; more from a site than the coalition has there (its contracts and
     the expansions it pays included); more from a plant than it can make, or two sizes of one; a procurement rule. All
     within 1e-6 of the limit. Nothing is priced here: a price can only follow from what is bought (``price``).
     """
     return [
+        *_contracts(scope, decisions),
         *_sources(scope, decisions),
         *_sites(scope, decisions),
         *_plants(scope, decisions),
@@ -31,6 +32,16 @@ def broken_promises(scope: Scope, decisions: Decisions) -> list[str]:
 
 def _above(amount: float, limit: float, crumb: float) -> bool:
     return amount > limit * (1 + RELATIVE) + crumb
+
+
+def _contracts(scope: Scope, decisions: Decisions) -> Iterator[str]:
+    """Once left a contract does not come back: who keeps it after a facelift has kept it before."""
+    for (slot, position), option in decisions.modules.items():
+        before = option._replace(slot=scope.previous.get(slot, ""))
+        offered = before in scope.options.get((before.slot, position), ())
+        if option.contract and offered and decisions.modules[(before.slot, position)] != before:
+            programme = scope.facts.slots[slot].programme
+            yield f"the contract of {programme} for {position} is kept after the facelift, but was left before it"
 
 
 def _sources(scope: Scope, decisions: Decisions) -> Iterator[str]:

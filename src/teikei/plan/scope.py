@@ -289,21 +289,22 @@ class Scope:
 
     @cached_property
     def held(self) -> dict[tuple[str, int], float]:
-        """(site, year) -> what the coalition's running contracts would take there, in the site's unit."""
+        """(site, year) -> what all running contracts of the study would take there, in the site's unit."""
         held: dict[tuple[str, int], float] = {}
         for (slot, _), contract in self.facts.existing.items():
-            for (_, year), cars in self.demand.get(slot, {}).items():
-                key = (contract.site, year)
-                held[key] = held.get(key, 0.0) + self.facts.tier_units(contract.module, cars)
+            for cars in self.facts.units[slot]:
+                key = (contract.site, cars.year)
+                held[key] = held.get(key, 0.0) + self.facts.tier_units(contract.module, cars.units)
         return held
 
     def contract_scale(self, site: str, year: int) -> float:
         """What a piece under contract takes of a site's free capacity: less than 1 where contracts hold more than that.
 
-        So all contracts can be kept, and who leaves one frees no more than its part of what there is.
+        So all contracts can be kept, and who leaves one frees no more than its part of what there is. The same for
+        every coalition: who left a contract in the plan of all cannot take it up again beside those who have moved in.
         """
-        free, held = self.free_capacity(site, year), self.held.get((site, year), 0.0)
-        return 1.0 if held <= free else free / held
+        fact, held = self.facts.sites.get(site), self.held.get((site, year), 0.0)
+        return 1.0 if fact is None or held <= fact.free[year] else fact.free[year] / held
 
     def expandable(self, site: str, year: int) -> float:
         """Capacity that could be added to a site until a year, in its unit."""
