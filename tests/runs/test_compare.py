@@ -10,7 +10,8 @@ import pytest
 
 from teikei.errors import StudyError
 from teikei.runs import save
-from teikei.runs.compare import compare_text
+from teikei.runs.compare import compare_text, saving_by_lever, saving_by_rung
+from teikei.runs.store import read
 from teikei.study import load
 from teikei.study.columns import all_columns, frame
 
@@ -24,8 +25,9 @@ def stored(folder: Path, inputs: Path, kit: float, gap: float = 0.0) -> Path:
         "gap": [0.0, gap, gap], "status": ["gap", "gap", "gap"],
     })  # fmt: skip
     levers = pl.DataFrame({
-        "coalition": ["A+B"] * 3, "rung": ["kit"] * 3, "lever": ["tooling", "tooling", "plant_use"],
-        "method": ["order", "order", "shapley"], "value": [kit, 1.0, 99.0],
+        "coalition": ["A", "A+B", "A+B", "A+B"], "rung": ["kit"] * 4,
+        "lever": ["tooling", "tooling", "tooling", "plant_use"],
+        "method": ["order", "order", "order", "shapley"], "value": [20.0 * kit, kit, 1.0, 99.0],
     })  # fmt: skip
     meta = {"versions": {"teikei": "1"}, "study": load(inputs).settings.model_dump(mode="json")}
     save(folder, {"cost_by_rung": costs, "savings_by_lever": levers}, meta, inputs, lambda *_: None, "")
@@ -57,6 +59,11 @@ def test_changed_cells_and_results_are_told_with_both_figures(tmp_path: Path) ->
     assert "ranges: 0 rows added, 1 removed" in text
     assert "kit: 5.0 → 7.5 (+2.5)" in text
     assert "kit / tooling: 6.0 → 8.5 (+2.5)" in text
+
+
+def test_levers_of_the_largest_coalition_add_up_to_its_saving_whatever_its_parts_save(tmp_path: Path) -> None:
+    run = read(stored(tmp_path / "one", inputs(tmp_path / "study"), 5.0))
+    assert sum(saving_by_lever(run).values()) == saving_by_rung(run)["kit"] + 1.0  # the 1.0 of the table above
 
 
 def test_gap_of_the_solver_stands_beside_the_change(tmp_path: Path) -> None:

@@ -26,9 +26,10 @@ def compare_text(folders: Sequence[Path]) -> str:
 def _against(reference: Run, other: Run) -> str:
     lines = [f"{other.path} against {reference.path}", "", "Inputs"]
     lines += _settings_changed(reference, other) + _cells_changed(reference, other) or ["  the same"]
-    lines += ["", "Saving against alone, million"]
+    unit = f"million {other.meta.get('study', {}).get('currency') or ''}".strip()
+    lines += ["", f"Saving against alone, {unit}"]
     lines += _results_changed(saving_by_rung(reference), saving_by_rung(other)) + _left_open(reference, other)
-    lines += ["", "Saving between rungs by lever, million"]
+    lines += ["", f"What each rung adds to the saving of the rung below, by lever, {unit}"]
     lines += _results_changed(saving_by_lever(reference), saving_by_lever(other))
     return "\n".join(lines)
 
@@ -47,10 +48,10 @@ def _left_open(reference: Run, other: Run) -> list[str]:
     return [f"  (the solver leaves up to {told} open of a saving: a change below their sum may be its own)"]
 
 
-def _grand(costs: pl.DataFrame) -> pl.DataFrame:
+def _grand(table: pl.DataFrame) -> pl.DataFrame:
     """Rows of the largest coalition."""
-    grand = max(costs["coalition"].to_list(), key=lambda name: str(name).count("+"), default="")
-    return costs.filter(pl.col("coalition") == grand)
+    grand = max(table["coalition"].to_list(), key=lambda name: str(name).count("+"), default="")
+    return table.filter(pl.col("coalition") == grand)
 
 
 def saving_by_rung(run: Run) -> dict[str, float]:
@@ -64,12 +65,13 @@ def saving_by_rung(run: Run) -> dict[str, float]:
 
 
 def saving_by_lever(run: Run) -> dict[str, float]:
-    """Saving by rung and lever (stated order), summed over companies, million."""
+    """What each rung adds by lever (stated order) for the largest coalition, summed over its companies, million."""
     table = _table(run, "savings_by_lever")
     if table.is_empty():
         return {}
-    sums = table.filter(pl.col("method") == "order").group_by("rung", "lever", maintain_order=True)
-    return {f"{rung} / {lever}": value for rung, lever, value in sums.agg(pl.col("value").sum()).iter_rows()}
+    grand = _grand(table)  # the parts of it are coalitions of their own, with rows of their own
+    sums = grand.filter(pl.col("method") == "order").group_by("rung", "lever", maintain_order=True)
+    return {f"{rung} / {lever.replace('_', ' ')}": value for rung, lever, value in sums.agg(pl.col("value").sum()).iter_rows()}
 
 
 def _table(run: Run, name: str) -> pl.DataFrame:
@@ -101,7 +103,7 @@ def _number(value: float | None) -> str:
 def _settings_changed(reference: Run, other: Run) -> list[str]:
     lines = []
     if reference.meta.get("scenario") != other.meta.get("scenario"):
-        lines.append(f"  scenario: {reference.meta.get('scenario') or '-'} → {other.meta.get('scenario') or '-'}")
+        lines.append(f"  scenario: {reference.meta.get('scenario') or 'base'} → {other.meta.get('scenario') or 'base'}")
     before, after = reference.meta.get("study", {}), other.meta.get("study", {})
     lines += [
         f"  study.{key}: {before.get(key)} → {after.get(key)}"
