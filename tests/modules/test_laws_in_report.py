@@ -23,7 +23,7 @@ def test_report_shows_the_law_of_every_design_and_how_many_are_stretched():
     assert len(table.rows) == 1
     text = " ".join(cell.text for cell in table.rows[0])
     assert "TUM AuVeCoDe machine" in text
-    assert "motor_pm 47 kW is outside 50 to 350" in text
+    assert "motor pm: 47 kW is outside its 50 to 350 kW" in text
     assert "1 of 1 outside the range" in table.caption
 
 

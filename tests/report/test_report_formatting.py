@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from teikei.report.charts import safe, waterfall
-from teikei.report.formatting import decimals_for, listed, money_for, number, percent, points
+from teikei.report.charts import Series, dots, safe, waterfall
+from teikei.report.formatting import decimals_for, in_words, listed, money_for, number, percent, points
 from teikei.report.sections.schedule import moment
 
 
@@ -44,6 +44,14 @@ def test_a_written_number_reads_back_within_its_rounding(value, decimals):
 def test_millions_become_billions_only_where_there_is_one():
     assert money_for("JPY", [999.0]).full(999.0) == "999.0\u00a0million\u00a0JPY".replace("million\u00a0", "million ")
     assert money_for("EUR", [5.0, 2_500.0]).full(2_500.0) == "2.50\u00a0bn EUR"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(3_358_453.0, "3.36 million"), (12_345.0, "12,300"), (987.4, "987"), (12.34, "12.3"), (0.0, "0.000")],
+)
+def test_a_figure_in_a_sentence_has_three_digits(value, text):
+    assert in_words(value) == text
 
 
 def test_shares_are_per_cent_and_differences_are_points():
@@ -95,3 +103,8 @@ def test_a_walk_stands_on_what_came_before():
 
 def test_text_for_labels_carries_no_markup():
     assert safe("<a href='x'>&") == "&lt;a href='x'&gt;&amp;"
+
+
+def test_a_symbol_under_another_is_larger_and_stays_visible():
+    figure = dots(["P01"], [Series("alone", [1.0]), Series("together", [1.0])], "JPY")
+    assert figure["data"][0]["marker"]["size"] > figure["data"][1]["marker"]["size"]

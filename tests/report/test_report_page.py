@@ -184,6 +184,9 @@ def test_a_missing_or_empty_table_becomes_a_sentence(name, how):
     if name in ("explanations", "warnings"):
         assert "none stored in this run" in page.words
         return
+    if name == "requirement_prices":
+        assert "not part of a run: teikei prices tells it" in page.words
+        return
     if name in ("cost_breakdown", "market_history", "references", "programmes", "rungs", "plants"):
         return  # add to other tables; their absence leaves less detail, not a gap in an answer
     reason = f"this run stored no table “{name}”" if how == "missing" else f"the table “{name}” of this run has no rows"
@@ -209,6 +212,23 @@ def test_a_rung_that_costs_more_is_called_so():
     worse = pl.when(pl.col("coalition") == GRAND).then(pl.col("value") + 400_000).otherwise(pl.col("value"))
     stored["cost_by_rung"] = stored["cost_by_rung"].with_columns(worse.alias("value"))
     assert "No rung of cooperation saves money" in read(stored, meta()).words
+
+
+def test_small_savings_of_a_large_cost_are_told_in_millions():
+    stored = tables()
+    alone = dict(stored["cost_by_rung"].filter(pl.col("rung") == "alone").select("coalition", "value").iter_rows())
+    whole = sum(value for name, value in alone.items() if name in ("Nissan+Mitsubishi", "Honda"))
+    joint = (pl.col("coalition") == GRAND) & (pl.col("rung") != "alone") & pl.col("value").is_not_null()
+    stored["cost_by_rung"] = stored["cost_by_rung"].with_columns(
+        pl.when(joint).then(whole - 189.0).otherwise(pl.col("value")).alias("value")
+    )
+    assert "save 189.0 million JPY" in read(stored, meta()).words
+
+
+def test_an_ev_share_that_does_not_move_is_said_so():
+    stored = tables()
+    stored["market_summary"] = stored["market_summary"].with_columns(ev_share=pl.lit(0.1), ev_share_change=pl.lit(0.0))
+    assert "Cooperation does not move the EV share in Japan" in read(stored, meta()).words
 
 
 def test_a_saving_inside_the_gap_is_called_unproven():
@@ -306,7 +326,7 @@ def test_odd_types_and_missing_values_do_not_stop_the_report():
 def test_unknown_tables_are_shown_not_dropped():
     stored = {**tables(), "exit_terms": pl.DataFrame({"company": ["Honda"], "year": [2030], "cash": [-12.5]})}
     page = read(stored, meta())
-    assert "Exit terms (1 rows)" in page.words
+    assert "Exit terms (1 row)" in page.words
     assert ["Honda", "2030", "−12.5"] in page.table("exit terms").rows
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from teikei.report.answer import make_answer
 from teikei.report.context import make_context
+from teikei.report.evidence import read_evidence
 from teikei.report.page import all_charts
 from teikei.report.sections import contracts, decision, law, schedule
 from teikei.report.writing import page_text
@@ -133,6 +135,23 @@ def test_a_baseline_that_cannot_be_reached_in_time_is_said_beside_the_ladder() -
     assert "alone, P01 G2 (1) would start late" in sentence
     assert sentence in read(schedule_tables()).words
     assert schedule.late_alone(make_context(tables(), meta())) == ""
+
+
+def test_starts_that_cooperation_makes_late_are_said_on_the_first_screen_beside_those_alone() -> None:
+    context = make_context({**tables(), **schedule_tables()}, meta())
+    sentence = schedule.late_together(context)
+    assert "1 of 1 starts of production come late, 2 quarters in all against 1 alone" in sentence
+    assert sentence in make_answer(context, read_evidence(context)).trust
+    assert schedule.late_together(make_context(tables(), meta())) == ""
+
+
+def test_a_car_without_a_row_of_its_own_has_its_due_date_in_the_row_of_its_modules() -> None:
+    stored = schedule_tables()
+    stored["schedule"] = stored["schedule"].filter(pl.col("object") != "P01/G2")
+    context = make_context({**tables(), **stored}, meta())
+    (chart,) = (one for one in all_charts((schedule.section(context),)) if one.name == "schedule")
+    (mark,) = (one for one in chart.figure["data"] if one["type"] == "scatter")
+    assert (mark["name"], mark["y"]) == ("due, missed", ["modules in P01/G2, 2028-Q3"])
 
 
 def test_each_company_has_its_page_with_profit_and_switching_cost() -> None:

@@ -95,3 +95,13 @@ def test_no_tables_give_a_workbook_that_says_so(tmp_path):
     book = CalamineWorkbook.from_path(str(workbook(tmp_path, {}, {})))
     assert book.sheet_names == ["Answer", "Ladder", "Run"]
     assert "not evaluated" in str(book.get_sheet_by_name("Ladder").to_python())
+
+
+def test_the_first_sheet_lists_every_other_table_with_what_it_answers(tmp_path):
+    write(tables(), meta(), tmp_path)
+    book = CalamineWorkbook.from_path(tmp_path / "report.xlsx")
+    rows = book.get_sheet_by_name("Answer").to_python()
+    start = next(number for number, row in enumerate(rows) if row[:2] == ["Sheet", "What it answers"])
+    listed = {row[0]: row[1] for row in rows[start + 1 :]}
+    assert list(listed) == [name for name in book.sheet_names if name not in ("Answer", "Ladder", "Run")]
+    assert all(listed.values())

@@ -76,12 +76,12 @@ def lamps(table: pl.DataFrame, **where: Any) -> list[dict[str, Any]]:
 def test_combined_selling_shares_come_from_the_products_by_cars_and_by_value() -> None:
     table = screens(study_of(), plans_with_awards())
     where = {"rung": "powertrain", "screen": "joint development: selling share", "region": "JP"}
-    (by_cars,) = lamps(table, **where, subject="battery-electric cars, by cars")
+    (by_cars,) = lamps(table, **where, subject="battery-electric cars, by number")
     assert by_cars["figure"] == pytest.approx(0.4)
     assert (by_cars["threshold"], by_cars["light"], by_cars["year"]) == (0.20, "red", 2025)
     (by_value,) = lamps(table, **where, subject="battery-electric cars, by value")
     assert by_value["figure"] == pytest.approx((1.2e9 + 0.8e9) / (1.2e9 + 0.8e9 + 2.4e9))
-    (all_cars,) = lamps(table, **where, subject="new cars, by cars")
+    (all_cars,) = lamps(table, **where, subject="new cars, by number")
     assert all_cars["figure"] == pytest.approx(0.04)
     assert all_cars["light"] is None
 

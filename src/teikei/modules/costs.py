@@ -70,7 +70,8 @@ def _part_cost(curve: str, part: str, size: float, price_year: int) -> CurvePric
         amount *= money_factor(row["currency"], int(row["money_year"]), price_year)
         low, high = number(row["valid_from"]), number(row["valid_to"]) or math.inf
         outside = not low <= size <= high and part != "gearbox_per_kg"
-        warning = f"{part} {size:g} {row['size_unit']} is outside {low:g} to {high:g}" if outside else ""
+        unit, what = row["size_unit"], part.replace("_", " ")
+        warning = f"cost curve of {what}: {size:g} {unit} is outside its {low:g} to {high:g} {unit}" if outside else ""
         return CurvePrice(curve, row["currency"], amount, row["source"], warning)
     return None
 

@@ -11,6 +11,7 @@ from teikei.report.context import Context
 from teikei.report.evidence import Evidence
 from teikei.report.facts import EvShare, Rung
 from teikei.report.formatting import listed, number, percent, points
+from teikei.report.sections.schedule import late_together
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ def _trust(context: Context, evidence: Evidence) -> str:
         parts.append(
             f"{stopped} of {costs.height} plans were stopped by the time limit: another run may give other figures."
         )
+    late = late_together(context)
+    if late:
+        parts.append(late)
     if context.ladder.evaluated:
         parts.append("Ranges cover what a better plan could change, not wrong inputs.")
     return " ".join(parts)
@@ -177,10 +181,11 @@ def _ev_header(context: Context) -> str:
 def _basis(context: Context) -> str:
     rule = context.ladder.rule
     split = f" Split shown: {rule_name(rule)}." if rule else ""
+    shares = " EV share: what cooperation changes, below it the level." if context.ladder.report_year else ""
     return (
         f"Each rung includes the ones above it. Money: {context.basis or 'as the study states it'}. Proven range: "
         f"what the "
-        f"solver's bounds allow at the study's own figures.{split}"
+        f"solver's bounds allow at the study's own figures.{split}{shares}"
     )
 
 
@@ -204,7 +209,8 @@ def _split_fact(context: Context) -> str:
     if best is None or not best.shares:
         return context.absent("shares")
     decimals = money.decimals([share.value for share in best.shares])
-    told = listed(f"{share.company} {money.text(share.value, decimals)}" for share in best.shares)
+    got = sorted(best.shares, key=lambda share: _place(share.company, ladder.companies))
+    told = listed(f"{share.company} {money.text(share.value, decimals)}" for share in got)
     sentence = f"At {words(best.name)}, by {rule_name(ladder.rule)}: {told} {money.label}. "
     if best.stable is None:
         return sentence + "Stability: not evaluated because the table “core” has no row for this split."
@@ -214,6 +220,10 @@ def _split_fact(context: Context) -> str:
     who = best.leaves or "Some group"
     by = f" by {money.full(best.leaves_by)}" if best.leaves_by is not None else ""
     return sentence + f"Not stable: {who} would do better{by} by leaving."
+
+
+def _place(company: str, order: tuple[str, ...]) -> int:
+    return order.index(company) if company in order else len(order)
 
 
 def _ev_fact(context: Context) -> str:

@@ -110,7 +110,10 @@ _RULES: Final = {
     "equal_nonseparable": "equal split of non-separable cost",
     "separable_cost_remaining_benefits": "separable cost, remaining benefits",
 }
-_ACRONYMS: Final = {name.lower(): name for name in ("AC", "DC", "WLTC", "EPA", "EV", "NRE", "JC08", "MIDC", "LFP")}
+_ACRONYMS: Final = {name.lower(): name for name in ("AC", "DC", "WLTC", "EPA", "EV", "NRE", "JC08", "MIDC", "LFP")} | {
+    "ee": "E/E"
+}
+_DRIVES: Final = {"bev": "battery-electric", "phev": "plug-in hybrid", "ice": "combustion", "hybrid": "hybrid"}
 _REGIONS: Final = {"JP": "Japan", "CN": "China", "EU": "Europe", "UK": "Britain", "US": "United States", "IN": "India"}
 
 
@@ -122,6 +125,11 @@ def rule_name(rule: str | None) -> str:
 def region_name(region: str | None) -> str:
     """A sales region as people call it."""
     return _REGIONS.get(region or "", region or "")
+
+
+def drive_name(powertrain: str | None) -> str:
+    """A powertrain of the products table as people call it."""
+    return _DRIVES.get(powertrain or "", words(powertrain or ""))
 
 
 def words(name: str) -> str:

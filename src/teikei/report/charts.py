@@ -158,6 +158,7 @@ def _label_above(name: str, parts: Sequence[float | None], net: Series, index: i
         "x": name,
         "y": max(top, whisker or 0.0),
         "yanchor": "bottom",
+        "yshift": 8,  # clear of the diamond where bar and whisker are no taller than it
         "showarrow": False,
         "text": f"<b>net {number(net.values[index], decimals)}</b>",
         "font": {"size": 14, "color": INK},
@@ -199,7 +200,14 @@ def waterfall(
         "marker": {
             "color": [colour for colour, _ in looks],
             "line": {"color": INK, "width": 0.6},
-            "pattern": {"shape": [pattern for _, pattern in looks], "fillmode": "overlay", "solidity": 0.2, "size": 7},
+            "pattern": {  # the ground is each bar's own colour whatever bgcolor says; without it plotly warns
+                "shape": [pattern for _, pattern in looks],
+                "fillmode": "overlay",
+                "bgcolor": "#ffffff",
+                "fgcolor": INK,
+                "solidity": 0.2,
+                "size": 7,
+            },
         },
     }
     axis = _axis(unit + (" (the axis does not start at zero)" if start > 0 else ""))
@@ -226,7 +234,7 @@ def dots(categories: Sequence[str], series: Sequence[Series], unit: str, *, deci
                 "x": list(one.values),
                 "marker": {
                     "symbol": SYMBOLS[index % len(SYMBOLS)],
-                    "size": 11,
+                    "size": 11 if index or spread or len(series) == 1 else 16,  # seen behind a symbol that lies on it
                     "color": COLOURS[(index * 2) % len(COLOURS)] if index else "#ffffff",
                     "line": {"color": INK, "width": 1.6},
                 },

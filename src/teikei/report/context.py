@@ -17,6 +17,21 @@ from teikei.report.reading import Tables
 from teikei.report.schema import SHAPES
 
 STORED_ROWS: Final = 60
+TITLES: Final = {
+    "development": "What each group develops: families, variants, applications, with their cost",
+    "market_policy_step": "What the change of subsidies in the next year moves, model by model",
+    "market_stock": "Plug-in cars on the road",
+    "candidates": "Every configuration of every car, whether it does its job, and why not",
+    "market_break_even": "How many cars a programme must sell for its margins to pay its fixed cost",
+    "market_conduct": "Prices and sales if the companies compete less",
+    "market_exports": "What the saving does to the programmes' cars abroad",
+    "market_incidence": "Who keeps the subsidies",
+    "market_parity": "Price of the companies' electric cars beside their own combustion and hybrid cars",
+    "market_pass_through": "How much of a change of cost reaches the price",
+    "market_regions": "EV share and the companies' sales in the other regions",
+    "savings_by_programme": "The saving by lever, company, programme and year",
+    "shares_of_blocs": "Shares of groups that already pool, before they are divided within",
+}
 
 
 @dataclass(frozen=True)
@@ -116,9 +131,9 @@ class Context:
 
 def stored_details(context: Context, name: str) -> Details:
     """A stored table that no section reads, behind its name; the first rows, all of them in the workbook."""
-    frame, title = context.tables.stored[name], words(name)
+    frame, title = context.tables.stored[name], TITLES.get(name, words(name))
     table = stored_grid(frame, title, context.money, where=name, limit=STORED_ROWS)
-    return Details(f"{title[0].upper()}{title[1:]} ({frame.height} rows)", (table,))
+    return Details(f"{title[0].upper()}{title[1:]} ({frame.height} row{'s' if frame.height != 1 else ''})", (table,))
 
 
 def other_tables(context: Context, prefix: str) -> list[Details]:

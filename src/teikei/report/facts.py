@@ -146,7 +146,6 @@ def read_ladder(tables: Tables, meta: Mapping[str, Any]) -> Ladder:
     grand = max(names, key=lambda name: len(members(name)), default="")
     parts = _parts(costs, grand)
     alone, alone_bound = _alone(costs, grand, parts)
-    unit = money_for(str(meta.get("currency") or "JPY"), [alone, *costs["value"].to_list()])
     reason = ""
     if costs.is_empty():
         reason = tables.why_absent("cost_by_rung")
@@ -162,6 +161,7 @@ def read_ladder(tables: Tables, meta: Mapping[str, Any]) -> Ladder:
         previous = next((rung for rung in reversed(rungs) if rung.evaluated), None)
         row = costs.filter((pl.col("coalition") == grand) & (pl.col("rung") == name)).row(0, named=True)
         rungs.append(_rung(tables, meta, row, alone=alone, alone_bound=alone_bound, previous=previous, rule=rule))
+    saved = [rung.saving for rung in rungs if rung.saving]  # the message: 189 million of 3,490, not 0.189 bn of 3.49
     return Ladder(
         coalition=grand,
         parts=parts,
@@ -170,7 +170,7 @@ def read_ladder(tables: Tables, meta: Mapping[str, Any]) -> Ladder:
         alone_bound=alone_bound,
         rungs=tuple(rungs),
         rule=rule,
-        money=unit,
+        money=money_for(str(meta.get("currency") or "JPY"), saved or [alone, *costs["value"].to_list()]),
         home_market=_home_market(tables, meta),
         report_year=_report_year(tables, meta),
         not_evaluated_because=reason,

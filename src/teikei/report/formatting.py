@@ -54,6 +54,14 @@ def points(difference: float | None, decimals: int = 2) -> str:
     return f"{number(difference * 100, decimals, sign=True)}{NO_BREAK_SPACE}points"
 
 
+def in_words(value: float) -> str:
+    """A large figure as it is said, three digits of it: 3,358,453 is ``3.36 million``, 12,345 is ``12,300``."""
+    if abs(value) >= 1e6:
+        return f"{number(value / 1e6)} million"
+    digits = math.floor(math.log10(abs(value))) + 1 if value else 0
+    return number(round(value, 3 - digits), max(0, 3 - digits))
+
+
 def text_of(value: Any) -> str:
     """Any cell as text for a reader: lists joined, booleans as yes and no, empty as a dash."""
     if value is None:

@@ -12,7 +12,7 @@ import xlsxwriter
 
 from teikei.report.answer import Answer
 from teikei.report.blocks import words
-from teikei.report.context import Context
+from teikei.report.context import TITLES, Context
 from teikei.report.formatting import is_number, text_of
 from teikei.report.schema import SHAPES
 from teikei.report.sections.run import flat
@@ -39,13 +39,17 @@ def write_workbook(context: Context, answer: Answer, path: Path) -> None:
     )
     writer = _Writer(book)
     names: set[str] = set()
-    _first_sheet(writer, context, answer, book.add_worksheet(sheet_name("Answer", names)))
+    first = book.add_worksheet(sheet_name("Answer", names))
+    row = _first_sheet(writer, context, answer, first)
     _ladder_sheet(writer, context, book.add_worksheet(sheet_name("Ladder", names)))
     stored = {name: context.tables.stored[name] for name in SHAPES if context.tables.has(name)}
     stored |= {name: frame for name, frame in context.tables.stored.items() if name not in SHAPES and frame.height}
     for name, frame in stored.items():
         sheet = book.add_worksheet(sheet_name(name, names))
         _table_sheet(writer, context, name, frame, sheet)
+        row += 1
+        writer.cell(first, row, 0, sheet.name)
+        writer.cell(first, row, 1, _answers(name))
     _run_sheet(writer, context, book.add_worksheet(sheet_name("Run", names)))
     book.close()
 
@@ -91,7 +95,14 @@ def sheet_name(name: str, used: set[str]) -> str:
     return result
 
 
-def _first_sheet(writer: _Writer, context: Context, answer: Answer, sheet: Any) -> None:
+def _answers(name: str) -> str:
+    """What a stored table answers, in a sentence part."""
+    text = SHAPES[name].answers if name in SHAPES else TITLES.get(name, words(name))
+    return text[:1].upper() + text[1:]
+
+
+def _first_sheet(writer: _Writer, context: Context, answer: Answer, sheet: Any) -> int:
+    """The first screen of the page; gives the row of the heading under which the other sheets are listed."""
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 30)
     sheet.set_column(1, 14, 17)
@@ -127,6 +138,10 @@ def _first_sheet(writer: _Writer, context: Context, answer: Answer, sheet: Any) 
     writer.cell(
         sheet, row, 0, "The other sheets hold every stored table of the run, unrounded; money in millions.", writer.note
     )
+    row += 2
+    writer.cell(sheet, row, 0, "Sheet", writer.header)
+    writer.cell(sheet, row, 1, "What it answers", writer.header)
+    return row
 
 
 def _ladder_sheet(writer: _Writer, context: Context, sheet: Any) -> None:
@@ -182,7 +197,7 @@ def _table_sheet(writer: _Writer, context: Context, name: str, frame: pl.DataFra
             unit = _UNITS[kind].format(currency=context.currency)
             sheet.write_comment(0, column, "money of the year" if header.endswith("_nominal") else unit)
         width = max(len(header), *(len(text_of(value)) for value in frame[header].head(60).to_list()), 6)
-        sheet.set_column(column, column, min(width + 2, 48), _style(writer, frame[header]))
+        sheet.set_column(column, column, min(width + 2, 48), _style(writer, frame[header], kind))
     for column, header in enumerate(frame.columns):
         for row, value in enumerate(frame[header].head(_MOST_ROWS).to_list(), start=1):
             writer.cell(sheet, row, column, value)
@@ -191,11 +206,14 @@ def _table_sheet(writer: _Writer, context: Context, name: str, frame: pl.DataFra
         sheet.autofilter(0, 0, min(frame.height, _MOST_ROWS), frame.width - 1)
 
 
-def _style(writer: _Writer, series: pl.Series) -> Any:
+def _style(writer: _Writer, series: pl.Series, kind: str) -> Any:
+    """How a column is shown; what is stored in its cells stays unrounded."""
     if not series.dtype.is_float():
         return None
     largest = series.abs().max()
-    return writer.large if is_number(largest) and float(str(largest)) >= 10_000 else None
+    if is_number(largest) and float(str(largest)) >= 10_000:
+        return writer.large
+    return writer.figure if kind == "million" else None
 
 
 def _run_sheet(writer: _Writer, context: Context, sheet: Any) -> None:

@@ -71,7 +71,10 @@ def saving_by_lever(run: Run) -> dict[str, float]:
         return {}
     grand = _grand(table)  # the parts of it are coalitions of their own, with rows of their own
     sums = grand.filter(pl.col("method") == "order").group_by("rung", "lever", maintain_order=True)
-    return {f"{rung} / {lever.replace('_', ' ')}": value for rung, lever, value in sums.agg(pl.col("value").sum()).iter_rows()}
+    return {
+        f"{rung} / {lever.replace('_', ' ')}": value
+        for rung, lever, value in sums.agg(pl.col("value").sum()).iter_rows()
+    }
 
 
 def _table(run: Run, name: str) -> pl.DataFrame:

@@ -59,7 +59,7 @@ def screens(study: Study, plans: Plans, *, market_shares: pl.DataFrame | None = 
 
     market_shares: known combined shares of the study's companies, columns region (EU, JP, US ...), year, measure
     (``selling share`` or ``buying share``), subject (the market), share (fraction), source. Selling shares in
-    countries of the products table are computed from it, by cars and by value; every other share that a threshold of
+    countries of the products table are computed from it, by number and by value; every other share that a threshold of
     law needs is asked for (light amber, figure empty), never guessed.
     Columns: those of the table ``screens`` (docs/reference/formats.md), subject (market, supplier, class ...), band,
     question (what to find out or to take to counsel). light: ``amber``, ``red``, or empty below the warning level.
@@ -205,7 +205,7 @@ def _regions_without(facts: _RungFacts, thresholds: list[dict[str, str]]) -> lis
 
 
 def _known_shares(study: Study, market_shares: pl.DataFrame | None) -> list[dict[str, Any]]:
-    """Combined selling shares from the products table, by cars and by value, and those handed in."""
+    """Combined selling shares from the products table, by number and by value, and those handed in."""
     shares: list[dict[str, Any]] = []
     products = study["products"]
     markets: dict[str, Callable[[], pl.Expr]] = {
@@ -217,7 +217,7 @@ def _known_shares(study: Study, market_shares: pl.DataFrame | None) -> list[dict
         for subject, condition in markets.items():
             inside = group.filter(condition())
             own = pl.col("maker").is_in(list(study.companies))
-            for basis, weight in (("cars", pl.col("units")), ("value", pl.col("units") * pl.col("price"))):
+            for basis, weight in (("number", pl.col("units")), ("value", pl.col("units") * pl.col("price"))):
                 total, ours = inside.select(weight.sum()).item(), inside.filter(own).select(weight.sum()).item()
                 if total:
                     shares.append(

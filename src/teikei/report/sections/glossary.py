@@ -56,5 +56,5 @@ def section() -> Section:
         "glossary",
         "Words",
         "What do the terms mean here?",
-        (grid("Glossary", ["Word", "Meaning"], [list(pair) for pair in _WORDS]),),
+        (grid("Glossary", ["Word", "Meaning"], [list(pair) for pair in _WORDS], look="words"),),
     )

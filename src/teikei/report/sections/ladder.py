@@ -10,7 +10,7 @@ from teikei.report.charts import Series
 from teikei.report.context import Context
 from teikei.report.facts import Rung
 from teikei.report.formatting import percent
-from teikei.report.sections.schedule import late_alone
+from teikei.report.sections.schedule import late_alone, late_together
 
 
 def section(context: Context) -> Section:
@@ -25,8 +25,7 @@ def section(context: Context) -> Section:
         blocks += [_stacked(context), _walk(context), _methods(context), _by_company(context), _gaps(context)]
     shared_today = str(context.meta.get("incumbent_bloc_note") or "")
     blocks += [Text(f"What counts as alone: {shared_today}")] if shared_today else []
-    told = late_alone(context)
-    blocks += [Text(told, "warning")] if told else []
+    blocks += [Text(told, "warning") for told in (late_alone(context), late_together(context)) if told]
     blocks += [
         Text(f"Rung “{words(rung.name)}”: {rung.status or 'not evaluated'}.", "absent")
         for rung in context.ladder.rungs

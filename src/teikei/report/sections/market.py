@@ -29,6 +29,8 @@ from teikei.report.sections.market_regions import loser_blocks, region_blocks
 from teikei.report.sections.market_rows import TABLES
 
 SHOWN_PRODUCTS = 40
+SMALLEST_CHANGE_TOLD = 0.00005
+"""Of the EV share: what is less rounds to 0.00 points."""
 
 
 def section(context: Context) -> Section:
@@ -120,6 +122,11 @@ def _fan_title(context: Context) -> str:
     ev = context.ladder.best.ev if context.ladder.best else None
     if ev is None or ev.alone is None or ev.change is None:
         return f"EV share in {region_name(context.ladder.home_market)}: forecast and history"
+    if abs(ev.change) < SMALLEST_CHANGE_TOLD:
+        return (
+            f"Cooperation does not move the EV share in {region_name(ev.region)}: {percent(ev.share, 2)} in {ev.year}, "
+            "alone and together"
+        )
     return (
         f"Cooperation moves the EV share in {region_name(ev.region)} by {points(ev.change)} in {ev.year}: "
         f"{percent(ev.alone, 2)} to {percent(ev.share, 2)}"

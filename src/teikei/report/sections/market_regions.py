@@ -7,11 +7,11 @@ from typing import Final
 import polars as pl
 
 from teikei.report import charts
-from teikei.report.blocks import Block, Cell, Chart, grid, words
+from teikei.report.blocks import Block, Cell, Chart, drive_name, grid, words
 from teikei.report.charts import Series
 from teikei.report.context import Context
 from teikei.report.facts import ALONE
-from teikei.report.formatting import number, percent
+from teikei.report.formatting import in_words, number, percent
 from teikei.report.sections.market_rows import absent, banded, banded_series, interval, market_rows
 
 _WHAT_IF: Final = "what-if"
@@ -48,20 +48,24 @@ def _losers(context: Context) -> Block:
     if total > 0:
         title += f", {percent(-float(plug['units_change'].sum()) / total, 0)} of them plug-ins"
     shown = rows.head(_SHOWN)
-    names = [f"{company}, {kind}" for company, kind in shown.select("company", "powertrain").iter_rows()]
+    names = [f"{company}, {drive_name(kind)}" for company, kind in shown.select("company", "powertrain").iter_rows()]
     changes = shown["units_change"].to_list()
     figure = charts.horizontal_bars(names, [Series("change of sales", changes)], "cars a year", decimals=0)
     figure["layout"]["xaxis"]["range"] = [1.5 * min(0.0, *changes), 1.2 * max(0.0, *changes)]  # room for the figures
     cells: list[list[Cell | str]] = [
-        [row["company"], row["powertrain"], Cell(number(row["units_change"], 0, sign=True), row["units_change"])]
+        [
+            row["company"],
+            drive_name(row["powertrain"]),
+            Cell(number(row["units_change"], 0, sign=True), row["units_change"]),
+        ]
         for row in rows.iter_rows(named=True)
     ]
     return Chart(
         "market-losers",
         title,
         "Change of yearly sales if the companies' electric cars cost a tenth less to make, in the report year: a "
-        "what-if "
-        "large enough to be seen. What the rungs of the plan do is in the table of changes by maker.",
+        "what-if large enough to be seen. Buyers from outside the market (who would have kept their car or bought a "
+        "used one) make up the rest. What the rungs of the plan do is in the table of changes by maker.",
         figure,
         grid("Who loses", ["Maker", "Drive", "Cars a year"], cells),
         height_px=90 + 26 * len(names),
@@ -80,7 +84,7 @@ def _incidence(context: Context) -> Block:
         each = whole["outlay_per_additional_plug_in"][0]
         title = f"Buyers keep {percent(whole['to_buyers'][0], 0)} of the subsidies"
         if each is not None:
-            title += f"; each additional plug-in costs the state {number(each, 0)} {context.currency}"
+            title += f"; each additional plug-in costs the state {in_words(each)} {context.currency}"
     money = context.money
     cells: list[list[Cell | str]] = [
         [

@@ -28,6 +28,7 @@ from teikei.report.formatting import number, text_of
 SHOWN = 20
 BINDING_PER_CENT = 2.0
 FULL_SCALE_PER_CENT = 30.0
+_TODAY = " “today” marks a requirement that today's own modules miss: it is set to what they reach."
 # Sizes of the body, which no module changes.
 _OF_THE_CAR = ("kei_length", "kei_width", "kei_height")
 
@@ -70,9 +71,9 @@ def _margins(context: Context) -> Block:
     return Chart(
         "margins",
         title + (f"; {missed} missed" if missed else ""),
-        "Rows are cars, columns what they must reach; the figure is how far above it they are, in per cent of the "
-        "requirement, the darker the tighter. At zero the requirement binds: it sizes the module. “today” marks a "
-        "requirement that today's own modules miss: it is set to what they reach.",
+        "Rows are cars, columns what they must reach; the figure is how much better they are, in per cent of the "
+        "requirement, the darker the tighter. At zero the requirement binds: it sizes the module."
+        + (_TODAY if by_car["kept"].any() else ""),
         _field(by_car),
         _tightest(new),
         height_px=110 + 24 * by_car.select("programme", "version").unique().height,
@@ -158,7 +159,7 @@ def _prices(context: Context) -> Block:
     rows = context.tables.get("requirement_prices").drop_nulls("saving_alliance")
     if rows.is_empty():
         return Text(
-            context.absent("requirement_prices")[:-1] + " (prices of requirements are computed on demand).",
+            "What giving up one step of a requirement would save is not part of a run: teikei prices tells it.",
             "absent",
         )
     money = context.money

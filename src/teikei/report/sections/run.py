@@ -30,7 +30,7 @@ def section(context: Context) -> Section:
         if isinstance(entries, Mapping) and entries:
             rows = [[str(key), flat(value)] for key, value in entries.items()]
             blocks.append(Details(title, (grid(title, ["Name", "Value"], rows, look="mono"),)))
-        else:
+        elif name != "seeds":  # a run has one seed, the solver's, and that is among the solver's options
             blocks.append(Text(f"{title}: not stored with this run.", "absent"))
     citations = context.meta.get("citations")
     if isinstance(citations, list | tuple) and citations:

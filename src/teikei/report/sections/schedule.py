@@ -60,6 +60,20 @@ def late_alone(context: Context) -> str:
     )
 
 
+def late_together(context: Context) -> str:
+    """A sentence where starts of production come late in the joint schedule, beside alone; empty where none does."""
+    due = context.joint("schedule_milestones").drop_nulls("late_quarters")
+    late = due.filter(pl.col("late_quarters") > 0)
+    if late.is_empty():
+        return ""
+    alone = _each_alone(context, "schedule_summary")["late_quarters"].drop_nulls()
+    against = f" against {alone.sum():,.0f} alone" if alone.len() else ""
+    return (
+        f"In the joint schedule {late.height} of {due.height} starts of production come late, "
+        f"{late['late_quarters'].sum():,.0f} quarters in all{against}; the saving holds no cost of that."
+    )
+
+
 def _each_alone(context: Context, name: str) -> pl.DataFrame:
     """Rows of a table for each bloc by itself."""
     rows = context.tables.get(name).filter(pl.col("rung") == ALONE)
@@ -132,12 +146,13 @@ def _row_of(name: str, task: str) -> tuple[str, str]:
 
 
 def _due_marks(context: Context, shown: list[str]) -> list[charts.Figure]:
-    """A diamond in the row of each car drawn, at the start of production it is due for; hollow where it is missed."""
+    """A diamond in the row of each car drawn, or of the modules fitted into it, where it is due; hollow if missed."""
     due = context.joint("schedule_milestones").drop_nulls("due")
     marks: dict[bool, list[tuple[str, float]]] = {False: [], True: []}
     for row in due.iter_rows(named=True):
-        name, when = f"{row['programme']}/{row['generation']}", moment(row["due"])
-        if name in shown and when is not None:
+        car, when = f"{row['programme']}/{row['generation']}", moment(row["due"])
+        name = next((one for one in (car, f"{FITTED}{car}, {row['due']}") if one in shown), None)
+        if name is not None and when is not None:
             marks[(row["late_quarters"] or 0) > 0].append((name, when))
     return [
         {

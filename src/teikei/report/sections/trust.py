@@ -127,7 +127,7 @@ def _messages(context: Context, name: str, title: str) -> Block:
     columns = [column for column in rows.columns if not rows[column].is_null().all()]
     table = grid(
         title,
-        list(columns),
+        ["Message" if column == "text" else words(column) for column in columns],
         [[text_of(value) for value in row] for row in rows.select(columns).rows()],
     )
     return Details(f"{title} ({rows.height})", (table,)) if rows.height > 8 else table
