@@ -124,12 +124,14 @@ def simulate(
 ) -> None:
     """Energy use and range of a study's candidates, or of vehicles given by their road load."""
     from teikei.simulate import simulate_study, simulate_vehicles
+    from teikei.simulate.files import told
 
     if (study is None) == (vehicles is None):
         raise StudyError("name a STUDY, or give --vehicles CSV; one of the two")
     names = [name.strip() for name in cycles.split(",") if name.strip()]
     if vehicles is not None:
-        simulate_vehicles(vehicles, names, calibration, without_maker, _writable(out))
+        for line in told(vehicles, simulate_vehicles(vehicles, names, calibration, without_maker, _writable(out))):
+            typer.echo(line)
     else:
         assert study is not None  # noqa: S101 - the test above leaves no other case
         from teikei.study import load

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import teikei
 from teikei.errors import StudyError
 from teikei.simulate.calibrate import PRIOR, fit
 from teikei.simulate.cycles import cycle, make_cycle
-from teikei.simulate.files import COLUMNS, calibrate_vehicles, shipped_calibration, simulate_vehicles
+from teikei.simulate.files import COLUMNS, calibrate_vehicles, shipped_calibration, simulate_vehicles, told
 from teikei.simulate.generic import KnownCars, LossParameters, wall_wh_per_km
 from teikei.simulate.lines import Lines, features, likeness
-from teikei.simulate.vehicle_file import read_vehicles
+from teikei.simulate.vehicle_file import oddities, read_vehicles
 
 CYCLES = ("udds", "hwfet")
 
@@ -315,3 +316,49 @@ def test_a_cycle_file_that_is_not_there_or_takes_a_shipped_name_is_refused(tmp_p
     road.write_text("time_s,speed_mps\n0,0\n1,2\n")
     with pytest.raises(StudyError, match="two cycles are named 'udds'"):
         simulate_vehicles(file(tmp_path, LEAF), str(road))
+
+
+def test_files_with_other_separators_are_refused_in_one_sentence(tmp_path):
+    for separator, word in ((";", "semicolons"), ("\t", "tabs")):
+        path = tmp_path / "cars.csv"
+        path.write_text((HEADER + "\n" + LEAF + "\n").replace(",", separator))
+        with pytest.raises(StudyError, match=word) as refused:
+            simulate_vehicles(path, CYCLES)
+        assert len(refused.value.problems) == 1
+
+
+def test_a_missing_column_is_not_said_to_be_close_to_another_that_is_needed(tmp_path):
+    with pytest.raises(StudyError, match="column 'f1_n_per_mps' is missing") as refused:
+        simulate_vehicles(file(tmp_path, LEAF, header=HEADER.replace("f1_n_per_mps", "b")), CYCLES)
+    assert "close" not in str(refused.value.problems)
+
+
+def test_road_loads_of_every_public_test_are_plain_and_the_same_in_other_units_are_odd(tmp_path):
+    shipped = Path(teikei.__file__).parent / "data" / "vehicles" / "epa_bev_tests.csv"
+    with shipped.open(encoding="utf-8") as lines:
+        tests = [row for row in csv.DictReader(lines) if row["f0_n"]]
+    assert len(tests) > 150
+
+    def odd(factors):
+        rows = [
+            ",".join(
+                [f"c{n}", "a", "2020", row["test_mass_kg"]]
+                + [str(float(row[name]) * by) for name, by in factors.items()]
+                + ["", "fwd", ""]
+            )
+            for n, row in enumerate(tests)
+        ]
+        return oddities(read_vehicles(file(tmp_path, *rows)))
+
+    names = ("f0_n", "f1_n_per_mps", "f2_n_per_mps2")
+    assert odd(dict.fromkeys(names, 1.0)) == []
+    assert len(odd(dict(zip(names, (1 / 4.44822, 1 / 9.95038, 1 / 22.2584), strict=True)))) == len(tests)
+
+
+def test_what_is_wrong_with_single_cars_is_told_with_their_line(tmp_path):
+    path = file(tmp_path, LEAF, LEAF.replace("fwd", "4wd"))
+    lines = told(path, simulate_vehicles(path, CYCLES))
+    assert lines == [
+        "cars.csv:3: drive: '4wd', expected one of fwd, rwd, awd (not simulated)",
+        "1 of 2 vehicles simulated",
+    ]

@@ -18,7 +18,7 @@ from teikei.simulate.calibrate import Calibration, LeftOut, fit, leave_out
 from teikei.simulate.cycles import DEFAULT_LABEL_FACTOR, PROCEDURES, REGULATION, Cycle, cycle, read_cycle
 from teikei.simulate.generic import LossParameters, run_cycle, wall_efficiency
 from teikei.simulate.lines import FEATURES, LINE_NAMES, Lines
-from teikei.simulate.vehicle_file import VehicleFile, read_vehicles
+from teikei.simulate.vehicle_file import VehicleFile, oddities, read_vehicles
 
 COLUMNS: Final = (
     "vehicle_id",
@@ -32,6 +32,8 @@ COLUMNS: Final = (
     "status",
 )
 CHUNK: Final = 5_000
+MISSED_TRACE_TOLD_S: Final = 2.0
+MOST_LINES_TOLD: Final = 20
 _CITY, _HIGHWAY = "udds", "hwfet"
 
 
@@ -201,6 +203,24 @@ def _label_row(
         "label_range_km": usable / battery * factor if usable > 0 else "",
         "missed_trace_s": city[1] + highway[1],
     }
+
+
+def told(in_csv: Path | str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the rows of ``simulate_vehicles`` say in a few lines: how many cars, what is wrong, who cannot follow."""
+    vehicles = read_vehicles(Path(in_csv))
+    count = len(vehicles.vehicle_ids)
+    refused = list(dict.fromkeys(row["status"].removeprefix("bad_input ") for row in rows if row["status"] != "ok"))
+    slow = [row for row in rows if row["cycle"] != "label" and (row["missed_trace_s"] or 0.0) > MISSED_TRACE_TOLD_S]
+    behind = [
+        f"warning: {row['vehicle_id']} falls behind the trace of {row['cycle']} for {row['missed_trace_s']:.0f} s: its "
+        "energy is that of the slower drive"
+        for row in slow
+    ]
+    lines = [*(f"{text} (not simulated)" for text in refused), *oddities(vehicles), *behind]
+    hidden = len(lines) - MOST_LINES_TOLD
+    lines = lines if hidden <= 0 else [*lines[:MOST_LINES_TOLD], f"… and {hidden} more: see the column status"]
+    done = sum(row["status"] == "ok" for row in rows[:: max(len(rows) // max(count, 1), 1)])  # the same for every car
+    return [*lines, f"{done} of {count} vehicles simulated"]
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
