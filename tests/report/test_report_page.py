@@ -462,3 +462,11 @@ def test_what_companies_of_one_bloc_share_today_is_told_beside_the_ladder():
     told = "Nissan and Mitsubishi already pool their kei cars."
     assert f"What counts as alone: {told}" in read(tables(), {**meta(), "incumbent_bloc_note": told}).words
     assert "What counts as alone" not in read(tables(), meta()).words
+
+
+def test_requirements_that_all_have_room_are_said_to_have_it():
+    stored = tables()
+    stored["performance"] = stored["performance"].with_columns(
+        margin=pl.coalesce("effective", "required").abs() * 0.5, status=pl.lit("")
+    )
+    assert re.search(r"All \d+ requirements on new configurations are met with 2 % or more", read(stored, meta()).words)

@@ -78,7 +78,7 @@ def test_from_invitation_to_deletion(town: Town, tmp_path: Path) -> None:
     for who in (aoba, midori, town["counsel@aoba"], town["buyer@midori"]):
         text = who.get(base).text
         assert "Peak power at nominal voltage" in text
-        assert re.search(r"saving band</td><td>powertrain</td><td>[\d,]+", text)
+        assert re.search(r"Joint saving</td><td>powertrain</td><td>[\d,]+", text)
     asked = aoba.send_form(f"{base}/what-if", {"version": f"{studies['aoba']}/1", "purpose": "other mass"})
     assert asked.status_code == 303, asked.text
     what_if = re.search(r"what-if/(\w+)/approve", midori.get(base).text)
@@ -192,5 +192,5 @@ def test_every_byte_a_rival_gets_stays_equal_when_the_agreed_release_does(
         to_release(town, base, {"aoba": public, "midori": private})
         seen.append({who: _everything(town, who, base) for who in ("planner@aoba", "counsel@aoba", "planner@kuro")})
         rooms = json.dumps(_everything(town, "operator@room", base)[3][2])
-        assert "saving band" in rooms
+        assert "Joint saving" in rooms
     assert seen[0] == seen[1]

@@ -115,5 +115,5 @@ def test_three_companies_solve_the_example_together_and_each_sees_what_was_agree
         for figure in (saving, *prices["saving_alliance"].to_list(), *costs["value"].to_list()):
             assert abs(figure) < 1 or (f"{figure:.1f}" not in text and f"{figure:,.1f}" not in text)
     shown = town["planner@corvo"].get(base).text
-    assert "requirement price band" in shown
+    assert "Price of own requirements to the alliance" in shown
     assert "A1 ·" not in shown  # Aldermoor's requirement is Aldermoor's matter

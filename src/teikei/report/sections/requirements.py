@@ -68,6 +68,8 @@ def _margins(context: Context) -> Block:
     missed = new.filter(pl.col("relative") < -1e-7).height
     binding = new.filter(pl.col("relative").is_between(-1e-7, BINDING_PER_CENT)).height
     title = f"{binding} of {new.height} requirements on new configurations are met with less than 2 % to spare"
+    if new.height and not binding and not missed:
+        title = f"All {new.height} requirements on new configurations are met with 2 % or more to spare"
     return Chart(
         "margins",
         title + (f"; {missed} missed" if missed else ""),
