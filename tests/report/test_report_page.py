@@ -467,6 +467,6 @@ def test_what_companies_of_one_bloc_share_today_is_told_beside_the_ladder():
 def test_requirements_that_all_have_room_are_said_to_have_it():
     stored = tables()
     stored["performance"] = stored["performance"].with_columns(
-        margin=pl.coalesce("effective", "required").abs() * 0.5, status=pl.lit("")
+        margin=pl.col("required").abs() * 0.5, status=pl.lit("")
     )
     assert re.search(r"All \d+ requirements on new configurations are met with 2 % or more", read(stored, meta()).words)
