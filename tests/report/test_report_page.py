@@ -466,7 +466,24 @@ def test_what_companies_of_one_bloc_share_today_is_told_beside_the_ladder():
 
 def test_requirements_that_all_have_room_are_said_to_have_it():
     stored = tables()
-    stored["performance"] = stored["performance"].with_columns(
-        margin=pl.col("required").abs() * 0.5, status=pl.lit("")
-    )
+    stored["performance"] = stored["performance"].with_columns(margin=pl.col("required").abs() * 0.5, status=pl.lit(""))
     assert re.search(r"All \d+ requirements on new configurations are met with 2 % or more", read(stored, meta()).words)
+
+
+def test_designs_stand_by_class_without_the_defaults_of_parts_they_do_not_have():
+    stored = tables()
+    rows = [
+        (GRAND, "battery", "E9", "e-axle", "EA", 47.0, "pm", None),
+        (GRAND, "battery", "H9", "harness", "HV", None, "pm", None),
+        (GRAND, "battery", "C9", "charger", "OBC", None, "pm", 6.0),
+    ]
+    names = ["coalition", "rung", "variant", "class", "family", "peak_power_kw", "motor_type", "ac_charge_power_kw"]
+    stored["module_designs"] = pl.DataFrame(rows, schema=names, orient="row")
+    stored["configurations"] = stored["configurations"].with_columns(
+        module=pl.Series(["E9", "H9", "C9"]).sample(stored["configurations"].height, with_replacement=True, seed=1)
+    )
+    found = {
+        one.caption.rpartition(": ")[2]: one.rows[0] for one in read(stored, meta()).tables if "Designs" in one.caption
+    }
+    assert set(found) == {"e-axle", "harness", "charger"}
+    assert ["motor type" in found[name] for name in ("e-axle", "harness", "charger")] == [True, False, False]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -12,6 +12,12 @@ from teikei.report.blocks import Block, Cell, Details, Grid, Section, Spec, Text
 from teikei.report.context import Context
 
 LOOKS = 8
+_PART_OF: Final = {
+    "motor_type": "peak_power_kw",
+    "inverter_switch": "peak_power_kw",
+    "charger_efficiency": "ac_charge_power_kw",
+}
+"""Columns with a default in the modules table, and the column that a class with such a part fills."""
 
 
 def section(context: Context) -> Section:
@@ -148,32 +154,50 @@ def _designs(context: Context) -> Block:
         return Text(context.absent("module_designs"), "absent")
     used = context.joint("configurations")["module"].drop_nulls().unique().to_list()
     used_rows = rows.filter(pl.col("variant").is_in(used)) if used else rows
-    table = stored_grid(
-        used_rows,
-        f"Designs in use at “{words(context.best_rung)}”",
-        context.money,
-        where="module_designs",
-        skip=("coalition", "rung"),
+    tables = tuple(
+        stored_grid(
+            _of_its_class(used_rows.filter(pl.col("class") == name)),
+            f"Designs in use at “{words(context.best_rung)}”: {words(name)}",
+            context.money,
+            where="module_designs",
+            skip=("coalition", "rung", "class"),
+        )
+        for name in used_rows["class"].drop_nulls().unique(maintain_order=True).to_list()
     )
-    return Details("What is designed: ratings of every module in use", (table,))
+    return Details("What is designed: ratings of every module in use", tables)
+
+
+def _of_its_class(rows: pl.DataFrame) -> pl.DataFrame:
+    """Without the defaults that the modules table gives to classes that have no such part: a harness has no motor."""
+    idle = [
+        column
+        for column, part in _PART_OF.items()
+        if column in rows.columns and part in rows.columns and rows[part].is_null().all()
+    ]
+    return rows.drop(idle)
 
 
 def _uses(context: Context) -> Block:
     rows = context.joint("module_uses")
     if rows.is_empty():
         return Text(context.absent("module_uses"), "absent")
-    ordered = rows.sort("module", "margin", nulls_last=True)
+    said = pl.col("driving_requirement").map_elements(words, return_dtype=pl.String)
+    told = ["module", "programme", "axle", "driving_requirement", "margin", "unit", "overdesign"]
+    ordered = rows.with_columns(said).select(told).unique(maintain_order=True)
+    ordered = ordered.sort("module", "programme", "margin", nulls_last=True, maintain_order=True)
     specs = [
         Spec("module", "Module"),
         Spec("programme", "Programme"),
         Spec("axle", "Axle"),
-        Spec("driving_requirement", "Requirement that drives it"),
+        Spec("driving_requirement", "Tightest requirement of the car"),
         Spec("margin", "Margin over it", "plain"),
         Spec("unit", "Unit"),
         Spec("overdesign", f"Overdesign, {context.currency} a piece", "number"),
     ]
-    table = frame_grid(ordered, "What drives each module", specs, context.money, where="module_uses")
-    return Details("Which requirement drives each shared module, and what overdesign it causes", (table,))
+    table = frame_grid(
+        ordered, "Tightest requirement where each module is used", specs, context.money, where="module_uses"
+    )
+    return Details("Which requirement of each car is tightest with the module, and what overdesign there is", (table,))
 
 
 def _commonality(context: Context) -> Block:
