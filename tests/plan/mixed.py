@@ -15,6 +15,7 @@ import numpy as np
 import teikei.plan as plan
 from teikei.errors import NoPlanError
 from teikei.plan.decisions import Decisions
+from teikei.plan.facts import Facts
 from teikei.plan.ladder import split_members
 from teikei.plan.price import need, price
 from teikei.plan.read import read_facts
@@ -322,6 +323,7 @@ def compare(seed: int, tries: int = 150) -> list[str]:
         again = plan.reprice(study, catalogue, found, study["volumes"]).value
         if abs(again - found.value) > 1e-9 * found.value:
             wrong.append(f"{where}: {found.value}, priced again {again}")
+    wrong += _reserved_twice(facts, plans)
     for coalition in {name for name, _ in plans.by_key}:
         rungs = [rung for rung in facts.rung_order if (coalition, rung) in plans.by_key]
         for lower, upper in itertools.pairwise(rungs):
@@ -334,6 +336,22 @@ def compare(seed: int, tries: int = 150) -> list[str]:
                 if abs(total - saving) > 1e-6 * max(1.0, abs(plans.value(coalition, lower))):
                     wrong.append(f"{coalition} at {upper}: levers by {method} are {total}, the saving {saving}")
     return wrong
+
+
+def _reserved_twice(facts: Facts, plans: plan.Plans) -> list[str]:
+    """Sites of which the blocs are reserved more than there is: their plans alone would not fit side by side."""
+    first = facts.rung_order[0]
+    members = {name: set(name.split("+")) for name, rung in plans.by_key if rung == first}
+    blocs = [name for name, mine in members.items() if not any(other < mine for other in members.values())]
+    total: dict[tuple[str, int], float] = {}
+    for bloc in blocs:
+        for key, amount in (plans.by_key[(bloc, first)].decisions["reserved"] or {}).items():
+            total[key] = total.get(key, 0.0) + amount
+    return [
+        f"{site} in {year}: {amount:,.6g} are reserved, {facts.sites[site].free[year]:,.6g} are free"
+        for (site, year), amount in total.items()
+        if amount > facts.sites[site].free[year] * (1 + 1e-9)
+    ]
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from teikei.plan.facts import Facts
 from teikei.plan.parts import Memory
 from teikei.plan.price import expanded, price
 from teikei.plan.read import read_facts
-from teikei.plan.scope import CONTRACT, Scope
+from teikei.plan.scope import Scope
 from teikei.plan.solve_one import Found, Request, Solved, combine, solve_scope, solve_scopes
 from teikei.plan.solve_part import QUICK, Effort
 from teikei.plan.tables import empty_tables, make_tables
@@ -65,17 +65,13 @@ def split_decisions(decisions: Decisions, scope: Scope, bloc: str) -> Decisions:
     return Decisions(modules, candidate, awards, plants, expansions)
 
 
-def site_use(facts: Facts, decisions: Decisions, scope: Scope) -> dict[tuple[str, int], float]:
+def site_use(decisions: Decisions, scope: Scope) -> dict[tuple[str, int], float]:
     """(site, year) -> what a plan takes there, contracts included, in the site's unit; expansions it pays for apart."""
     use: dict[tuple[str, int], float] = {}
     for (item, source, year), pieces in decisions.awards.items():
-        site = ""
-        if source.startswith("offer:"):
-            site = facts.offers[source[6:]].site
-        elif source == CONTRACT:
-            site = scope.contracts[item.contract].site
+        site, amount = scope.taken(item, source, year, pieces)
         if site:
-            use[(site, year)] = use.get((site, year), 0.0) + facts.tier_units(item.module, pieces)
+            use[(site, year)] = use.get((site, year), 0.0) + amount
     for (site, year), amount in use.items():
         use[(site, year)] = max(0.0, amount - expanded(decisions, site, year))
     return use
@@ -93,7 +89,7 @@ def play(facts: Facts, memory: Memory, *, gap: float, effort: Effort, executor: 
     solved = solve_scope(whole, gap_absolute=gap, effort=longer, memory=memory, executor=executor)
     blocs = whole.bloc_names
     alone = {bloc: split_decisions(solved.decisions, whole, bloc) for bloc in blocs}
-    used = {bloc: site_use(facts, alone[bloc], whole) for bloc in blocs}
+    used = {bloc: site_use(alone[bloc], whole) for bloc in blocs}
     reserved: dict[str, dict[tuple[str, int], float]] = {bloc: {} for bloc in blocs}
     for site in facts.sites.values():
         for year, free in site.free.items():

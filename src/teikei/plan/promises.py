@@ -17,9 +17,10 @@ CRUMB = 1e-3  # pieces: what a solver's tolerance may leave where nothing is all
 def broken_promises(scope: Scope, decisions: Decisions) -> list[str]:
     """What a plan's awards break, in the study's words; empty for a plan that may be handed out.
 
-    A contract taken up again after it was left; a source that may not serve the item in the year; more from a site than the coalition has there (its contracts and
-    the expansions it pays included); more from a plant than it can make, or two sizes of one; a procurement rule. All
-    within 1e-6 of the limit. Nothing is priced here: a price can only follow from what is bought (``price``).
+    A contract taken up again after it was left; a source that may not serve the item in the year; more from a site
+    than the coalition has there (its contracts and the expansions it pays included); more from a plant than it can
+    make, or two sizes of one; a procurement rule. All within 1e-6 of the limit. Nothing is priced here: a price can
+    only follow from what is bought (``price``).
     """
     return [
         *_contracts(scope, decisions),
@@ -55,14 +56,11 @@ def _sites(scope: Scope, decisions: Decisions) -> Iterator[str]:
     facts = scope.facts
     taken: dict[tuple[str, int], dict[str, float]] = {}
     for (item, source, year), pieces in decisions.awards.items():
-        site = scope.contracts[item.contract].site if source == CONTRACT else ""
-        if source.startswith("offer:") and source[6:] in facts.offers:
-            site = facts.offers[source[6:]].site
+        site, amount = scope.taken(item, source, year, pieces)
         if site in facts.sites:
             group = scope.buying_group(facts.modules[item.module].class_name, scope.item_bloc(item))
             by = taken.setdefault((site, year), {})
-            scale = scope.contract_scale(site, year) if source == CONTRACT else 1.0
-            by[group] = by.get(group, 0.0) + scale * facts.tier_units(item.module, pieces)
+            by[group] = by.get(group, 0.0) + amount
     known = {(one.site, one.from_year, one.capacity) for one in facts.expansions}
     paid = [tuple(what) for _, *what in decisions.expansions]
     for one in dict.fromkeys(paid):

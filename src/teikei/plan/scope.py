@@ -306,6 +306,16 @@ class Scope:
         fact, held = self.facts.sites.get(site), self.held.get((site, year), 0.0)
         return 1.0 if fact is None or held <= fact.free[year] else fact.free[year] / held
 
+    def taken(self, item: Item, source: str, year: int, pieces: float) -> tuple[str, float]:
+        """The site that delivers an award, and what the award takes there in the site's unit; no site: empty and 0."""
+        site, scale = "", 1.0
+        if source.startswith("offer:") and source[6:] in self.facts.offers:
+            site = self.facts.offers[source[6:]].site
+        elif source == CONTRACT:
+            site = self.contracts[item.contract].site
+            scale = self.contract_scale(site, year)
+        return site, scale * self.facts.tier_units(item.module, pieces) if site else 0.0
+
     def expandable(self, site: str, year: int) -> float:
         """Capacity that could be added to a site until a year, in its unit."""
         return math.fsum(e.capacity for e in self.facts.expansions if e.site == site and year >= e.from_year)

@@ -18,7 +18,7 @@ from teikei.plan.facts import Facts
 from teikei.plan.ladder import Game, evaluated, improve, request
 from teikei.plan.parts import Memory
 from teikei.plan.price import item_owners, price
-from teikei.plan.scope import CONTRACT, Scope
+from teikei.plan.scope import Scope
 from teikei.plan.solve_one import Request, Solved, solve_scope, solve_scopes
 from teikei.plan.solve_part import Effort
 
@@ -98,13 +98,8 @@ def reserved_for(game: Game, part: Sequence[str]) -> Reserved:
     whole: Reserved = {}
     own: Reserved = {}
     for (item, source, year), pieces in decisions.awards.items():
-        site = ""
-        if source.startswith("offer:"):
-            site = game.facts.offers[source[6:]].site
-        elif source == CONTRACT:
-            site = scope.contracts[item.contract].site
+        site, amount = scope.taken(item, source, year, pieces)
         if site:
-            amount = game.facts.tier_units(item.module, pieces)
             mine = sum(share for company, share in owners[(item, year)].items() if company in part)
             whole[(site, year)] = whole.get((site, year), 0.0) + amount
             own[(site, year)] = own.get((site, year), 0.0) + amount * mine
