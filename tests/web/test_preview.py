@@ -73,6 +73,8 @@ def test_every_range_holds_the_figure_and_names_its_place(found: Preview) -> Non
         assert row.upper > row.lower, row
         assert row.place.split(":")[0].endswith(".csv"), row
         assert math.isnan(row.at_least) or row.at_least > 0
+    requirement = next(row for row in found.rows if row.place.startswith("requirements.csv") and row.figure == "value")
+    assert requirement.row.startswith("A1 ")
     ways = {row.through for row in found.rows}
     assert {"the saving", "the choice of designs"} < ways
     assert any("tier of M100" in way for way in ways)

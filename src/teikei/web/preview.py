@@ -46,7 +46,8 @@ _REASONS: Final[Mapping[tuple[str, str], str]] = {
 class Inference:
     """lower <= own figure <= upper is the least a rival could be left with, if the release falls as computed.
 
-    at_least: width that is kept in any case, in the figure's unit; NaN where a tier break can narrow it.
+    at_least: width that is kept in any case, in the figure's unit; NaN where a tier break can narrow it. row: what the
+    figure is of, such as ``K1 range``.
     """
 
     place: str
@@ -56,6 +57,7 @@ class Inference:
     upper: float
     at_least: float
     through: str
+    row: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,15 @@ def preview(study: Study, company: str, release_list: ReleaseList) -> Preview:
         place = _place(study, car.table, car.row)
         one = Inference(place, car.column, car.value, *ends, ends[1] - ends[0], CHOICE)
         put(car.table, car.row, car.column, one)
-    return Preview(list(found.values()), _left(study, owners, company, release_list, set(found)))
+    rows = [replace(one, row=_row_name(study, table, row)) for (table, row, _), one in found.items()]
+    return Preview(rows, _left(study, owners, company, release_list, set(found)))
+
+
+def _row_name(study: Study, table: str, row: int) -> str:
+    """The key of a row in words, as far as it is filled."""
+    keys = [name for name, column in all_columns()[table].items() if column.key and name in study[table].columns]
+    cells = study[table].row(row, named=True)
+    return " ".join(str(cells[name]).replace("_", " ") for name in keys if cells[name] not in (None, "", []))
 
 
 def _place(study: Study, table: str, row: int) -> str:
