@@ -19,6 +19,7 @@ from teikei.plan.reduce import reduce
 
 Vector = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Whole = npt.NDArray[np.int64]
 KEPT = (
     "use",
     "configuration",
@@ -29,7 +30,7 @@ KEPT = (
     "committed",
 )  # what ties the years together
 BUILT = ("plant", "expansion")  # half a plant says little: the solver decides these once the designs are held
-DIVE_STEPS = 12
+DIVE_LOOKS, DIVE_LOOKS_WITHOUT_PLAN = 12, 60  # relaxations that a dive may solve
 NEAR = 0.1  # a relaxed value this near to the known plan's agrees with it
 
 
@@ -155,6 +156,10 @@ class _Search:
             )  # fmt: skip
             self.nodes += found.nodes
             self.stopped |= found.status == "time limit"
+            if found.x is None and self.best is None and found.status == "node limit":
+                found = minimise(
+                    part.program, gap_absolute=INFINITY, gap_relative=INFINITY, time_limit_s=self.effort.time_limit_s
+                )
             if found.x is None:
                 return
             x[part.columns] = found.x
@@ -177,22 +182,44 @@ class _Search:
                 return
 
     def _dive(self, relaxed: Vector) -> Vector | None:
-        """Designs from the relaxation: joint families rounded, then the surest quarter of what is open, and so on."""
+        """Designs from the relaxation: joint families rounded, then the surest quarter of what is open, and so on.
+
+        Where a plan is known a dive may fail. Where none is, of what cannot be held together only the surer half is
+        held, and what cannot be held by itself is held the other way.
+        """
         lower, upper, x = self.lower.copy(), self.upper.copy(), relaxed
-        for _ in range(DIVE_STEPS):
-            between = self.held & (x > 1e-6) & (x < 1.0 - 1e-6) & (lower < upper)
-            if not between.any():
+        batch: Whole = self._surest(x, lower, upper)
+        for _ in range(DIVE_LOOKS if self.best is not None else DIVE_LOOKS_WITHOUT_PLAN):
+            if not len(batch):
                 return x
-            modes = np.flatnonzero(between & self.modes)
-            chosen = modes if len(modes) else np.flatnonzero(between)
-            chosen = chosen[np.argsort(-x[chosen], kind="stable")]
-            if len(modes):
-                lower[chosen] = upper[chosen] = np.round(x[chosen])
-            else:
-                sure = [c for c in chosen[: max(1, len(chosen) // 4)] if x[c] > 0.5] or [chosen[0]]
-                lower[sure] = 1.0
-            found = relax(self.program, lower, upper)
-            if found is None:
+            low, high = lower.copy(), upper.copy()
+            low[batch] = high[batch] = self._rounded(x, batch)
+            found = relax(self.program, low, high)
+            if found is None and self.best is not None:
                 return None
-            x = found
+            if found is None and len(batch) > 1:
+                batch = batch[: len(batch) // 2]
+                continue
+            if found is None:
+                low[batch] = high[batch] = 1.0 - low[batch]
+                found = relax(self.program, low, high)
+                if found is None:
+                    return None
+            lower, upper, x = low, high, found
+            batch = self._surest(x, lower, upper)
         return None
+
+    def _surest(self, x: Vector, lower: Vector, upper: Vector) -> Whole:
+        """What is to be held next: all joint families that are between, else the largest quarter of what is."""
+        between = self.held & (x > 1e-6) & (x < 1.0 - 1e-6) & (lower < upper)
+        modes = np.flatnonzero(between & self.modes)
+        if len(modes):
+            return modes[np.argsort(-np.abs(x[modes] - 0.5), kind="stable")]
+        chosen = np.flatnonzero(between)
+        chosen = chosen[np.argsort(-x[chosen], kind="stable")]
+        sure = int((x[chosen[: max(1, len(chosen) // 4)]] > 0.5).sum())
+        return chosen[: max(1, sure)]
+
+    def _rounded(self, x: Vector, batch: Whole) -> Vector:
+        """Joint families go to the nearer side, designs are taken."""
+        return np.where(self.modes[batch], np.round(x[batch]), 1.0)
