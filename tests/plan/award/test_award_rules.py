@@ -13,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
+from xlsxwriter import Workbook
 
 from teikei.errors import NoPlanError, StudyError
 from teikei.plan.award import award, award_tender, read_tender, rule_prices, scenarios, solve, write_files
 from teikei.plan.award.price import reached_tier, violations
+from teikei.plan.award.tables import read_tables
 from teikei.plan.award.write import quantities
 from tests.plan.award.make import generated, write_tender
 from tests.plan.award.test_award_against_oracles import tiny
@@ -398,3 +400,13 @@ def test_pooled_demand_never_costs_more_than_its_parts_without_capacities(
     one, two = replace(tender, demand=tender.demand * part), replace(tender, demand=tender.demand * (1 - part))
     apart = award_tender(one, gap=1e-9).objective + award_tender(two, gap=1e-9).objective
     assert award_tender(tender, gap=1e-9).objective <= apart * (1 + 1e-8)
+
+
+def test_a_sheet_whose_name_is_nearly_a_table_s_is_told_and_not_silently_left_out(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "tender.xlsx") as book:
+        for name in ("items", "suppliers", "Offers ", "Tiers"):
+            book.add_worksheet(name).write_row(0, 0, ["supplier"])
+    _, problems = read_tables(tmp_path / "tender.xlsx")
+    told = [str(problem) for problem in problems]
+    assert any("Tiers" in text and "did you mean 'tiers'?" in text for text in told)
+    assert any("the sheet offers is missing: add it with the columns" in text for text in told)

@@ -78,7 +78,9 @@ def read_tables(path: Path) -> tuple[dict[str, RawTable], list[Problem]]:
     tables = _read_folder(path, problems) if path.is_dir() else _read_workbook(path, problems)
     for name in REQUIRED_TABLES:
         if name not in tables and not any(name in problem.place for problem in problems):
-            problems.append(Problem(path.name if not path.is_dir() else f"{name}.csv", f"the table {name} is missing"))
+            wanted = f"is missing: add it with the columns {', '.join(COLUMNS[name][0])}"
+            place, kind = (f"{name}.csv", "table") if path.is_dir() else (path.name, "sheet")
+            problems.append(Problem(place, f"the {kind} {name} {wanted}"))
     for table in tables.values():
         problems.extend(_header_problems(table))
     return tables, problems
@@ -148,6 +150,11 @@ def _text(cell: Any) -> str:
 
 def _read_folder(path: Path, problems: list[Problem]) -> dict[str, RawTable]:
     tables: dict[str, RawTable] = {}
+    problems += [
+        Problem(file.name, f"the file is not used{closest(file.stem.strip().lower(), COLUMNS)}", warning=True)
+        for file in sorted(path.glob("*.csv"))
+        if file.stem not in COLUMNS
+    ]
     for name in COLUMNS:
         file = path / f"{name}.csv"
         if not file.is_file():
@@ -183,6 +190,11 @@ def _read_workbook(path: Path, problems: list[Problem]) -> dict[str, RawTable]:
     except (CalamineError, OSError) as error:
         raise StudyError([Problem(path.name, f"cannot be read as a workbook: {error}")]) from error
     tables: dict[str, RawTable] = {}
+    problems += [
+        Problem(f"{path.name}!{sheet}", f"the sheet is not used{closest(sheet.strip().lower(), COLUMNS)}", warning=True)
+        for sheet in book.sheet_names
+        if sheet not in COLUMNS
+    ]
     for name in COLUMNS:
         if name not in book.sheet_names:
             continue
