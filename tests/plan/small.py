@@ -162,9 +162,6 @@ def small(
     return study, catalogue, make_performance(catalogue)
 
 
-__all__ = ["frame", "make_catalogue", "make_performance", "rung_rows", "small", "two_companies"]
-
-
 def plant_study(**plant: Any) -> tuple[Any, Any, Any]:
     """Packs of 50 kWh from one offer, or from a plant that pays from 2028 on; ``plant`` sets fields of the plant."""
     own = {
@@ -183,3 +180,6 @@ def plant_study(**plant: Any) -> tuple[Any, Any, Any]:
         plants=[own],
     )  # fmt: skip
     return small(tables, {"A1": [{"pack": "B"}], "B1": [{"pack": "B"}]})
+
+
+__all__ = ["frame", "make_catalogue", "make_performance", "plant_study", "rung_rows", "small", "two_companies"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from teikei.errors import StudyError
 from teikei.study.types import Settings
@@ -245,11 +245,15 @@ class RungRule:
     joint_plants: bool
 
 
+Configurations = tuple[tuple[int, Mapping[str, str]], ...]
+
+
 @dataclass(frozen=True)
 class Facts:
     """Everything the plan needs of a study, a catalogue and a performance.
 
-    choices[slot]: feasible configurations as (candidate number, {position: module}). existing[(slot, position)]: the
+    choices[slot]: feasible configurations as (candidate number, {position: module}); rejected[slot]: those that miss a
+    requirement. existing[(slot, position)]: the
     contract of the incumbent module. units[slot]: cars. classes_of[position] follows from the module.
     """
 
@@ -260,7 +264,7 @@ class Facts:
     rung_order: tuple[str, ...]
     slots: Mapping[str, SlotFact]
     units: Mapping[str, tuple[UnitsFact, ...]]
-    choices: Mapping[str, tuple[tuple[int, Mapping[str, str]], ...]]
+    choices: Mapping[str, Configurations]
     existing: Mapping[tuple[str, str], ContractFact]
     classes: Mapping[str, ClassFact]
     families: Mapping[str, FamilyFact]
@@ -282,6 +286,7 @@ class Facts:
     bundles: tuple[BundleFact, ...] = ()
     incremental_rebates: frozenset[str] = frozenset()
     expansions: tuple[ExpansionFact, ...] = ()
+    rejected: Mapping[str, Configurations] = field(default_factory=dict)
 
     def landed(self, class_name: str, origin: str, destination: str, energy_kwh: float) -> tuple[float, float]:
         """Landed-cost law of a part: (factor on price, freight in study currency per piece).

@@ -11,6 +11,7 @@ from teikei.errors import NoPlanError
 from teikei.modules.types import Catalogue
 from teikei.plan.facts import (
     ClassFact,
+    Configurations,
     ContractFact,
     Facts,
     FamilyFact,
@@ -53,9 +54,10 @@ def read_facts(
     offers = read_offers(study)
     modules = _modules(study, catalogue, offers)
     classes = _classes(study, modules, offers)
-    choices: dict[str, tuple[tuple[int, Mapping[str, str]], ...]] = dict.fromkeys(slots, ())
+    choices: dict[str, Configurations] = dict.fromkeys(slots, ())
+    rejected: dict[str, Configurations] = {}
     if performance is not None:
-        choices = _choices(catalogue, performance, slots)
+        choices, rejected = (_choices(catalogue, performance, slots, whether) for whether in (True, False))
         _refuse_unserved(slots, units, choices, performance)
     volume_by_year: dict[int, float] = dict.fromkeys(study.settings.years, 0.0)
     for cars in units.values():
@@ -77,6 +79,7 @@ def read_facts(
         slots=slots,
         units=units,
         choices=choices,
+        rejected=rejected,
         existing=_existing(study, catalogue, slots),
         classes=classes,
         families=_families(study),
@@ -143,12 +146,13 @@ def _units(study: Study, slots: Mapping[str, SlotFact], volumes: pl.DataFrame) -
 
 
 def _choices(
-    catalogue: Catalogue, performance: Performance, slots: Mapping[str, SlotFact]
-) -> dict[str, tuple[tuple[int, Mapping[str, str]], ...]]:
-    feasible = {(row["slot"], row["candidate"]) for row in rows_of(performance.candidates) if row["feasible"]}
+    catalogue: Catalogue, performance: Performance, slots: Mapping[str, SlotFact], feasible: bool
+) -> dict[str, Configurations]:
+    """Slot -> configurations that are feasible, or those that are not."""
+    wanted = {(row["slot"], row["candidate"]) for row in rows_of(performance.candidates) if row["feasible"] == feasible}
     configurations: dict[tuple[str, int], dict[str, str]] = {}
     for row in rows_of(catalogue.candidates):
-        if row["slot"] in slots and (row["slot"], row["candidate"]) in feasible:
+        if row["slot"] in slots and (row["slot"], row["candidate"]) in wanted:
             configurations.setdefault((row["slot"], row["candidate"]), {})[row["position"]] = row["module"]
     result: dict[str, list[tuple[int, Mapping[str, str]]]] = {name: [] for name in slots}
     for (slot, candidate), modules in sorted(configurations.items()):
@@ -159,7 +163,7 @@ def _choices(
 def _refuse_unserved(
     slots: Mapping[str, SlotFact],
     units: Mapping[str, tuple[UnitsFact, ...]],
-    choices: Mapping[str, tuple[tuple[int, Mapping[str, str]], ...]],
+    choices: Mapping[str, Configurations],
     performance: Performance,
 ) -> None:
     """Names every car that no configuration serves, with the requirement that rejects most of them."""

@@ -154,11 +154,11 @@ def reference_cost(scope: Scope, option: Option, country: str, year: int) -> flo
 def _module_uses(scope: Scope, decisions: Decisions, performance: Performance | None) -> list[dict[str, Any]]:
     if performance is None:
         return []
-    tightest = _tightest(decisions, performance)
+    drivers = _drivers(scope, decisions, performance)
     rows = []
     for (slot_name, position), option in decisions.modules.items():
         slot = scope.facts.slots[slot_name]
-        driver = tightest.get(slot_name, {})
+        driver = drivers.get((slot_name, position), {})
         rows.append(
             {
                 "module": option.module, "programme": slot.programme, "axle": position,
@@ -182,24 +182,39 @@ def _overdesign(scope: Scope, slot_name: str, position: str, option: Option) -> 
     return max(0.0, chosen - min(others)) if chosen is not None and others else None
 
 
-def _tightest(decisions: Decisions, performance: Performance) -> dict[str, dict[str, Any]]:
-    """Slot -> the requirement its configuration meets with the smallest relative margin."""
-    chosen = pl.DataFrame(
-        {"slot": list(decisions.candidate.keys()), "candidate": list(decisions.candidate.values())},
-        schema={"slot": pl.String, "candidate": pl.Int64},
-    )
-    results = performance.results.with_columns(pl.col("candidate").cast(pl.Int64))
-    joined = results.join(chosen, on=["slot", "candidate"], how="semi").filter(
-        pl.col("margin").is_not_null() & pl.col("reached").is_not_null()
-    )
-    found: dict[str, dict[str, Any]] = {}
-    for row in joined.iter_rows(named=True):
-        scale = abs(row["effective"] if row["effective"] is not None else row["required"]) or 1.0
-        relative = row["margin"] / scale
-        best = found.get(row["slot"])
-        if best is None or relative < best["relative"]:
-            found[row["slot"]] = {**row, "relative": relative}
+def _drivers(scope: Scope, decisions: Decisions, performance: Performance) -> dict[tuple[str, str], dict[str, Any]]:
+    """(slot, position) -> the requirement that drives the module there, with the car's margin over it.
+
+    A requirement drives a module where another module in its place, everything else the same, misses it; of several
+    the one that the car meets with the smallest margin for its size. Nothing where every other module would do.
+    """
+    met: dict[str, list[dict[str, Any]]] = {}
+    missed: dict[tuple[str, int], set[tuple[str, str]]] = {}
+    for row in performance.results.iter_rows(named=True):
+        slot, candidate = row["slot"], int(row["candidate"])
+        if decisions.candidate.get(slot) == candidate and row["margin"] is not None:
+            met.setdefault(slot, []).append(row)
+        elif row["passed"] is False:
+            missed.setdefault((slot, candidate), set()).add((row["requirement"], row["procedure"]))
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for slot, rows in met.items():
+        chosen = dict(dict(scope.facts.choices[slot])[decisions.candidate[slot]])
+        decides: dict[str, set[tuple[str, str]]] = {}
+        for candidate, other in scope.facts.rejected.get(slot, ()):
+            changed = [position for position, module in chosen.items() if other.get(position) != module]
+            if len(changed) == 1 and other.keys() == chosen.keys():
+                decides.setdefault(changed[0], set()).update(missed.get((slot, candidate), ()))
+        for position, names in decides.items():
+            own = [row for row in rows if (row["requirement"], row["procedure"]) in names]
+            if own:
+                found[(slot, position)] = min(own, key=_relative_margin)
     return found
+
+
+def _relative_margin(row: dict[str, Any]) -> float:
+    """Margin over a requirement for its size."""
+    needed = row["effective"] if row["effective"] is not None else row["required"]
+    return float(row["margin"] / (abs(needed) or 1.0))
 
 
 def _unit_costs(scope: Scope, decisions: Decisions, priced: Priced) -> list[dict[str, Any]]:

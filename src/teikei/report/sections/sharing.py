@@ -189,15 +189,18 @@ def _uses(context: Context) -> Block:
         Spec("module", "Module"),
         Spec("programme", "Programme"),
         Spec("axle", "Axle"),
-        Spec("driving_requirement", "Tightest requirement of the car"),
+        Spec("driving_requirement", "Requirement that drives it"),
         Spec("margin", "Margin over it", "plain"),
         Spec("unit", "Unit"),
         Spec("overdesign", f"Overdesign, {context.currency} a piece", "number"),
     ]
-    table = frame_grid(
-        ordered, "Tightest requirement where each module is used", specs, context.money, where="module_uses"
+    table = frame_grid(ordered, "What drives each module", specs, context.money, where="module_uses")
+    note = Text(
+        "A requirement drives a module where another module in its place would miss it; of several the one with the "
+        "smallest margin. None is named where every other module would do, or where none was tried.",
+        "note",
     )
-    return Details("Which requirement of each car is tightest with the module, and what overdesign there is", (table,))
+    return Details("Which requirement drives each module, and what overdesign it causes", (note, table))
 
 
 def _commonality(context: Context) -> Block:
