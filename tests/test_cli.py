@@ -17,9 +17,8 @@ STUDY = ROOT / "examples" / "nissan-honda"
 
 def teikei(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the command as a user would."""
-    program = "from teikei.cli import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)],
+        [sys.executable, "-m", "teikei", *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "60"},
         capture_output=True,
