@@ -33,7 +33,11 @@ _WORDS: Final = (
     ),
     ("technical scale", "Lever: lower price for more units of one drawing on one line."),
     ("plant use", "Lever: own plants run fuller."),
-    ("access", "Lever: a source or site only the group can reach."),
+    (
+        "access",
+        "Lever: a source only the group can reach, or a cheaper design that pays only for the group; below zero where its "
+        "pieces cost more and what is saved in development pays for that.",
+    ),
     ("overdesign", "Penalty: a shared part is larger than this car needs."),
     ("coordination", "Penalty: people and time to agree."),
     ("divergence", "Penalty: units that leave the common drawing over time."),
