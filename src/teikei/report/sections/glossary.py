@@ -35,8 +35,8 @@ _WORDS: Final = (
     ("plant use", "Lever: own plants run fuller."),
     (
         "access",
-        "Lever: a source only the group can reach, or a cheaper design that pays only for the group; below zero where its "
-        "pieces cost more and what is saved in development pays for that.",
+        "Lever: a source only the group can reach, or a cheaper design that pays only for the group; below zero where "
+        "its pieces cost more and what is saved in development pays for that.",
     ),
     ("overdesign", "Penalty: a shared part is larger than this car needs."),
     ("coordination", "Penalty: people and time to agree."),
