@@ -438,6 +438,16 @@ def test_the_sharper_bound_of_the_companies_alone_is_used_where_it_is_stored():
     assert row[1].endswith(" 139.9 to 140.5")  # 140,070 - 180; the parts' own bounds would give 139.7
 
 
+def test_a_saving_counts_from_the_blocs_also_where_companies_were_planned_singly():
+    """Honda+Mitsubishi cuts through a bloc: what it and Nissan spend alone is nobody's baseline."""
+    stored = tables()
+    costs = stored["cost_by_rung"]
+    rows = [("Honda+Mitsubishi", 900e3), ("Nissan", 800e3), ("Mitsubishi", 50e3)]
+    singly = [(name, "alone", value, value, 0.0, "optimal") for name, value in rows]
+    stored["cost_by_rung"] = pl.concat([pl.DataFrame(singly, schema=costs.schema, orient="row"), costs])
+    assert read(stored, meta()).tables[0].rows == read(tables(), meta()).tables[0].rows
+
+
 def test_parts_without_a_supplier_are_named_so():
     stored = tables()
     stored["awards"] = stored["awards"].with_columns(pl.lit("").alias("supplier"))

@@ -144,7 +144,7 @@ def read_ladder(tables: Tables, meta: Mapping[str, Any]) -> Ladder:
     costs = tables.get("cost_by_rung").filter(pl.col("coalition").is_not_null() & pl.col("rung").is_not_null())
     names = costs["coalition"].unique(maintain_order=True).to_list()
     grand = max(names, key=lambda name: len(members(name)), default="")
-    parts = _parts(costs, grand)
+    parts = _parts(costs, grand, meta)
     alone, alone_bound = _alone(costs, grand, parts)
     reason = ""
     if costs.is_empty():
@@ -177,12 +177,19 @@ def read_ladder(tables: Tables, meta: Mapping[str, Any]) -> Ladder:
     )
 
 
-def _parts(costs: pl.DataFrame, grand: str) -> tuple[str, ...]:
-    """The largest coalitions below the grand one that have a value at ``alone`` and together make it up."""
+def _parts(costs: pl.DataFrame, grand: str, meta: Mapping[str, Any]) -> tuple[str, ...]:
+    """The blocs with a value at ``alone`` that together make up the grand coalition.
+
+    Where the run does not say its blocs: the largest coalitions below the grand one. (A run of companies taken singly
+    also stores coalitions that cut through a bloc; they are nobody's baseline.)
+    """
     stored = costs.filter((pl.col("rung") == ALONE) & pl.col("value").is_not_null())["coalition"].unique().to_list()
+    told = meta.get("blocs")
+    blocs = [set(mine) for mine in told.values()] if isinstance(told, Mapping) else []
+    known = sorted(name for name in stored if set(members(name)) in blocs)
     missing = set(members(grand))
     parts: list[str] = []
-    for name in sorted(stored, key=lambda part: (-len(members(part)), part)):
+    for name in known + sorted(set(stored) - set(known), key=lambda part: (-len(members(part)), part)):
         if name != grand and set(members(name)) <= missing:
             parts.append(name)
             missing -= set(members(name))

@@ -50,7 +50,7 @@ def section(context: Context) -> Section:
 
 def late_alone(context: Context) -> str:
     """A sentence for the ladder where the companies' own plans cannot be developed in time; empty where they can."""
-    rows = _each_alone(context, "schedule_milestones").filter(pl.col("late_quarters") > 0)
+    rows = context.alone("schedule_milestones").filter(pl.col("late_quarters") > 0)
     if rows.is_empty():
         return ""
     cars = [f"{row['programme']} {row['generation'] or ''} ({row['late_quarters']:.0f})" for row in rows.to_dicts()]
@@ -66,23 +66,12 @@ def late_together(context: Context) -> str:
     late = due.filter(pl.col("late_quarters") > 0)
     if late.is_empty():
         return ""
-    alone = _each_alone(context, "schedule_summary")["late_quarters"].drop_nulls()
+    alone = context.alone("schedule_summary")["late_quarters"].drop_nulls()
     against = f" against {alone.sum():,.0f} alone" if alone.len() else ""
     return (
         f"In the joint schedule {late.height} of {due.height} starts of production come late, "
         f"{late['late_quarters'].sum():,.0f} quarters in all{against}; the saving holds no cost of that."
     )
-
-
-def _each_alone(context: Context, name: str) -> pl.DataFrame:
-    """Rows of a table for each bloc by itself."""
-    rows = context.tables.get(name).filter(pl.col("rung") == ALONE)
-    one_bloc = [
-        coalition
-        for coalition in rows["coalition"].drop_nulls().unique().to_list()
-        if len({context.bloc_of.get(company, company) for company in coalition.split("+")}) == 1
-    ]
-    return rows.filter(pl.col("coalition").is_in(one_bloc))
 
 
 def moment(text: str | None, *, end: bool = False) -> float | None:
@@ -176,7 +165,7 @@ def _due_marks(context: Context, shown: list[str]) -> list[charts.Figure]:
 
 def _against_alone(context: Context) -> list[Block]:
     joint = context.joint("schedule_summary")
-    alone = _each_alone(context, "schedule_summary")
+    alone = context.alone("schedule_summary")
     if joint.is_empty() or alone.is_empty():
         return []
     money = context.money
@@ -216,7 +205,7 @@ def _against_alone(context: Context) -> list[Block]:
 
 
 def _fixes(context: Context) -> list[Block]:
-    rows = pl.concat([context.joint("schedule_fixes"), _each_alone(context, "schedule_fixes")])
+    rows = pl.concat([context.joint("schedule_fixes"), context.alone("schedule_fixes")])
     if rows.is_empty():
         return []
     money = context.money
