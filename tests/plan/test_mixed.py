@@ -12,10 +12,11 @@ from tests.plan.mixed import compare, random_study
 
 LEFT_AND_TAKEN_UP = 2009  # a search may leave a contract and take it up again after the facelift
 FULL_SITE = 11  # contracts hold more than there is: each bloc was reserved what it holds, not its part
+ALONE_IN_JOINT = (3089, 3113)  # a joint drawing that one bloc uses: tiers of a site count together, a variant is paid
 MOVED_IN = (1004, 2042)  # one bloc left its contract at a full site, and others have moved in
 
 
-@pytest.mark.parametrize("seed", [*range(8), FULL_SITE, LEFT_AND_TAKEN_UP, *MOVED_IN])
+@pytest.mark.parametrize("seed", [*range(8), FULL_SITE, LEFT_AND_TAKEN_UP, *MOVED_IN, *ALONE_IN_JOINT])
 def test_no_cheaper_plan_is_found_and_bounds_prices_and_levers_hold(seed: int) -> None:
     assert compare(seed) == []
 

@@ -13,7 +13,7 @@ from teikei.plan.develop_cost import (
     requalification,
     sunk,
 )
-from teikei.plan.facts import ModuleFact
+from teikei.plan.facts import Facts, ModuleFact
 from teikei.plan.money import coordination_cash, nre_cash, once, present_value, tooling_cash
 from teikei.plan.program import Build
 from teikei.plan.scope import Option
@@ -115,11 +115,13 @@ def _family(made: Build, name: str, group: str, options: list[Option]) -> None:
 def own_or_joint(made: Build) -> None:
     """A bloc develops a family by itself or with the partners, not both; two blocs on the same footing, both alike.
 
-    Where one of two has paid the family already, its partner may join it while the payer keeps its own drawing.
+    Where one of two has paid the family or a variant of it already, its partner may join it while the payer keeps its
+    own drawing.
     """
     scope, facts, program = made.scope, made.scope.facts, made.program
     if not scope.joint:
         return
+    modules = _modules_of(facts)
     mode: dict[tuple[str, str], int] = {}
     sides: dict[tuple[tuple[str, str], bool], list[Option]] = {}
     for option in made.use:
@@ -127,7 +129,8 @@ def own_or_joint(made: Build) -> None:
         if not scope.is_new(option) or not scope.rule(module.class_name).development_shared:
             continue
         family = facts.families[module.family]
-        paid = family_share(scope, family, scope.joint).paid_blocs
+        names = family.sunk_for.union(*(one.sunk_for for one in modules[family.name]))
+        paid = {scope.bloc_of_company(company) for company in scope.members if company in names}
         together = len(scope.bloc_names) == 2 and len(paid) != 1
         key = (family.name, "" if together else scope.bloc_of_slot(option.slot))
         if key not in mode:
@@ -146,14 +149,14 @@ def own_or_joint(made: Build) -> None:
 def _joint_needs_partner(made: Build) -> None:
     """A joint family is one that another bloc uses too: alone in it a bloc has no more than its own drawing gives.
 
-    Left out where the partners' past gives a bloc something: a family or variant they have paid, a module of theirs.
+    Left out where the partners' past gives a bloc something (a family or variant they have paid, a module of theirs),
+    and where its units count for tiers with other joint drawings of a site.
     """
     scope, facts, program = made.scope, made.scope.facts, made.program
     if len(scope.bloc_names) != 2:
         return
-    modules: dict[str, list[ModuleFact]] = {}
-    for module in facts.modules.values():
-        modules.setdefault(module.family, []).append(module)
+    modules = _modules_of(facts)
+    counted = {offer.module for offer in facts.offers.values() if offer.tier_pool}
     for (name, key), column in made.mode.items():
         for bloc in [key] if key else scope.bloc_names:
             partner = next(other for other in scope.bloc_names if other != bloc)
@@ -161,9 +164,18 @@ def _joint_needs_partner(made: Build) -> None:
             mine, theirs = set(bloc.split("+")), set(partner.split("+"))
             paid = [facts.families[name].sunk_for, *(module.sunk_for for module in modules[name])]
             closed = any(module.available_to and not module.available_to & mine for module in modules[name])
+            closed = closed or any(module.name in counted for module in modules[name])
             if started is None or closed or any(names & theirs and not names & mine for names in paid):
                 continue
             program.row(("joint with", partner, name, key), [(column, 1.0), (started[max(started)], -1.0)], upper=0.0)
+
+
+def _modules_of(facts: Facts) -> dict[str, list[ModuleFact]]:
+    """Family -> its modules."""
+    modules: dict[str, list[ModuleFact]] = {}
+    for module in facts.modules.values():
+        modules.setdefault(module.family, []).append(module)
+    return modules
 
 
 def _tops_need_members(made: Build, name: str, group: str) -> None:
