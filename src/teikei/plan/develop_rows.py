@@ -163,9 +163,11 @@ def _joint_needs_partner(made: Build) -> None:
             started = made.ladder.get(("bloc", name, scope.joint, partner))
             mine, theirs = set(bloc.split("+")), set(partner.split("+"))
             paid = [facts.families[name].sunk_for, *(module.sunk_for for module in modules[name])]
-            closed = any(module.available_to and not module.available_to & mine for module in modules[name])
-            closed = closed or any(module.name in counted for module in modules[name])
-            if started is None or closed or any(names & theirs and not names & mine for names in paid):
+            gains = any(
+                module.name in counted or (module.available_to and not module.available_to & mine)
+                for module in modules[name]
+            )
+            if started is None or gains or any(names & theirs and not names & mine for names in paid):
                 continue
             program.row(("joint with", partner, name, key), [(column, 1.0), (started[max(started)], -1.0)], upper=0.0)
 

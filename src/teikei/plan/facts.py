@@ -253,8 +253,8 @@ class Facts:
     """Everything the plan needs of a study, a catalogue and a performance.
 
     choices[slot]: feasible configurations as (candidate number, {position: module}); rejected[slot]: those that miss a
-    requirement. existing[(slot, position)]: the
-    contract of the incumbent module. units[slot]: cars. classes_of[position] follows from the module.
+    requirement. existing[(slot, position)]: the contract of the incumbent module. units[slot]: cars.
+    classes_of[position] follows from the module.
     """
 
     settings: Settings

@@ -22,6 +22,7 @@ from teikei.plan.origin import cars_by_region, customs_value
 from teikei.plan.price import known_suppliers
 from teikei.plan.program import THOUSAND, Build, Place
 from teikei.plan.purchase_rows import most_by_position
+from teikei.plan.scope import CONTRACT
 
 
 def plants_opened(made: Build) -> None:
@@ -62,8 +63,7 @@ def site_capacity(made: Build) -> None:
     for (item, year), carriers in made.members.items():
         contract = scope.contracts.get(item.contract)
         if contract is not None and contract.site:
-            scale = scope.contract_scale(contract.site, year)
-            found = [(made.use[option], scale * facts.tier_units(item.module, cars)) for option, cars in carriers]
+            found = [(made.use[option], scope.taken(item, CONTRACT, year, cars)[1]) for option, cars in carriers]
             drawn.setdefault((contract.site, year), []).extend(found)
     expandable = {expansion.site for expansion in facts.expansions}
     for (site, year), terms in drawn.items():
@@ -121,8 +121,7 @@ def _expandable_capacity(made: Build, site: str, year: int, free: float) -> None
         contract = scope.contracts.get(item.contract)
         if when == year and contract is not None and contract.site == site:
             group = scope.buying_group(facts.modules[item.module].class_name, scope.item_bloc(item))
-            scale = scope.contract_scale(site, year)
-            uses = [(made.use[option], scale * facts.tier_units(item.module, cars)) for option, cars in carriers]
+            uses = [(made.use[option], scope.taken(item, CONTRACT, year, cars)[1]) for option, cars in carriers]
             taken.setdefault(group, []).extend(uses)
     parts = []
     for group, terms in taken.items():

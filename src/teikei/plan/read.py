@@ -57,7 +57,7 @@ def read_facts(
     choices: dict[str, Configurations] = dict.fromkeys(slots, ())
     rejected: dict[str, Configurations] = {}
     if performance is not None:
-        choices, rejected = (_choices(catalogue, performance, slots, whether) for whether in (True, False))
+        choices, rejected = _choices(catalogue, performance, slots)
         _refuse_unserved(slots, units, choices, performance)
     volume_by_year: dict[int, float] = dict.fromkeys(study.settings.years, 0.0)
     for cars in units.values():
@@ -146,18 +146,19 @@ def _units(study: Study, slots: Mapping[str, SlotFact], volumes: pl.DataFrame) -
 
 
 def _choices(
-    catalogue: Catalogue, performance: Performance, slots: Mapping[str, SlotFact], feasible: bool
-) -> dict[str, Configurations]:
-    """Slot -> configurations that are feasible, or those that are not."""
-    wanted = {(row["slot"], row["candidate"]) for row in rows_of(performance.candidates) if row["feasible"] == feasible}
+    catalogue: Catalogue, performance: Performance, slots: Mapping[str, SlotFact]
+) -> tuple[dict[str, Configurations], dict[str, Configurations]]:
+    """Slot -> configurations that are feasible, and those that are not."""
+    feasible = {(row["slot"], row["candidate"]): row["feasible"] for row in rows_of(performance.candidates)}
     configurations: dict[tuple[str, int], dict[str, str]] = {}
     for row in rows_of(catalogue.candidates):
-        if row["slot"] in slots and (row["slot"], row["candidate"]) in wanted:
+        if row["slot"] in slots and (row["slot"], row["candidate"]) in feasible:
             configurations.setdefault((row["slot"], row["candidate"]), {})[row["position"]] = row["module"]
-    result: dict[str, list[tuple[int, Mapping[str, str]]]] = {name: [] for name in slots}
+    found: dict[bool, dict[str, Configurations]] = {side: dict.fromkeys(slots, ()) for side in (True, False)}
     for (slot, candidate), modules in sorted(configurations.items()):
-        result[slot].append((candidate, modules))
-    return {slot: tuple(found) for slot, found in result.items()}
+        side = found[feasible[(slot, candidate)]]
+        side[slot] = (*side[slot], (candidate, modules))
+    return found[True], found[False]
 
 
 def _refuse_unserved(

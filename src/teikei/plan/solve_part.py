@@ -155,11 +155,11 @@ class _Search:
                 time_limit_s=self.effort.time_limit_s,
             )  # fmt: skip
             self.nodes += found.nodes
-            self.stopped |= found.status == "time limit"
             if found.x is None and self.best is None and found.status == "node limit":
                 found = minimise(
                     part.program, gap_absolute=INFINITY, gap_relative=INFINITY, time_limit_s=self.effort.time_limit_s
                 )
+            self.stopped |= found.status == "time limit"
             if found.x is None:
                 return
             x[part.columns] = found.x
