@@ -37,7 +37,7 @@ from teikei.simulate.generic import (
     battery_wh_per_km,
     wall_wh_per_km,
 )
-from teikei.simulate.performance import _slots, _versions
+from teikei.simulate.study_performance import _slots, _versions
 from teikei.simulate.vehicle_file import VehicleFile, read_vehicles
 from teikei.study import load
 

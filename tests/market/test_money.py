@@ -12,7 +12,7 @@ import teikei
 from teikei.errors import StudyError
 from teikei.market import adoption, calibrate, predict, price_and_sell
 from teikei.market.adoption import drift
-from teikei.market.calibrate import _second_choice
+from teikei.market.calibration import _second_choice
 from teikei.market.demand import derive
 from teikei.market.reference import ev_history, parameters
 from teikei.market.scene import _required_range, scenes

@@ -10,8 +10,8 @@ from teikei.modules import catalogue
 from teikei.simulate import performance
 from teikei.simulate.consumption import procedure_consumption
 from teikei.simulate.evaluate import Evaluator, cycle_voltage_v
-from teikei.simulate.performance import _slots, _versions
 from teikei.simulate.powertrain import wheel_table
+from teikei.simulate.study_performance import _slots, _versions
 from tests.simulate.small_study import requirement, small_study
 
 

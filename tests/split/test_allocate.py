@@ -17,7 +17,7 @@ from teikei.split.game import coalition_sums
 from teikei.split.intervals import cost_shares, intervals
 from teikei.split.owen import coalitions_needed, owen
 from teikei.split.rounding import whole_units
-from teikei.split.rules import ADDITIVE_RULES, RULES
+from teikei.split.rule_shares import ADDITIVE_RULES, RULES
 from teikei.split.values import shapley
 from tests.split.games import random_worth
 from tests.split.made_plans import BLOC, GRAND, plan, plans, three_companies, usual_plans

@@ -11,7 +11,7 @@ import pytest
 
 from teikei.split import Game, read_game, split_file
 from teikei.split.game import worths
-from teikei.split.rules import largest_complaint
+from teikei.split.rule_shares import largest_complaint
 
 GAMES = sorted((Path(__file__).parents[1] / "data" / "games").glob("*.json"))
 NAMES = {"ECA_equal_nonseparable": "equal_nonseparable", "ACA_SCRB": "separable_cost_remaining_benefits"}

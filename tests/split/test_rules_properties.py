@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from teikei.split import rules
 from teikei.split.game import Vector, coalition_sizes, coalition_sums, tolerance
 from teikei.split.nucleolus import prenucleolus_and_least_core
-from teikei.split.rules import ADDITIVE_RULES, RULES, largest_complaint, shares_of_all_rules
+from teikei.split.rule_shares import ADDITIVE_RULES, RULES, largest_complaint, shares_of_all_rules
 from teikei.split.values import shapley
 from tests.split.games import game_of, random_worth
 

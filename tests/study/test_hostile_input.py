@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from teikei.errors import StudyError
 from teikei.study import check, load
-from teikei.study.load import MOST_PROBLEMS, MOST_ROWS
+from teikei.study.loading import MOST_PROBLEMS, MOST_ROWS
 from tests.study.small import SETTINGS, small_tables, write_small
 from tests.study.test_mutations import judge, with_tables
 

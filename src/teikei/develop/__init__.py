@@ -3,7 +3,7 @@
 A resource-constrained schedule by quarter of what a plan has decided to develop, with the hours the plan already pays.
 """
 
-from teikei.develop.schedule import schedule
+from teikei.develop.timetable import schedule
 from teikei.develop.types import Schedule
 
 __all__ = ["Schedule", "schedule"]

@@ -5,11 +5,11 @@ costs into Bertrand-Nash prices year by year, and says what follows, with bands.
 ``marginal_cost`` are its engine, for any market.
 """
 
-from teikei.market.equilibrium import Equilibrium, equilibrium, marginal_cost
 from teikei.market.fit import calibrate
 from teikei.market.inputs import MarketInputError
 from teikei.market.inversion import invert_shares
-from teikei.market.predict import predict
+from teikei.market.prediction import predict
+from teikei.market.price_equilibrium import Equilibrium, equilibrium, marginal_cost
 from teikei.market.respond import price_and_sell
 from teikei.market.types import MarketOutcome
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from teikei.market.adoption import stock
-from teikei.market.calibrate import Calibrated
+from teikei.market.calibration import Calibrated
 from teikei.market.cases import ALONE, Case
 from teikei.market.home import NOT_CONSIDERED, PARAMETER_CURRENCY, HomeMarket
 from teikei.market.questions import CUT, CUT_WORDS, band, cut_of

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from teikei.errors import StudyError
-from teikei.market.calibrate import DEMAND, Calibrated, demand_at, model_moments
+from teikei.market.calibration import DEMAND, Calibrated, demand_at, model_moments
 from teikei.market.home import HomeMarket, home_market
 from teikei.market.reference import parameters
 from teikei.market.types import Array

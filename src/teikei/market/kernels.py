@@ -1,8 +1,8 @@
 """Compiled choice probabilities of all consumer types of one market, with no allocation inside.
 
 Loops run over types innermost, so that the compiler takes several at a time. The fixed points that use them are in
-``fixed_point.py``; the batch entry points, which check and shape the arrays, in ``equilibrium.py``, ``inversion.py``
-and ``demand.py``.
+``fixed_point.py``; the batch entry points, which check and shape the arrays, in ``price_equilibrium.py``,
+``inversion.py`` and ``demand.py``.
 """
 
 from __future__ import annotations

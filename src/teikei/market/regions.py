@@ -18,10 +18,10 @@ import polars as pl
 from teikei.market.adoption import forecast
 from teikei.market.cases import Case
 from teikei.market.demand import derive
-from teikei.market.equilibrium import equilibrium, markups
 from teikei.market.home import MILLION, HomeMarket
 from teikei.market.inputs import check_market
 from teikei.market.inversion import invert_shares
+from teikei.market.price_equilibrium import equilibrium, markups
 from teikei.market.questions import CUT, CUT_WORDS, band
 from teikei.market.reference import Region, parameters, regions, segment_price, vat_rate
 from teikei.market.types import Array

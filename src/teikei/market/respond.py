@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from teikei.market.calibrate import Calibrated
-from teikei.market.equilibrium import Equilibrium, equilibrium
+from teikei.market.calibration import Calibrated
+from teikei.market.price_equilibrium import Equilibrium, equilibrium
 from teikei.market.scene import Scene
 from teikei.market.types import Array
 

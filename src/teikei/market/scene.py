@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from teikei.market.adoption import TREND_WEIGHT, Drift, beyond_the_market, damped_years, drift, spread_normal
-from teikei.market.calibrate import DEMAND, Calibrated, Demand, price_scale, types_of
+from teikei.market.calibration import DEMAND, Calibrated, Demand, price_scale, types_of
 from teikei.market.demand import derive
 from teikei.market.home import MILLION, RANGE_KM, HomeMarket
 from teikei.market.inputs import check_market

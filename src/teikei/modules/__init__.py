@@ -4,7 +4,7 @@
 of every car; ``family_grid`` makes new members of an e-axle family to put into its modules table.
 """
 
-from teikei.modules.catalogue import catalogue
+from teikei.modules.fill_catalogue import catalogue
 from teikei.modules.scaling import Scaling, family_grid, scaled
 from teikei.modules.types import Catalogue, EAxle, LossTable, Pack
 

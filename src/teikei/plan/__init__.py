@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from teikei.plan.levers import savings_by_programme
     from teikei.plan.prices_of_requirements import requirement_curve, requirement_prices
     from teikei.plan.prices_of_rules import rule_prices
-    from teikei.plan.reprice import reprice
+    from teikei.plan.repricing import reprice
     from teikei.plan.rival import integrated_rival
     from teikei.plan.solve_part import QUICK, THOROUGH, Effort
     from teikei.plan.types import Plan, Plans
@@ -43,7 +43,7 @@ _HOMES = {
     "Plans": "types",
     "explain_infeasible": "infeasible",
     "integrated_rival": "rival",
-    "reprice": "reprice",
+    "reprice": "repricing",
     "requirement_curve": "prices_of_requirements",
     "requirement_prices": "prices_of_requirements",
     "rule_prices": "prices_of_rules",

@@ -6,7 +6,7 @@ missing or empty becomes a sentence, never an error and never a number.
 
 from __future__ import annotations
 
-from teikei.report.headline import headline
+from teikei.report.headline_text import headline
 from teikei.report.writing import write
 
 __all__ = ["headline", "write"]

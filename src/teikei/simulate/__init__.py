@@ -8,8 +8,8 @@ on files of cars known by their road load. Importing this does not import the co
 from teikei.simulate.cycles import Cycle, cycle, make_cycle
 from teikei.simulate.files import calibrate_vehicles, simulate_vehicles
 from teikei.simulate.fleet import Fleet, batch
-from teikei.simulate.performance import performance
 from teikei.simulate.study_file import simulate_study
+from teikei.simulate.study_performance import performance
 from teikei.simulate.types import Performance
 
 __all__ = [

@@ -8,7 +8,7 @@ import polars as pl
 
 from teikei.errors import Problem, StudyError
 from teikei.modules import catalogue
-from teikei.simulate.performance import performance
+from teikei.simulate.study_performance import performance
 from teikei.study.types import Study
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from teikei.split.game import RELATIVE_TOLERANCE
-from teikei.split.rules import RULES
+from teikei.split.rule_shares import RULES
 from teikei.split.types import Vector
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from teikei.split.games_of_plans import PlanValues, RungGame
 from teikei.split.intervals import coefficients, cost_shares
-from teikei.split.rules import ADDITIVE_RULES, RULES
+from teikei.split.rule_shares import ADDITIVE_RULES, RULES
 from teikei.split.types import Vector
 from teikei.study.types import Study
 

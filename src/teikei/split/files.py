@@ -15,7 +15,7 @@ import numpy as np
 from teikei.errors import Problem, StudyError
 from teikei.split.airport import AirportType, airport_rules
 from teikei.split.game import KINDS, MAX_PLAYERS, members
-from teikei.split.rules import rules
+from teikei.split.rule_shares import rules
 from teikei.split.types import Game, Vector
 
 FORMAT: Final = 1

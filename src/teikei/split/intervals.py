@@ -9,7 +9,7 @@ import numpy as np
 
 from teikei.split import values as single_rule
 from teikei.split.game import coalition_sums
-from teikei.split.rules import ADDITIVE_RULES, RULES, shares_of_all_rules
+from teikei.split.rule_shares import ADDITIVE_RULES, RULES, shares_of_all_rules
 from teikei.split.types import Vector
 
 MOST_CORNERS: Final = 256

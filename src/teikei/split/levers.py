@@ -10,7 +10,7 @@ import polars as pl
 from teikei.plan.types import Plans
 from teikei.split import values as single_rule
 from teikei.split.games_of_plans import RungGame
-from teikei.split.rules import ADDITIVE_RULES
+from teikei.split.rule_shares import ADDITIVE_RULES
 from teikei.split.types import Vector
 
 SCHEMA: Final = {

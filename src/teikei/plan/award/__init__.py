@@ -6,8 +6,8 @@ in which year, and writes awards, summary and workbook. ``scenarios`` and ``rule
 
 from teikei.plan.award.command import award, award_tender
 from teikei.plan.award.read import read_tender
-from teikei.plan.award.scenarios import rule_prices, scenarios
 from teikei.plan.award.types import Award, AwardResult, RulePrice, Tender
+from teikei.plan.award.what_ifs import rule_prices, scenarios
 from teikei.plan.award.write import write_files
 
 __all__ = [

@@ -56,7 +56,7 @@ def award(
     share = left / (1 + further)
     result = award_tender(tender, time_limit_s=share, gap=gap, workers=workers, progress=progress)
     if further:
-        from teikei.plan.award.scenarios import rule_prices, scenarios
+        from teikei.plan.award.what_ifs import rule_prices, scenarios
 
         if with_scenarios or at_most is not None:
             most = at_most if at_most is not None else max(1, len(result.suppliers_used) - 1)

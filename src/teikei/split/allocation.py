@@ -17,7 +17,7 @@ from teikei.split.games_of_plans import PlanValues, RungGame
 from teikei.split.intervals import core_is_certain, cost_shares, intervals
 from teikei.split.levers import by_lever
 from teikei.split.owen import coalitions_needed, owen
-from teikei.split.rules import ADDITIVE_RULES, largest_complaint, rules
+from teikei.split.rule_shares import ADDITIVE_RULES, largest_complaint, rules
 from teikei.split.types import Allocation, Game
 from teikei.study.types import Study
 

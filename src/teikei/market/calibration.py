@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 
 from teikei.market.demand import derive
-from teikei.market.equilibrium import equilibrium, markups
 from teikei.market.home import NOT_CONSIDERED, HomeMarket, buyers
 from teikei.market.inputs import check_market
 from teikei.market.inversion import invert_shares
+from teikei.market.price_equilibrium import equilibrium, markups
 from teikei.market.types import Array
 
 DEMAND = (

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from teikei.errors import Problem, StudyError
-from teikei.study.load import load
+from teikei.study.loading import load
 from teikei.study.messages import one_line, show, suggest
 from teikei.study.write import write_folder, write_workbook
 
