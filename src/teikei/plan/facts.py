@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -245,7 +246,19 @@ class RungRule:
     joint_plants: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MissedTarget:
+    """What a configuration lacks of a target: amount in the unit, cost in study currency per car (what buyers lose)."""
+
+    requirement: str
+    procedure: str
+    unit: str
+    amount: float
+    cost_per_car: float
+
+
 Configurations = tuple[tuple[int, Mapping[str, str]], ...]
+Missed = Mapping[str, Mapping[int, tuple[MissedTarget, ...]]]  # slot -> candidate -> targets it misses
 
 
 @dataclass(frozen=True)
@@ -253,7 +266,8 @@ class Facts:
     """Everything the plan needs of a study, a catalogue and a performance.
 
     choices[slot]: feasible configurations as (candidate number, {position: module}); rejected[slot]: those that miss a
-    requirement. existing[(slot, position)]: the contract of the incumbent module. units[slot]: cars.
+    requirement past its floor. missed[slot][candidate]: the targets a feasible configuration misses, none where it
+    is not named. existing[(slot, position)]: the contract of the incumbent module. units[slot]: cars.
     classes_of[position] follows from the module.
     """
 
@@ -287,6 +301,11 @@ class Facts:
     incremental_rebates: frozenset[str] = frozenset()
     expansions: tuple[ExpansionFact, ...] = ()
     rejected: Mapping[str, Configurations] = field(default_factory=dict)
+    missed: Missed = field(default_factory=dict)
+
+    def missed_per_car(self, slot: str, candidate: int) -> float:
+        """What the buyers of a car lose by the targets that its configuration misses, study currency per car."""
+        return math.fsum(one.cost_per_car for one in self.missed.get(slot, {}).get(candidate, ()))
 
     def landed(self, class_name: str, origin: str, destination: str, energy_kwh: float) -> tuple[float, float]:
         """Landed-cost law of a part: (factor on price, freight in study currency per piece).

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from teikei.errors import StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions, union
-from teikei.plan.facts import Facts
+from teikei.plan.facts import Facts, Missed, MissedTarget
 from teikei.plan.parts import Memory
 from teikei.plan.price import expanded, price
 from teikei.plan.read import read_facts
@@ -235,9 +235,23 @@ def _plan(solved: Solved, performance: Performance | None) -> Plan:
         status=solved.status,
         seconds=solved.seconds,
         tables=make_tables(scope, solved.decisions, solved.priced, performance),
-        decisions={"decisions": solved.decisions, "reserved": scope.reserved, "joint_start": scope.joint_start},
+        decisions={
+            "decisions": solved.decisions,
+            "reserved": scope.reserved,
+            "joint_start": scope.joint_start,
+            "missed": missed_of(scope.facts, solved.decisions),
+        },
         messages=scope.facts.messages,
     )
+
+
+def missed_of(facts: Facts, decisions: Decisions) -> Missed:
+    """The targets that a plan's configurations miss: what is needed to price it again without a performance."""
+    found: dict[str, dict[int, tuple[MissedTarget, ...]]] = {}
+    for slot, candidate in decisions.candidate.items():
+        if missed := facts.missed.get(slot, {}).get(candidate):
+            found[slot] = {candidate: missed}
+    return found
 
 
 def not_evaluated(coalition: str, rung: str) -> Plan:

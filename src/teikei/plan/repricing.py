@@ -37,7 +37,7 @@ def reprice(study: Study, catalogue: Catalogue, plan: Plan, volumes: pl.DataFram
     missing = {"programme", "generation", "company", "plant", "region", "year", "units"} - set(volumes.columns)
     if missing:
         raise StudyError(f"The volumes to re-price lack the columns {', '.join(sorted(missing))}.")
-    facts = read_facts(study, catalogue, None, volumes)
+    facts = replace(read_facts(study, catalogue, None, volumes), missed=plan.decisions["missed"])
     scope = Scope(
         facts,
         plan.coalition,

@@ -11,7 +11,8 @@ from teikei.develop.types import Schedule
 from teikei.market.types import MarketOutcome
 from teikei.modules.types import Catalogue
 from teikei.plan import savings_by_programme
-from teikei.plan.types import Plan, Plans
+from teikei.plan.types import NOT_CONTRACTED, Plan, Plans
+from teikei.runs.near_misses import near_misses
 from teikei.simulate.types import Performance
 from teikei.split.types import Allocation
 from teikei.study.columns import all_columns
@@ -56,6 +57,7 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
         "module_designs": module_designs(found.catalogue, chosen),
         "performance": chosen_performance(found.catalogue, found.performance, chosen),
         "candidates": found.performance.candidates,
+        "near_misses": near_misses(found.catalogue, found.performance),
         "plant_use": plant_use(study, tables["awards"]),
         "integrated_rival": found.rival,
         "schedule": found.schedule.table,
@@ -234,6 +236,7 @@ def evidence(study: Study, awards: pl.DataFrame, cost_breakdown: pl.DataFrame) -
     schema = {"item": pl.String, "confidence": pl.String, "value": pl.Float64}
     if alone.is_empty():
         return pl.DataFrame(schema=schema)
+    alone = alone.filter(~pl.col("item").is_in(NOT_CONTRACTED))
     totals = alone.group_by("item", maintain_order=True).agg(pl.col("value").sum())
     shares = _purchase_confidence(study, awards)
     family_shares = _shares_of(study["families"], "nre")

@@ -234,10 +234,11 @@ def _own_share(run: Run, company: str, rule: str, release_list: ReleaseList) -> 
     shares = run.tables.get("shares", pl.DataFrame())
     if shares.is_empty():
         return math.nan
+    kind = "saving_cash" if "saving_cash" in set(shares["kind"]) else "saving"  # runs before version 0.2 have no other
     own = shares.filter(
         (pl.col("rung") == release_list.rung)
         & (pl.col("rule") == rule)
-        & (pl.col("kind") == "saving")
+        & (pl.col("kind") == kind)
         & pl.col("company").is_in(list(release_list.members[company]))
     )
     return float(own["value"].sum()) if len(own) == len(release_list.members[company]) else math.nan
