@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from teikei.study import Study, load
-from teikei.study.columns import all_columns
+from teikei.tables.columns import all_columns
 from teikei.web.assemble import row_owners
 from teikei.web.preview import Preview, preview
 from teikei.web.preview_cars import PHYSICAL, Range, ranges_of_cars

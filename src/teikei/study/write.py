@@ -13,13 +13,13 @@ import xlsxwriter
 import yaml
 
 from teikei.errors import StudyError
-from teikei.study.cells import LONGEST_TEXT, expected, guarded
-from teikei.study.columns import LIST_SEPARATOR, Column, all_columns, frame
-from teikei.study.messages import number_text, show
-from teikei.study.read_folder import SETTINGS_FILE
 from teikei.study.read_settings import expected_setting
-from teikei.study.read_workbook import NOTES_SHEET, SETTINGS_SHEET
 from teikei.study.types import Settings, Study
+from teikei.tables.cells import LONGEST_TEXT, expected, guarded
+from teikei.tables.columns import LIST_SEPARATOR, Column, all_columns, frame
+from teikei.tables.messages import number_text, show
+from teikei.tables.read_folder import SETTINGS_FILE
+from teikei.tables.read_workbook import NOTES_SHEET, SETTINGS_SHEET
 
 Tables = Mapping[str, pl.DataFrame]
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import polars as pl
 
 from teikei.study import Study
-from teikei.study.columns import all_columns
+from teikei.tables.columns import all_columns
 from teikei.web.assemble import row_owners
 from teikei.web.knowledge import Interval, cut
 from teikei.web.preview_cars import ranges_of_cars

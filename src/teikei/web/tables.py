@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from teikei.errors import Problem, StudyError
-from teikei.study.columns import all_columns
-from teikei.study.messages import number_text
-from teikei.study.read_folder import SETTINGS_FILE, Found, read_folder
-from teikei.study.read_workbook import read_workbook
-from teikei.study.source import RawTable, name_and_unit
+from teikei.tables.columns import all_columns
+from teikei.tables.messages import number_text
+from teikei.tables.read_folder import SETTINGS_FILE, Found, read_folder
+from teikei.tables.read_workbook import read_workbook
+from teikei.tables.source import RawTable, name_and_unit
 
 SETTINGS: Final = "study"
 LONGEST_CELL: Final = 2_000

@@ -9,8 +9,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any, Final
 
-from teikei.study.columns import LIST_SEPARATOR, Column
-from teikei.study.messages import listed, number_text, show, suggest
+from teikei.tables.columns import LIST_SEPARATOR, Column
+from teikei.tables.messages import listed, number_text, show, suggest
 
 LONGEST_TEXT: Final = 32_000  # a cell of Excel holds 32,767 characters
 FIRST_YEAR: Final = 1900
