@@ -311,7 +311,7 @@ def targets(tmp_path: Path, kind: str, price: str, floor: str, binding: str = ""
         rows = tables["requirements"]
         rows[0] += ["binding", "kind", "value_per_unit", "floor_offset"]
         for number, cells in enumerate(rows[1:], 1):
-            cells += [binding, kind, price, floor] if number == row else ["", "", "", ""]
+            cells.extend([binding, kind, price, floor] if number == row else ["", "", "", ""])
 
     return change(tmp_path, edit)
 

@@ -15,8 +15,8 @@ from teikei.plan.types import NOT_CONTRACTED, Plan, Plans
 from teikei.runs.near_misses import near_misses
 from teikei.simulate.types import Performance
 from teikei.split.types import Allocation
-from teikei.study.columns import all_columns
 from teikei.study.types import Study
+from teikei.tables.columns import all_columns
 
 COST_BY_RUNG = {
     "coalition": pl.String,
