@@ -97,7 +97,7 @@ def cheapest(scope: Scope) -> float:
     return best
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [*range(5), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(5, 12))])
 def test_the_plan_is_the_cheapest_of_all_configurations_with_what_they_miss(seed: int) -> None:
     """Penalties that no sum over modules can hold: the couplings of positions have to come in."""
     rng = np.random.default_rng(seed)
@@ -130,6 +130,54 @@ def test_the_plan_is_the_cheapest_of_all_configurations_with_what_they_miss(seed
     assert by_programme.filter(pl.col("coalition") == "Ann+Bob")["value"].sum() == pytest.approx(
         savings["value"].sum(), abs=1e-6
     )
+
+
+PER_KM, TARGET_KM, FLOOR = 4_660.0, 220.0, 0.85
+
+
+def judged(
+    catalogue: Catalogue, performance: Performance, ranges: dict[tuple[str, int], float], km: float
+) -> Performance:
+    """The performance where configurations reach these ranges and the target of the first car is ``km``."""
+    asked = {programme: km if programme == "A1" else TARGET_KM for programme, _ in ranges}
+    short = {key: max(0.0, asked[key[0]] - reached) for key, reached in ranges.items()}
+    kept = {key for key, reached in ranges.items() if reached >= FLOOR * asked[key[0]]}
+    costs = {key: PER_KM * short[key] for key in kept if short[key] > 0}
+    allowed = [
+        (slot.split("/")[0], number) in kept
+        for slot, number in performance.candidates.select("slot", "candidate").iter_rows()
+    ]
+    candidates = performance.candidates.with_columns(pl.Series("feasible", allowed))
+    return replace(missing(catalogue, performance, costs), candidates=candidates)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 11))])
+def test_no_saving_turns_on_one_per_cent_of_a_target(seed: int) -> None:
+    """Bar: 15 % of the saving, the change x its value x the cars, or 0.1 % of the cost alone, whichever is most."""
+    rng = np.random.default_rng(seed)
+    study, catalogue, performance = small(two_companies(), {"A1": PAIRS, "B1": PAIRS}, QUIET)
+    ranges = {(name, number): float(rng.uniform(200, 240)) for name in ("A1", "B1") for number in range(4)}
+    if seed % 2:  # the cliff: the cheap configuration at the target itself
+        ranges[("A1", 0)] = TARGET_KM * (1 + float(rng.uniform(-0.001, 0.001)))
+    savings, alone = [], []
+    for km in (TARGET_KM, TARGET_KM * 1.01, TARGET_KM * 0.99):
+        plans = plan.solve(study, catalogue, judged(catalogue, performance, ranges, km), gap=1e-6)
+        alone.append(plans.value("Ann+Bob", "alone"))
+        savings.append([alone[-1] - plans.value("Ann+Bob", rung) for rung in ("components", "powertrain")])
+    lost = 0.01 * TARGET_KM * million(PER_KM) * EACH_YEAR
+    for moved in savings[1:]:
+        for before, after in zip(savings[0], moved, strict=True):
+            assert abs(after - before) <= max(0.15 * abs(before), lost, 1e-3 * alone[0]) * (1 + 1e-9)
+
+
+def test_the_market_is_offered_the_ranges_that_are_reached_alone() -> None:
+    rows = [{"programme": "A1", "requirement": "range", "procedure": "wltc_japan", "value": 200.0, "unit": "km",
+             "kind": "target", "value_per_unit": 2_000.0, "floor_offset": -50.0}]  # fmt: skip
+    study, catalogue, performance = small(ann(requirements=rows), settings=QUIET)
+    performance = missing(catalogue, performance, {("A1", 0): 6_000.0})
+    plans = plan.solve(study, catalogue, performance)
+    assert plan.with_ranges_reached(study, performance, plans)["requirements"]["value"].to_list() == [197.0]
+    assert study["requirements"]["value"].to_list() == [200.0]
 
 
 def test_what_is_missed_is_priced_again_at_other_volumes() -> None:

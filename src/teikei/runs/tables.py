@@ -12,6 +12,7 @@ from teikei.market.types import MarketOutcome
 from teikei.modules.types import Catalogue
 from teikei.plan import savings_by_programme
 from teikei.plan.types import NOT_CONTRACTED, Plan, Plans
+from teikei.runs.lateness import lateness
 from teikei.runs.near_misses import near_misses
 from teikei.simulate.types import Performance
 from teikei.split.types import Allocation
@@ -66,6 +67,7 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
         "schedule_load": found.schedule.load,
         "schedule_summary": found.schedule.summary,
         "decision_calendar": found.schedule.calendar,
+        "lateness": lateness(study, found.schedule.milestones, outcome.more.get("market_break_even")),
         "shares": found.allocation.shares,
         "core": found.allocation.core,
         "baselines": found.allocation.baselines,
