@@ -153,7 +153,10 @@ def interval_text(context: Context, rung: Rung, decimals: int) -> str:
     if rung.lower is None or rung.upper is None:
         return "no proven bound"
     doubt = ", may be zero" if rung.lower <= 0 < rung.upper else ""
-    return f"{context.money.text(rung.lower, decimals)} to {context.money.text(rung.upper, decimals)}{doubt}"
+    low, high = (context.money.text(end, decimals) for end in (rung.lower, rung.upper))
+    if low == context.money.text(rung.saving, decimals) != high:
+        return f"at most {high}{doubt}"  # the plan found is the lower end: a better one could only save more
+    return f"{low} to {high}{doubt}"
 
 
 def stability_text(rung: Rung) -> str:
