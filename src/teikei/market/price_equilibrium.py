@@ -309,7 +309,9 @@ class _Pricing:
         if not supported.all():
             t, j = (int(k) for k in np.argwhere(supported == 0)[0])
             raise refuse(
-                "utility", f"product {j} (market {t}) has no demand at any price near its cost; leave it out", j
+                "utility",
+                f"product {j} (market {t}) has no demand (a share below 1e-280) at any price near its cost; leave it out",
+                j,
             )
         shape = (*market.lead, count)
         return Equilibrium(
