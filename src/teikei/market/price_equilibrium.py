@@ -310,7 +310,8 @@ class _Pricing:
             t, j = (int(k) for k in np.argwhere(supported == 0)[0])
             raise refuse(
                 "utility",
-                f"product {j} (market {t}) has no demand (a share below 1e-280) at any price near its cost; leave it out",
+                f"product {j} (market {t}) has no demand at any price near its cost (a share below 1e-280); leave it "
+                "out",
                 j,
             )
         shape = (*market.lead, count)
