@@ -5,6 +5,7 @@ Runs in an environment of its own that holds pyblp 1.3 (``.venv-oracle``), never
     .venv-oracle/bin/python benchmarks/market_oracle.py --out tests/data/market  # writes the reference files
     .venv-oracle/bin/python benchmarks/market_oracle.py --hard tests/data/market    # two markets of 1990 that stall
     .venv-oracle/bin/python benchmarks/market_oracle.py --random tests/data/market  # random markets, and seconds
+    .venv-oracle/bin/python benchmarks/market_oracle.py --measures                   # prints HHI, profits, surplus
     .venv-oracle/bin/python benchmarks/market_oracle.py --time                       # prints CPU seconds as JSON
 
 Demand is the random-coefficient logit of Berry, Levinsohn and Pakes (1995), Table IV: sigma (3.612, 0, 4.628, 1.818,
@@ -103,6 +104,19 @@ def hard(out):
             writer.writerow([row[0], *(repr(float(value)) for value in row[1:])])
 
 
+def measures():
+    """HHI, profits, consumer surplus and diversion of the 1990 market, observed prices."""
+    _, _, solved = results()
+    cost = solved.compute_costs(market_id=YEAR)
+    diversion = solved.compute_diversion_ratios(market_id=YEAR)
+    return {
+        "hhi": float(solved.compute_hhi(market_id=YEAR).ravel()[0]),
+        "profits": float(solved.compute_profits(costs=cost, market_id=YEAR).sum()),
+        "consumer_surplus": float(solved.compute_consumer_surpluses(market_id=YEAR).ravel()[0]),
+        "diversion_inside_first": float(np.delete(diversion[0], 0).sum()),
+    }
+
+
 def random_prices(out):
     """ref_random_pyblp.csv: prices of ``tests/market/random_markets.py`` from cost, and CPU seconds of each market."""
     sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
@@ -146,9 +160,13 @@ def main():
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--hard", type=pathlib.Path)
     parser.add_argument("--random", type=pathlib.Path)
+    parser.add_argument("--measures", action="store_true")
     parser.add_argument("--time", action="store_true")
     arguments = parser.parse_args()
     pyblp.options.verbose = False
+    if arguments.measures:
+        print(json.dumps(measures()))
+        return
     if arguments.hard or arguments.random:
         if arguments.hard:
             hard(arguments.hard)

@@ -107,6 +107,57 @@ class Equilibrium:
                 gain = np.maximum(gain, after / np.maximum(profit[:, j], 1e-300) - 1)
         return gain.reshape(self.market.lead)
 
+    def profits(self) -> Array:
+        """Variable profit on each product (..., J), money per head: markup times share."""
+        return np.asarray(self.markup * self.share, dtype=np.float64)
+
+    def hhi(self, owner: npt.ArrayLike | None = None, *, outside: bool = False) -> Array:
+        """Herfindahl-Hirschman index (...): 10,000 times the sum of squared shares of owners, 10,000 for one owner.
+
+        owner (J,): label of the owner of each product (default: products that the ownership matrix treats alike).
+        outside: shares of all buyers, those who buy nothing included; else shares of sales.
+        """
+        share = self.share.reshape(-1, self.market.products)
+        if owner is None:
+            group = owner_groups(self.ownership)[0]
+        else:
+            label = np.asarray(owner)
+            if label.shape != (self.market.products,):
+                raise refuse("owner", f"found shape {label.shape}; expected one owner for each product")
+            group = np.unique(label, return_inverse=True)[1].astype(np.int64)[None]
+        one_hot = (group[:, :, None] == np.arange(self.market.products)).astype(np.float64)
+        held = np.einsum("tj,tjg->tg", share, np.broadcast_to(one_hot, (len(share), *one_hot.shape[1:])))
+        whole = self.market.weight.sum(axis=1) if outside else share.sum(axis=1)
+        return np.asarray(1e4 * ((held / whole[:, None]) ** 2).sum(axis=1).reshape(self.market.lead))
+
+    def _after(self, ownership: npt.ArrayLike) -> Array:
+        return check_ownership(ownership, self.market.lead, self.market.products)
+
+    def upp(self, ownership: npt.ArrayLike, *, efficiency: npt.ArrayLike = 0.0) -> Array:
+        """Upward pricing pressure (..., J) of a change of owners, money per unit: what a merger adds to marginal cost.
+
+        ownership (..., J, J): the matrix after it · efficiency: part of marginal cost saved on each product. Profit on
+        the new partner's products that a buyer who leaves j brings there, sum_k (H1 - H0)_jk D_jk m_k, less the cost
+        saved (Farrell and Shapiro 2010); divided by price and without efficiency it is the GUPPI.
+        """
+        count = self.market.products
+        won = self.diversion().reshape(-1, count, count)
+        gained = np.einsum(
+            "tjk,tk->tj", (self._after(ownership) - self.ownership) * won, self.markup.reshape(-1, count)
+        )
+        saved = number_array("efficiency", efficiency) * (self.price - self.markup)
+        return np.asarray(gained.reshape(self.price.shape) - saved, dtype=np.float64)
+
+    def compensating_cost_change(self, ownership: npt.ArrayLike) -> Array:
+        """Change of marginal cost (..., J) that keeps today's prices after a change of owners; negative: a saving.
+
+        ownership (..., J, J): the matrix after it. These prices are an equilibrium of the costs so changed (Werden
+        1996, compensating marginal cost reductions); divided by cost it is the part of cost a merger must save.
+        """
+        count = self.market.products
+        after, _ = markups(self.market, self.price.reshape(-1, count), self._after(ownership))
+        return np.asarray(self.markup - after.reshape(self.price.shape), dtype=np.float64)
+
     def consumer_surplus(self) -> Array:
         """Consumer surplus per head (...), in money, up to a constant: only differences mean something."""
         return self._derive(slopes=False)[2].reshape(self.market.lead)
