@@ -25,7 +25,7 @@ CELLS: Final = "cells"  # in Run.meta: on which cells its inputs were put, see R
 WITHHELD: Final = "withheld: it would narrow what you can infer below the promised width"
 NOT_ON_CELLS: Final = "withheld: the joint study was not solved on the agreed cells of the members' figures"
 OUTSIDERS: Final = "withheld: the study that was solved holds companies that are no members"
-REFUSED: Final = "refused: "
+REFUSED: Final = "withheld: "
 
 
 @dataclass(frozen=True, slots=True)

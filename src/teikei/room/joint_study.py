@@ -11,6 +11,7 @@ Before anything is solved, the level of each programme's volume and each private
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
@@ -116,7 +117,7 @@ def on_cells(study: Study, common: Study, release_list: ReleaseList, member: str
     if not member:
         return study
     member_of = {company: name for name, own in release_list.members.items() for company in own}
-    scenario = study.settings.volume_scenario
+    scenario = common.settings.volume_scenario
     mine = study["volumes"].filter(_owned(study, "volumes", member_of, member))
     public = common["volumes"].filter(_owned(common, "volumes", member_of, member))
     kept = [study["volumes"].filter(~_owned(study, "volumes", member_of, member))]
@@ -168,10 +169,12 @@ def members_only(study: Study, companies: set[str]) -> Study:
     tables["products"] = tables["products"].with_columns(
         pl.when(stands_for.is_in(sorted(gone))).then(None).otherwise(stands_for).alias("programme")
     )
+    segments = set(tables["programmes"]["segment"].to_list())
     modules = [
         row["module"]
         for row in tables["modules"].iter_rows(named=True)
-        if row["available_to"] and not companies & set(row["available_to"])
+        if (row["available_to"] and not companies & set(row["available_to"]))
+        or (row["segments"] and not segments & set(row["segments"]))
     ]
     offers = [
         row["offer"]
@@ -196,15 +199,17 @@ def members_only(study: Study, companies: set[str]) -> Study:
     tables["work"] = _without(
         tables["work"], "item", [name for name in names if name not in set(study["families"]["family"].to_list())]
     )
-    speaks = [bool(set(str(row or "").split("/")) & names) for row in tables["ranges"]["row"].to_list()]
+    speaks = [bool(_words(row) & names) for row in tables["ranges"]["row"].to_list()]
     tables["ranges"] = tables["ranges"].filter(~pl.Series(speaks, dtype=pl.Boolean))
-    touched = {
-        row["scenario"]
-        for row in tables["scenarios"].iter_rows(named=True)
-        if any(part.partition("=")[2].strip() in names for part in str(row["where"] or "").replace(";", "&").split("&"))
-    }
-    tables["scenarios"] = _without(tables["scenarios"], "scenario", sorted(touched))
+    rows = tables["scenarios"].iter_rows(named=True)
+    touched = {row["scenario"] for row in rows if (_words(row["where"]) | _words(row["value"])) & names}
+    tables["scenarios"] = _without(tables["scenarios"], "scenario", touched)
     return study.with_tables(**tables)
+
+
+def _words(text: object) -> set[str]:
+    """The names in a key or a condition such as ``company=A&year=2030`` or ``OFFER/0``."""
+    return {word.strip() for word in re.split(r"[/&;=+]", str(text or ""))}
 
 
 def _without(rows: pl.DataFrame, column: str, names: Collection[str]) -> pl.DataFrame:
