@@ -19,7 +19,8 @@ from teikei.tables.write import cell_text, new_workbook, write_cell, write_csv, 
 
 HOSTILE = [
     "=1+1", "+1+1", "-1+1", "@SUM(A1)", " =1+1", "\t=1+1", "\u3000=1+1", "\u00a0=cmd", "\ufeff=1+1", "\u200b=1+1",
-    "\n=1+1", "\r=1+1", "＝1+1", "＋1+1", "－1+1", "＠SUM(A1)", "﹦1+1", " \u3000\t＝1+1", "=", "-", "-cmd|' /C calc'!A0",
+    "\n=1+1", "\r=1+1", "＝1+1", "＋1+1", "－1+1", "＠SUM(A1)", "﹦1+1", " \u3000\t＝1+1", "=", "-",
+    "-cmd|' /C calc'!A0",
     '=HYPERLINK("https://example.org","x")', "+81-3-1234", "-5%",
 ]  # fmt: skip
 HARMLESS = ["", "a=1", "1+1", "-5", "+5", "-5.25", "-.5", "1e-3", "-1E+3", "北（株）", "x@y", "'quoted'", "O'Neill"]
