@@ -11,6 +11,7 @@ import itertools
 
 from teikei.plan.competing_tiers import tiers_share_what_is_needed
 from teikei.plan.develop_rows import contracts_left, families_and_variants, introductions_and_facelifts, own_or_joint
+from teikei.plan.joined_spend import constant_cost
 from teikei.plan.limit_rows import local_content_missed, plants_opened, qualification_of_sources, site_capacity
 from teikei.plan.money import once, present_value
 from teikei.plan.price import alliance_charged
@@ -32,6 +33,7 @@ def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
         made.program.offset += present_value(
             scope.facts, once(scope.facts, scope.facts.settings.alliance_one_off, scope.facts.settings.base_year)
         )
+    made.program.offset += constant_cost(scope)
     one_configuration_per_slot(made)
     families_and_variants(made)
     own_or_joint(made)

@@ -43,9 +43,11 @@ LEVER_ORDER = (
     "access",
     "plant_use",
     "technical_scale",
+    "alignment",
     "commercial_scale",
     "divergence",
     "coordination",
+    "joint_organisation",
     "switching",
 )
 
@@ -62,6 +64,9 @@ ITEM_LEVER = {
     "switching": "switching",
     "activation": "switching",
     "take_or_pay": "commercial_scale",
+    "alignment": "alignment",
+    "joint_rate": "commercial_scale",
+    "joint_organisation": "joint_organisation",
     "expansion": "plant_use",
 }
 

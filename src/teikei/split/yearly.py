@@ -14,7 +14,18 @@ from teikei.split.types import Vector
 from teikei.study.types import Study
 
 BILL_ITEMS: Final = frozenset(
-    ("purchase", "rebate", "duty_freight", "warranty", "equity", "shortfall", "local_content")
+    (
+        "purchase",
+        "rebate",
+        "duty_freight",
+        "warranty",
+        "equity",
+        "shortfall",
+        "local_content",
+        "alignment",
+        "joint_rate",
+        "rest_of_car",
+    )
 )
 """What follows the number of cars; every other item is spent once or by the year."""
 
