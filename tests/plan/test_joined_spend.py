@@ -198,7 +198,7 @@ def test_the_program_and_the_price_agree_and_levers_add_up(seed: int) -> None:
         "spend": SPEND,
         "ramp": [{"years_after": 0.0, "share": 0.3}, {"years_after": 3.0, "share": 0.9}],
     }
-    from teikei.study.columns import frame
+    from teikei.tables.columns import frame
 
     study = study.with_tables(**{name: frame(name, rows) for name, rows in tables.items()})
     plans = plan.solve(study, catalogue, performance, gap=1e-7)

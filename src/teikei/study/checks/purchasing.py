@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from teikei.errors import Problem
-from teikei.study.messages import number_text
-from teikei.study.source import Draft
+from teikei.study.draft import Draft
+from teikei.tables.messages import number_text
 
 
 def a_class_is_one_commodity(draft: Draft) -> Iterator[Problem]:
