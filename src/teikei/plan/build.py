@@ -20,6 +20,7 @@ from teikei.plan.purchase_rows import purchases_meet_need, rebates_by_spend_grou
 from teikei.plan.rules import apply_rules
 from teikei.plan.scope import Scope
 from teikei.plan.terms_rows import bundles_bought_together, minimum_orders, take_or_pay_over_years
+from teikei.plan.vehicle_work import vehicle_cost
 
 
 def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
@@ -33,7 +34,7 @@ def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
         made.program.offset += present_value(
             scope.facts, once(scope.facts, scope.facts.settings.alliance_one_off, scope.facts.settings.base_year)
         )
-    made.program.offset += constant_cost(scope)
+    made.program.offset += constant_cost(scope) + vehicle_cost(scope.facts, scope.generations)
     one_configuration_per_slot(made)
     families_and_variants(made)
     own_or_joint(made)

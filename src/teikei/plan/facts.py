@@ -238,6 +238,17 @@ def rule_number(value: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class VehicleWork:
+    """Development of one generation of a car: million, year of its start of production, years it is built."""
+
+    programme: str
+    generation: str
+    amount: float
+    start_year: int
+    life_years: float
+
+
+@dataclass(frozen=True, slots=True)
 class CommodityFact:
     """A row of ``commodities``; class_name is empty for the rest of the car, cut_limit 1 where none is given."""
 
@@ -315,6 +326,7 @@ class Facts:
     expansions: tuple[ExpansionFact, ...] = ()
     rejected: Mapping[str, Configurations] = field(default_factory=dict)
     classes_of_slot: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    vehicle_work: tuple[VehicleWork, ...] = ()
     commodities: tuple[CommodityFact, ...] = ()
     spend: tuple[SpendFact, ...] = ()
     ramp: tuple[tuple[float, float], ...] = ()

@@ -53,6 +53,7 @@ LEVER_ORDER = (
 
 ITEM_LEVER = {
     "nre_family": "development",
+    "nre_vehicle": "development",
     "tooling": "tooling",
     "nre_variant": "variants",
     "nre_application": "variants",

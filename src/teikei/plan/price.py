@@ -16,6 +16,8 @@ from teikei.plan.money import END, discount, once, plant_cash
 from teikei.plan.origin import local_content
 from teikei.plan.promises import broken_promises
 from teikei.plan.scope import Item, Scope
+from teikei.plan.vehicle_work import ITEM as VEHICLE_NRE
+from teikei.plan.vehicle_work import VEHICLE_CLASS, vehicle_cash
 
 
 class Record(NamedTuple):
@@ -64,6 +66,7 @@ def price(scope: Scope, decisions: Decisions, *, held: bool = True) -> Priced:
         *_joint_buying_records(scope, decisions, lines),
         *_rest_of_car_records(scope),
         *_organisation_records(scope),
+        *_vehicle_records(scope),
         *_take_or_pay_records(scope, decisions, lines),
         *_expansion_records(scope, decisions, lines),
     ]
@@ -368,3 +371,19 @@ def _organisation_records(scope: Scope) -> list[Record]:
         for year in organisation_years(scope)
         for (company, programme), share in owner_shares(scope, scope.slots).items()
     ]
+
+
+def _vehicle_records(scope: Scope) -> list[Record]:
+    """Development of the cars themselves, by owners of their cars."""
+    facts, records = scope.facts, []
+    for one, cash in vehicle_cash(facts, scope.generations):
+        car = (one.programme, one.generation)
+        slots = [s for s in scope.slots if (facts.slots[s].programme, facts.slots[s].generation) == car]
+        for year, amount in cash:
+            at = facts.settings.last_year if year == END else year
+            value = amount * discount(facts, year)
+            records += [
+                Record(company, programme, at, VEHICLE_NRE, VEHICLE_CLASS, one.generation, value * share)
+                for (company, programme), share in owner_shares(scope, slots).items()
+            ]
+    return records

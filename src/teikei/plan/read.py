@@ -35,6 +35,7 @@ from teikei.plan.read_supply import (
     read_trade,
     rows_of,
 )
+from teikei.plan.vehicle_work import read_vehicle_work
 from teikei.simulate.types import Performance
 from teikei.study.types import Study
 
@@ -103,6 +104,7 @@ def read_facts(
         bundles=read_bundles(study, offers),
         expansions=read_expansions(study, sites),
         classes_of_slot=_classes_of_slot(catalogue, slots),
+        vehicle_work=read_vehicle_work(study),
         commodities=read_commodities(study),
         spend=read_spend(study),
         ramp=tuple(study["ramp"].sort("years_after").select("years_after", "share").iter_rows()),

@@ -71,6 +71,12 @@ class Scope:
         return found if found is not None and self.joint else RungRule("none", False, False)
 
     @cached_property
+    def generations(self) -> tuple[tuple[str, str], ...]:
+        """(programme, generation) that the members build."""
+        facts = self.facts
+        return tuple(dict.fromkeys((facts.slots[s].programme, facts.slots[s].generation) for s in self.slots))
+
+    @cached_property
     def joint_commodities(self) -> Mapping[str, CommodityFact]:
         """Class -> its commodity, where the rung lets it be bought together."""
         return joined_spend.cuts_by_class(self)
