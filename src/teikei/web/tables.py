@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from teikei.errors import Problem, StudyError
+from teikei.study.cells import GUARD, guarded
 from teikei.study.columns import all_columns
 from teikei.study.messages import number_text
 from teikei.study.read_folder import SETTINGS_FILE, Found, read_folder
@@ -109,11 +110,16 @@ def _is_number(text: str) -> bool:
 
 
 def write_sheet(sheet: Sheet, folder: Path) -> None:
-    """Writes one table as a CSV file."""
+    """Writes one table as a CSV file; no cell of it is a formula to a table program."""
     with (folder / f"{sheet.name}.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(sheet.header)
-        writer.writerows(cells for _, cells in sheet.rows)
+        writer.writerow([_safe(cell) for cell in sheet.header])
+        writer.writerows([_safe(cell) for cell in cells] for _, cells in sheet.rows)
+
+
+def _safe(cell: str) -> str:
+    """A cell as it is read, with the guard before a formula unless it is there already."""
+    return cell if cell.startswith(GUARD) else guarded(cell)
 
 
 def as_folder(path: Path, target: Path) -> None:
