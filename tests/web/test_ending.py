@@ -47,7 +47,9 @@ def found_outside(town: Town, company: str = "midori") -> list[Path]:
     return [
         path
         for path in folder.rglob("*")
-        if path.is_file() and own not in path.parents and (SECRET.encode() in path.read_bytes() or NOTE.encode() in path.read_bytes())
+        if path.is_file()
+        and own not in path.parents
+        and (SECRET.encode() in path.read_bytes() or NOTE.encode() in path.read_bytes())
     ]
 
 
@@ -80,7 +82,9 @@ def test_solve_cancel_solve_and_a_double_click_leave_nothing_behind(town: Town, 
     server.jobs.drain()
     assert len(list((server.store.folder / "room" / "jobs").iterdir())) == 4
     with server.store.company(ROOM) as connection:  # messages of a run may name a member's cells
-        connection.execute("UPDATE jobs SET message=? WHERE job=?", (f"programmes.csv:3: {SECRET} is odd " * 400, jobs[0]))
+        connection.execute(
+            "UPDATE jobs SET message=? WHERE job=?", (f"programmes.csv:3: {SECRET} is odd " * 400, jobs[0])
+        )
     assert operator.send_form(f"{base}/close").status_code == 303
     assert found_outside(town) == []
     for job in jobs:

@@ -13,6 +13,7 @@ from typing import Final
 from teikei.errors import DamagedRunError
 
 FORMAT: Final = 3
+SYNCHRONOUS = "FULL"  # what is acknowledged is on the disk
 BUSY_SECONDS: Final = 20.0  # how long a transaction waits for another one
 ROOM: Final = "room"  # the operator's own workspace, where joint studies are solved
 
@@ -204,7 +205,7 @@ def _transaction(file: Path, schema: str, steps: Mapping[int, str], write: bool)
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA synchronous={SYNCHRONOUS}")
         connection.execute("PRAGMA secure_delete=ON")
         new = connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT
         connection.execute("BEGIN IMMEDIATE" if write or new else "BEGIN")

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from teikei.errors import StudyError
+from teikei.room.signed import Signed
 from teikei.web import ending, solve
 from teikei.web import joint as joints
 from teikei.web.access import Rule, route
@@ -18,7 +19,7 @@ from teikei.web.accounts import CLEAN_TEAM, OPERATOR, PLANNER, new_id
 from teikei.web.jobs import CANCELLED, FAILED
 from teikei.web.pages import caller_of, line_of, named_joint, record, see, server_of
 from teikei.web.pages_joint import chosen_version
-from teikei.web.signed import Signed, signed_documents
+from teikei.web.specification import signed_documents
 
 router = APIRouter()
 _PLANNERS: Final = Rule((PLANNER,), "member")

@@ -187,7 +187,7 @@ def as_zip(path: Path) -> bytes:
 
 def guarded_csv(content: bytes) -> bytes:
     """A CSV file, whoever made it, without a cell that a table program would run; untouched where there is none."""
-    from teikei.study.cells import GUARD, guarded
+    from teikei.tables.formula_guard import GUARD, is_formula
 
     try:
         encoding = "utf-8-sig" if content.startswith(b"\xef\xbb\xbf") else "utf-8"
@@ -201,7 +201,7 @@ def guarded_csv(content: bytes) -> bytes:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error:
         rows = [line.split(separator) for line in text.splitlines()]
-    safe = [[cell if cell.startswith(GUARD) else guarded(cell) for cell in row] for row in rows]
+    safe = [[GUARD + cell if is_formula(cell) else cell for cell in row] for row in rows]
     if safe == rows:
         return content
     written = io.StringIO(newline="")
