@@ -35,8 +35,7 @@ def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Town:
 
 def secret_files(folder: Path) -> dict[str, bytes]:
     files = files_of(folder, {"P2": SECRET})
-    header, *rows = files["study/programmes.csv"].decode().splitlines()
-    assert any(SECRET in row for row in rows)
+    assert SECRET in files["study/programmes.csv"].decode()
     return {**files, "study/note.md": NOTE.encode()}
 
 
@@ -49,7 +48,7 @@ def found_outside(town: Town, company: str = "midori") -> list[Path]:
         for path in folder.rglob("*")
         if path.is_file()
         and own not in path.parents
-        and (SECRET.encode() in path.read_bytes() or NOTE.encode() in path.read_bytes())
+        and any(one.encode() in path.read_bytes() for one in (SECRET, NOTE))
     ]
 
 
@@ -82,9 +81,8 @@ def test_solve_cancel_solve_and_a_double_click_leave_nothing_behind(town: Town, 
     server.jobs.drain()
     assert len(list((server.store.folder / "room" / "jobs").iterdir())) == 4
     with server.store.company(ROOM) as connection:  # messages of a run may name a member's cells
-        connection.execute(
-            "UPDATE jobs SET message=? WHERE job=?", (f"programmes.csv:3: {SECRET} is odd " * 400, jobs[0])
-        )
+        said = f"programmes.csv:3: {SECRET} is odd " * 400
+        connection.execute("UPDATE jobs SET message=? WHERE job=?", (said, jobs[0]))
     assert operator.send_form(f"{base}/close").status_code == 303
     assert found_outside(town) == []
     for job in jobs:

@@ -40,7 +40,7 @@ def refuse_weak(passphrase: str, known: Iterable[str]) -> None:
         raise StudyError(f"the passphrase has at least {SHORTEST} characters (and at most {LONGEST})")
     if is_weak(passphrase, known):
         raise StudyError(
-            "this passphrase is easily guessed (common words, names around you, a run of keys); take a sentence of your own"
+            "this passphrase is easily guessed (common words, names around you, a run of keys); take your own sentence"
         )
 
 
