@@ -1,4 +1,4 @@
-"""Guessing is slowed, and nobody is locked out: not a name, not an address, not by a stranger and not by a neighbour."""
+"""Guessing is slowed, and nobody is locked out: no name, no address, not by a stranger and not by a neighbour."""
 
 from __future__ import annotations
 
