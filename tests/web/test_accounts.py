@@ -147,3 +147,56 @@ def test_a_database_reader_finds_no_secret_that_opens_a_door(town: Town) -> None
     assert session not in dump
     assert PASSPHRASE not in dump
     assert "$argon2id$" in dump
+
+
+@pytest.mark.parametrize("figure", ["inf", "nan", "1.9", "1e400", "-inf", "1e16", "x", "1; 2", ""])
+def test_figures_that_are_none_are_refused_in_words(tmp_path: Path, figure: str) -> None:
+    from teikei.errors import StudyError
+    from teikei.web.list_form import Frame, list_of
+
+    form = {"rung": "r", "smallest_interval_million": "10", "smallest_interval_units": "10", "what_ifs": figure}
+    with pytest.raises(StudyError, match="number"):
+        list_of(form, Frame(("r",), (), (), {}, "JPY"))
+
+
+@pytest.mark.parametrize("base_url", ["http://localhost", "https://localhost"])
+def test_a_fault_has_all_headers_and_leaves_no_value_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], base_url: str
+) -> None:
+    app = create_app(tmp_path, clock=Clock())
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("canary 918273645546")
+
+    monkeypatch.setattr(app.state.templates, "get_template", broken)
+    answer = Person(app, base_url=base_url).get("/sign-in")
+    assert answer.status_code == 500
+    for name in ("content-security-policy", "x-content-type-options", "cache-control", "referrer-policy"):
+        assert answer.headers[name]
+    assert ("strict-transport-security" in answer.headers) is base_url.startswith("https")
+    assert "918273645546" not in answer.text
+    said = capfd.readouterr()
+    assert "918273645546" not in said.err + said.out
+    assert "Traceback" not in said.err
+
+
+def test_the_clean_team_reads_states_and_does_nothing_else(town: Town) -> None:
+    person = town["clean_team@room"]
+    assert person.get("/joint").status_code == 200
+    for address in ("/studies", "/log", "/people", "/log/export", "/jobs/0123456789abcdef"):
+        assert person.get(address).status_code == 403, address
+    for address in ("/studies", "/studies/0123456789abcdef/1/run", "/jobs/0123456789abcdef/cancel"):
+        assert person.send_form(address).status_code in (403, 422), address
+
+
+def test_back_leads_to_the_page_of_the_form_and_to_no_other_site(town: Town) -> None:
+    operator = town["operator@room"]
+    for before, wanted in (
+        ("http://localhost/joint?frame=a/1", "/joint?frame=a/1"),
+        ("http://evil.example/joint", "/"),
+        ("http://localhost//evil.example", "/"),
+        ("", "/"),
+    ):
+        answer = operator.send_form("/companies", {"company": "X!", "title": "x"}, headers={"Referer": before})
+        assert answer.status_code == 400
+        assert f'<a href="{wanted}">Back</a>' in answer.text.replace("&amp;", "&"), before
