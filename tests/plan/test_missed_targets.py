@@ -19,7 +19,7 @@ from teikei.plan.read import read_facts
 from teikei.plan.scope import Scope
 from teikei.simulate.types import Performance
 from tests.plan.small import small, two_companies
-from tests.plan.test_by_hand import CARS, EACH_YEAR, PRICE, QUIET, ann, million
+from tests.plan.test_by_hand import EACH_YEAR, PRICE, QUIET, ann, million
 
 RANGE = ("range", "wltc_japan", "km")
 PAIRS = [{"front": front, "rear": rear} for front in ("S", "L") for rear in ("S", "L")]
@@ -171,24 +171,42 @@ def test_no_saving_turns_on_one_per_cent_of_a_target(seed: int) -> None:
 
 
 def test_the_market_is_offered_the_ranges_that_are_reached_alone() -> None:
-    rows = [{"programme": "A1", "requirement": "range", "procedure": "wltc_japan", "value": 200.0, "unit": "km",
-             "kind": "target", "value_per_unit": 2_000.0, "floor_offset": -50.0}]  # fmt: skip
-    study, catalogue, performance = small(ann(requirements=rows), settings=QUIET)
+    study, catalogue, performance = small(ann(requirements=[asked(200.0, 2_000.0)]), settings=QUIET)
     performance = missing(catalogue, performance, {("A1", 0): 6_000.0})
     plans = plan.solve(study, catalogue, performance)
     assert plan.with_ranges_reached(study, performance, plans)["requirements"]["value"].to_list() == [197.0]
     assert study["requirements"]["value"].to_list() == [200.0]
 
 
+def asked(value: float, price_per_km: float) -> dict[str, Any]:
+    return {"programme": "A1", "requirement": "range", "procedure": "wltc_japan", "value": value, "unit": "km",
+            "kind": "target", "value_per_unit": price_per_km, "floor_offset": -50.0}  # fmt: skip
+
+
 def test_what_is_missed_is_priced_again_at_other_volumes() -> None:
-    study, catalogue, performance = small(ann(), settings=QUIET)
+    study, catalogue, performance = small(ann(requirements=[asked(200.0, 2_000.0)]), settings=QUIET)
     performance = missing(catalogue, performance, {("A1", 0): 6_000.0})
     found = plan.solve(study, catalogue, performance).by_key[("Ann", "alone")]
     assert plan.reprice(study, catalogue, found, study["volumes"]).value == pytest.approx(found.value, rel=1e-12)
     half = study["volumes"].with_columns(pl.col("units") / 2)
     less = plan.reprice(study, catalogue, found, half)
     assert less.value - less.cash == pytest.approx((found.value - found.cash) / 2, rel=1e-12)
-    assert CARS > 0
+
+
+def test_a_plan_is_priced_again_where_the_target_or_its_price_has_moved() -> None:
+    """The car reaches 197 km: at a target of 205 and 3,000 a km its buyers lose 24,000; at 190 nothing."""
+
+    study, catalogue, performance = small(ann(requirements=[asked(200.0, 2_000.0)]), settings=QUIET)
+    performance = missing(catalogue, performance, {("A1", 0): 6_000.0})
+    found = plan.solve(study, catalogue, performance).by_key[("Ann", "alone")]
+    assert found.value - found.cash == pytest.approx(million(6_000.0) * EACH_YEAR)
+    for value, price_per_km, lost in ((200.0, 2_000.0, 6_000.0), (205.0, 3_000.0, 24_000.0), (190.0, 3_000.0, 0.0)):
+        moved = small(ann(requirements=[asked(value, price_per_km)]), settings=QUIET)[0]
+        again = plan.reprice(moved, catalogue, found, moved["volumes"])
+        assert again.value - again.cash == pytest.approx(million(lost) * EACH_YEAR, rel=1e-9, abs=1e-9)
+        assert not any("floor" in message for message in again.messages)
+    past = small(ann(requirements=[asked(250.0, 2_000.0)]), settings=QUIET)[0]
+    assert "would fall past the floor of range" in plan.reprice(past, catalogue, found, past["volumes"]).messages[-1]
 
 
 @pytest.mark.parametrize("seed", range(20))

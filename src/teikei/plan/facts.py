@@ -295,6 +295,21 @@ class MissedTarget:
     cost_per_car: float
 
 
+@dataclass(frozen=True, slots=True)
+class TargetReached:
+    """What a chosen configuration reaches of a target; factor: what the value is multiplied by before it is enforced.
+
+    fixed: the value enforced is what the incumbent reaches, whatever the study asks for.
+    """
+
+    requirement: str
+    procedure: str
+    unit: str
+    reached: float
+    factor: float
+    fixed: bool
+
+
 Configurations = tuple[tuple[int, Mapping[str, str]], ...]
 Missed = Mapping[str, Mapping[int, tuple[MissedTarget, ...]]]  # slot -> candidate -> targets it misses
 

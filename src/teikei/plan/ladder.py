@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from teikei.errors import StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions, union
-from teikei.plan.facts import Facts, Missed, MissedTarget
+from teikei.plan.facts import Facts
+from teikei.plan.missed import missed_of, targets_of
 from teikei.plan.parts import Memory
 from teikei.plan.price import expanded, price
 from teikei.plan.read import read_facts
@@ -240,18 +241,10 @@ def _plan(solved: Solved, performance: Performance | None) -> Plan:
             "reserved": scope.reserved,
             "joint_start": scope.joint_start,
             "missed": missed_of(scope.facts, solved.decisions),
+            "targets": targets_of(solved.decisions, performance),
         },
         messages=scope.facts.messages,
     )
-
-
-def missed_of(facts: Facts, decisions: Decisions) -> Missed:
-    """The targets that a plan's configurations miss: what is needed to price it again without a performance."""
-    found: dict[str, dict[int, tuple[MissedTarget, ...]]] = {}
-    for slot, candidate in decisions.candidate.items():
-        if missed := facts.missed.get(slot, {}).get(candidate):
-            found[slot] = {candidate: missed}
-    return found
 
 
 def not_evaluated(coalition: str, rung: str) -> Plan:
