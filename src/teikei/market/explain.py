@@ -12,7 +12,7 @@ import polars as pl
 
 from teikei.market.adoption import stock
 from teikei.market.calibration import Calibrated
-from teikei.market.cases import ALONE, Case
+from teikei.market.cases import Case
 from teikei.market.home import NOT_CONSIDERED, PARAMETER_CURRENCY, HomeMarket
 from teikei.market.questions import CUT, CUT_WORDS, band, cut_of
 from teikei.market.reference import ev_history
@@ -256,7 +256,7 @@ def words(summary: pl.DataFrame, year: int) -> list[str]:
 
 def reaches_buyers(study: Study, cases: list[tuple[Case, Response]]) -> list[str]:
     """How much of what the highest rung saves is variable cost of the companies' electric cars here, in a sentence."""
-    joint = [(case, one) for case, one in cases if not case.merged and case.rung != ALONE]
+    joint = [(case, one) for case, one in cases if not case.merged and case.rung != study.baseline_rung]
     if not joint:
         return []
     (case, one), base = joint[-1], cases[0][1]

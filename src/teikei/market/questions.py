@@ -201,13 +201,13 @@ def _fixed_costs(study: Study, plans: Plans | None) -> dict[str, dict[str, float
     """Rung -> programme -> discounted development, tooling and switching (million); the lowest rung from the blocs."""
     if plans is None:
         return {}
-    lowest = study.rung_names[0] if study.rung_names else "alone"
+    lowest = study.baseline_rung
     alone = [
         plans.by_key[key] for members in study.blocs.values()
         if (key := (study.coalition_name(members), lowest)) in plans.by_key
     ]  # fmt: skip
     found: dict[str, dict[str, float]] = {}
-    for rung, some in [("alone", alone), *((plan.rung, [plan]) for plan in grand_plans(study, plans))]:
+    for rung, some in [(lowest, alone), *((plan.rung, [plan]) for plan in grand_plans(study, plans))]:
         for plan in some:
             if "cost_breakdown" not in plan.tables:
                 continue

@@ -126,6 +126,7 @@ def plant_use(study: Study, awards: pl.DataFrame) -> pl.DataFrame:
         )
         .sort("year")
     )
+    order = {rung: at for at, rung in enumerate(study.rung_names)}
     at_year = used.join_asof(steps, left_on="year", right_on="from_year", by="site", check_sortedness=False)
     return (
         at_year.filter(pl.col("capacity").is_not_null())
@@ -136,7 +137,7 @@ def plant_use(study: Study, awards: pl.DataFrame) -> pl.DataFrame:
             (pl.col("capacity") * pl.col("free_share")).alias("capacity"),
             "unit",
         )
-        .sort("coalition", "rung", "site", "year")
+        .sort("coalition", pl.col("rung").replace_strict(order, default=len(order)), "site", "year")
     )  # fmt: skip
 
 
@@ -247,7 +248,7 @@ def evidence(study: Study, awards: pl.DataFrame, cost_breakdown: pl.DataFrame) -
 def _stand_alone(study: Study, table: pl.DataFrame) -> pl.DataFrame:
     """Rows of the lowest rung, each company counted once: the table also holds coalitions side by side."""
     blocs = [study.coalition_name(members) for members in study.blocs.values()]
-    return table.filter((pl.col("rung") == study.rung_names[0]) & pl.col("coalition").is_in(blocs))
+    return table.filter((pl.col("rung") == study.baseline_rung) & pl.col("coalition").is_in(blocs))
 
 
 def _shares_of(table: pl.DataFrame, weight: str) -> dict[str, float]:

@@ -87,7 +87,9 @@ class _RungFacts:
     def __init__(self, study: Study, rung: str, plan: Plan):
         self.study = study
         self.plan = plan
-        table = study["rungs"].filter(pl.col("rung") == rung)
+        order = study["classes"].select("class")  # the classes' own order, whatever the order of rows in rungs
+        at_rung = study["rungs"].filter(pl.col("rung") == rung)
+        table = order.join(at_rung, on="class", how="inner", maintain_order="left")
         self.pooled = table.filter(pl.col("procurement") != "none")["class"].to_list()
         self.developed = table.filter(pl.col("development_shared"))["class"].to_list()
         self.joint_plants = table.filter(pl.col("joint_plants"))["class"].to_list()

@@ -18,6 +18,7 @@ import polars as pl
 
 from teikei.errors import NotAllowedError
 from teikei.runs.types import Run
+from teikei.study.rungs import stored_baseline_rung
 from teikei.web import release_design
 from teikei.web.knowledge import Interval, cut, may_cut, replay
 from teikei.web.release_list import (
@@ -122,16 +123,12 @@ def joint_saving(run: Run, release_list: ReleaseList) -> float:
         (frozenset(coalition.split("+")), rung): float(value)
         for coalition, rung, value in costs.select("coalition", "rung", "value").iter_rows()
     }
-    alone = [_alone(found, frozenset(own)) for own in release_list.members.values()]
+    baseline = stored_baseline_rung(run.tables, run.meta)
+    alone = [found.get((frozenset(own), baseline)) for own in release_list.members.values()]
     joint = found.get((frozenset(release_list.companies), release_list.rung))
     if joint is None or any(value is None for value in alone):
         return math.nan
     return math.fsum(value for value in alone if value is not None) - joint
-
-
-def _alone(found: dict[tuple[frozenset[str], str], float], own: frozenset[str]) -> float | None:
-    values = [value for (coalition, rung), value in found.items() if coalition == own and rung == "alone"]
-    return values[0] if values else None
 
 
 def _bands_open(savings: Sequence[float], release_list: ReleaseList) -> bool:
