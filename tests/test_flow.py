@@ -14,10 +14,10 @@ from rich.console import Console
 import teikei
 from teikei.errors import StudyError
 from teikei.report import headline
+from teikei.room import ReleaseList, release
+from teikei.room.door import joint_saving
 from teikei.runs import Run, read
 from teikei.runs.compare import saving_by_rung
-from teikei.web.release import joint_saving, release
-from teikei.web.release_list import ReleaseList
 
 BASELINE = "単独"  # what the lowest rung may as well be called
 STUDY = Path(__file__).parent.parent / "examples" / "kit-supply"

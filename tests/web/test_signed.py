@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from teikei.errors import StudyError
+from teikei.room.signed import Signed, apply, ratings
+from teikei.room.specification import FIELDS
 from teikei.study import Study, check, load, write_folder
-from teikei.web.design_fields import FIELDS
-from teikei.web.signed import Signed, apply, ratings
 from teikei.web.solve import options_of
 from tests.web.people import Town, make_town
 from tests.web.test_design import RATINGS, complete

@@ -9,44 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-import math
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from teikei.errors import StudyError
+from teikei.room.signed import Signed
+from teikei.room.specification import MODULE, clean, fields_of, number_of
 from teikei.web.accounts import Caller, new_id
-from teikei.web.design_fields import MODULE, ORDERS, fields_of
-
-
-def clean(kind: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The fields of a proposal. Raises StudyError naming every field that cannot be right."""
-    values: dict[str, str] = {}
-    wrong: list[str] = []
-    for field in fields_of(kind):
-        text = given.get(field.name, "").strip()[:300]
-        if field.kind == "number" and text and _number(text) is None:
-            wrong.append(f"{field.title}: expected a number above 0{' in ' + field.unit if field.unit else ''}")
-        if field.choices and text and text not in field.choices:
-            wrong.append(f"{field.title}: expected {', '.join(field.choices)}")
-        if text:
-            values[field.name] = text
-    titles = {field.name: field.title for field in fields_of(kind)}
-    for small, large in ORDERS:
-        low, high = _number(values.get(small, "")), _number(values.get(large, ""))
-        if low is not None and high is not None and low > high:
-            wrong.append(f"{titles[small]} ({low:g}) is above {titles[large]} ({high:g})")
-    if wrong:
-        raise StudyError("; ".join(wrong))
-    return values
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value > 0 else None
 
 
 def create(connection: sqlite3.Connection, joint: str, title: str, kind: str, classes: Sequence[str]) -> str:
@@ -189,7 +159,7 @@ def as_workbook(found: Mapping[str, Any]) -> bytes:
         for line, field in enumerate(fields_of(found["kind"]), start=3):
             value = found["fields"].get(field.name, "")
             sheet.write_string(line, 0, field.title)
-            number = _number(value) if field.kind == "number" else None
+            number = number_of(value) if field.kind == "number" else None
             if number is None:
                 sheet.write_string(line, 1, value)
             else:
@@ -211,3 +181,10 @@ def as_workbook(found: Mapping[str, Any]) -> bytes:
             for column, text in enumerate([one["company"], one["by"], str(one["version"])]):
                 signed.write_string(line, column, text)
     return packed.getvalue()
+
+
+def signed_documents(connection: sqlite3.Connection, joint: str) -> list[Signed]:
+    """The documents of a joint study whose newest version all members have signed, in a fixed order."""
+    rows = connection.execute("SELECT document FROM documents WHERE joint=? ORDER BY document", (joint,)).fetchall()
+    found = [read(connection, row["document"]) for row in rows]
+    return [Signed(one["document"], one["version"], one["kind"], one["fields"]) for one in found if one["signed"]]

@@ -7,9 +7,10 @@ import itertools
 import math
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from teikei.web.knowledge import narrowest_gap
+from teikei.errors import StudyError
+from teikei.room.inference import narrowest_gap
 
 MOST_WHAT_IFS: Final = 5
 
@@ -161,6 +162,18 @@ class ReleaseList(_Part):
     def companies(self) -> tuple[str, ...]:
         """All companies of the study that take part."""
         return tuple(company for own in self.members.values() for company in own)
+
+
+def parse_list(text: str) -> ReleaseList:
+    """A release list from its JSON; raises StudyError with every point to mend."""
+    try:
+        return ReleaseList.model_validate_json(text)
+    except ValidationError as error:
+        sentences = [
+            f"{'.'.join(str(part) for part in one['loc']) or 'list'}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise StudyError("; ".join(sentences)) from None
 
 
 def band_text(edges: tuple[float, ...], value: float) -> str:

@@ -8,7 +8,6 @@ a supplier has to confirm them for the signed design, and the page says so.
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from teikei.errors import StudyError
-from teikei.web import specification
-from teikei.web.design_fields import ALTERNATIVES, LEFT_OUT, MODULE, fields_of
+from teikei.room.specification import ALTERNATIVES, LEFT_OUT, MODULE, fields_of
 
 if TYPE_CHECKING:  # the tables of a study are loaded when they are needed: the server starts without them
     import polars as pl
@@ -35,13 +33,6 @@ class Signed:
     version: int
     class_name: str
     fields: Mapping[str, str]
-
-
-def signed_documents(connection: sqlite3.Connection, joint: str) -> list[Signed]:
-    """The documents of a joint study whose newest version all members have signed, in a fixed order."""
-    rows = connection.execute("SELECT document FROM documents WHERE joint=? ORDER BY document", (joint,)).fetchall()
-    found = [specification.read(connection, row["document"]) for row in rows]
-    return [Signed(one["document"], one["version"], one["kind"], one["fields"]) for one in found if one["signed"]]
 
 
 def apply(study: Study, documents: Sequence[Signed]) -> Study:

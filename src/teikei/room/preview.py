@@ -15,13 +15,13 @@ from typing import Any, Final
 
 import polars as pl
 
+from teikei.room.inference import Interval, cut
+from teikei.room.joint_study import row_owners
+from teikei.room.preview_cars import ranges_of_cars
+from teikei.room.preview_money import slopes
+from teikei.room.release_list import ReleaseList, Schedule, TierIndex, Timeline
 from teikei.study import Study
 from teikei.study.columns import all_columns
-from teikei.web.assemble import row_owners
-from teikei.web.knowledge import Interval, cut
-from teikei.web.preview_cars import ranges_of_cars
-from teikei.web.preview_money import slopes
-from teikei.web.release_list import ReleaseList, Schedule, TierIndex, Timeline
 
 CHOICE: Final = "the choice of designs"
 _NEVER: Final = "not used in a joint solve"
@@ -84,7 +84,7 @@ def _relative(row: Inference) -> float:
     return (row.upper - row.lower) / max(abs(row.value), 1e-9)
 
 
-def preview(study: Study, company: str, release_list: ReleaseList) -> Preview:
+def preview_of(study: Study, company: str, release_list: ReleaseList) -> Preview:
     """An interval for every own private number that can reach a release, and the reason for each that cannot.
 
     study: the company's own version; company: a member. Volumes through tiers: as if every car that a module fits gets

@@ -6,9 +6,12 @@ input of the plan, its column in the study's table ``modules`` (so that a signed
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from teikei.errors import StudyError
 
 MODULE: Final = "module"  # the field that says which module of the study a document is about
 ALTERNATIVES: Final = "alternatives"
@@ -160,3 +163,34 @@ def plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
     return str(value)
+
+
+def clean(kind: str, given: Mapping[str, str]) -> dict[str, str]:
+    """The fields of a proposal. Raises StudyError naming every field that cannot be right."""
+    values: dict[str, str] = {}
+    wrong: list[str] = []
+    for field in fields_of(kind):
+        text = given.get(field.name, "").strip()[:300]
+        if field.kind == "number" and text and number_of(text) is None:
+            wrong.append(f"{field.title}: expected a number above 0{' in ' + field.unit if field.unit else ''}")
+        if field.choices and text and text not in field.choices:
+            wrong.append(f"{field.title}: expected {', '.join(field.choices)}")
+        if text:
+            values[field.name] = text
+    titles = {field.name: field.title for field in fields_of(kind)}
+    for small, large in ORDERS:
+        low, high = number_of(values.get(small, "")), number_of(values.get(large, ""))
+        if low is not None and high is not None and low > high:
+            wrong.append(f"{titles[small]} ({low:g}) is above {titles[large]} ({high:g})")
+    if wrong:
+        raise StudyError("; ".join(wrong))
+    return values
+
+
+def number_of(text: str) -> float | None:
+    """A positive finite number, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None

@@ -12,8 +12,8 @@ from typing import Final
 
 import polars as pl
 
-from teikei.web.design_fields import Field, fields_of, plain
-from teikei.web.release_list import Drivers, ReleaseList, Specification, Timeline
+from teikei.room.release_list import Drivers, ReleaseList, Specification, Timeline
+from teikei.room.specification import Field, fields_of, plain
 
 DRIVES: Final = "drives this design"
 DRIVES_NOT: Final = "does not drive it: a smaller design would do"

@@ -17,11 +17,9 @@ from typing import Final
 import polars as pl
 
 from teikei.errors import NotAllowedError
-from teikei.runs.types import Run
-from teikei.study.rungs import stored_baseline_rung
-from teikei.web import release_design
-from teikei.web.knowledge import Interval, cut, may_cut, replay
-from teikei.web.release_list import (
+from teikei.room import designs
+from teikei.room.inference import Interval, cut, may_cut, replay
+from teikei.room.release_list import (
     Drivers,
     OwnShareBand,
     ReleaseList,
@@ -35,6 +33,8 @@ from teikei.web.release_list import (
     Timeline,
     band_text,
 )
+from teikei.runs.types import Run
+from teikei.study.rungs import stored_baseline_rung
 
 NOT_EVALUATED: Final = "not evaluated"
 WITHHELD: Final = "withheld: it would narrow what you can infer below the promised width"
@@ -87,11 +87,11 @@ def release(
     for item in release_list.items:
         match item:
             case Specification():
-                entries += _lines(item.kind, release_design.specifications(rows, owner, item))
+                entries += _lines(item.kind, designs.specifications(rows, owner, item))
             case Drivers():
-                entries += _lines(item.kind, release_design.drivers(rows, owner, company, item))
+                entries += _lines(item.kind, designs.drivers(rows, owner, company, item))
             case Timeline():
-                entries += _lines(item.kind, release_design.timeline(rows, owner, company, item, release_list))
+                entries += _lines(item.kind, designs.timeline(rows, owner, company, item, release_list))
             case TierIndex():
                 entries += _tiers(runs, company, item, release_list)
             case SavingBand():
@@ -110,7 +110,7 @@ def release(
     return Release(company, release_list.rung, tuple(entries))
 
 
-def _lines(kind: str, lines: Sequence[release_design.Line]) -> list[Entry]:
+def _lines(kind: str, lines: Sequence[designs.Line]) -> list[Entry]:
     return [Entry(kind, subject, value) for subject, value in lines]
 
 
