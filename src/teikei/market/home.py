@@ -97,6 +97,23 @@ class HomeMarket:
         return table[known[-1]] if known else np.zeros(len(self.product))
 
 
+def lacking(study: Study) -> str:
+    """What a study must have for a market and does not, as a sentence; empty where nothing is missing."""
+    empty = study.lacking("products")
+    if empty:
+        return empty
+    settings = study.settings
+    sold = study["products"].filter(
+        (pl.col("country") == settings.home_market) & (pl.col("year") == settings.market_year)
+    )
+    if sold.is_empty():
+        return f"products has no row of {settings.home_market} in {settings.market_year} (home_market, market_year)"
+    rates = dict(study["currencies"].select("currency", "rate").iter_rows())
+    if settings.currency != PARAMETER_CURRENCY and not rates.get(PARAMETER_CURRENCY):
+        return f"currencies has no rate for {PARAMETER_CURRENCY}, in which the market's parameters are stated"
+    return ""
+
+
 def home_market(study: Study, country: str | None = None) -> HomeMarket:
     """The market of ``country`` (default: the study's home market) in ``settings.market_year``.
 

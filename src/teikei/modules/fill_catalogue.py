@@ -17,6 +17,11 @@ from teikei.modules.types import Catalogue, EAxle, Pack
 from teikei.study.types import Study
 
 
+def lacking(study: Study) -> str:
+    """What a study must have for designs and candidates and does not, as a sentence; empty where nothing is missing."""
+    return study.lacking("classes", "modules", "generations", "versions")
+
+
 def catalogue(study: Study) -> Catalogue:
     """Designs, slots and candidates of a checked study.
 

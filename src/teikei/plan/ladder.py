@@ -285,6 +285,11 @@ def _explanations(game: Game, solved: Mapping[tuple[str, str], Solved]) -> list[
     return sentences
 
 
+def lacking(study: Study) -> str:
+    """What a study must have for a plan and does not, as a sentence; empty where nothing is missing."""
+    return study.lacking("rungs", "families")
+
+
 def solver_options(effort: Effort = QUICK) -> dict[str, object]:
     """What a run has to keep to be repeated: solver, version and every option and limit that shapes its path."""
     from importlib import metadata

@@ -147,6 +147,7 @@ def other_tables(context: Context, prefix: str) -> list[Details]:
 
 def make_context(stored: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> Context:
     """The context of a run's stored tables."""
-    tables = Tables(dict(stored))
     known = flatten(meta)
+    left_out = known.get("left_out")
+    tables = Tables(dict(stored), left_out if isinstance(left_out, Mapping) else {})
     return Context(tables, known, read_ladder(tables, known))

@@ -112,6 +112,11 @@ class Study:
         """The rung at the lowest position, whatever its name: every bloc by itself; savings count from it."""
         return baseline_rung(self.tables["rungs"])
 
+    def lacking(self, *tables: str) -> str:
+        """Which of the tables have no rows, as a sentence; empty where all have some."""
+        empty = [name for name in tables if self.tables[name].is_empty()]
+        return f"the study has no rows in {' and '.join(empty)}" if empty else ""
+
     def coalition_name(self, members: tuple[str, ...] | set[str] | frozenset[str]) -> str:
         """Companies joined by ``+`` in the order of the companies table."""
         return "+".join(company for company in self.companies if company in members)
