@@ -15,7 +15,7 @@ from teikei.room.preview_cars import PHYSICAL, Range, ranges_of_cars
 from teikei.room.preview_money import slopes
 from teikei.room.release_list import ReleaseList
 from teikei.study import Study, load
-from teikei.study.columns import all_columns
+from teikei.tables.columns import all_columns
 from tests.web.people import make_town
 from tests.web.test_joint import files_of, start_joint
 from tests.web.test_workspace import STAND_IN, upload

@@ -32,7 +32,7 @@ def study() -> Study:
 
 
 def test_every_input_of_a_document_is_a_public_column_of_the_modules() -> None:
-    from teikei.study.columns import all_columns
+    from teikei.tables.columns import all_columns
 
     columns = all_columns()["modules"]
     inputs = {field.input for fields in FIELDS.values() for field in fields if field.input}

@@ -21,7 +21,7 @@ from teikei.room.preview_cars import ranges_of_cars
 from teikei.room.preview_money import slopes
 from teikei.room.release_list import ReleaseList, Schedule, TierIndex, Timeline
 from teikei.study import Study
-from teikei.study.columns import all_columns
+from teikei.tables.columns import all_columns
 
 CHOICE: Final = "the choice of designs"
 _NEVER: Final = "not used in a joint solve"

@@ -18,7 +18,7 @@ import polars as pl
 
 from teikei.modules.types import Catalogue
 from teikei.study import Study
-from teikei.study.columns import all_columns
+from teikei.tables.columns import all_columns
 
 STEP: Final = 0.02  # of the figure
 PHYSICAL: Final = ("body_mass_kg", "f0_n", "f1_n_per_mps", "f2_n_per_mps2", "road_load_mass_kg")

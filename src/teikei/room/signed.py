@@ -71,7 +71,7 @@ def must_fit(frame: Path, document: Signed) -> None:
 
 def ratings(document: Signed) -> dict[str, Any]:
     """Column of ``modules`` -> typed value of a signed document."""
-    from teikei.study.columns import all_columns, parse_plain
+    from teikei.tables.columns import all_columns, parse_plain
 
     columns = all_columns()["modules"]
     return {

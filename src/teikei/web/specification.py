@@ -16,6 +16,7 @@ from typing import Any
 from teikei.errors import StudyError
 from teikei.room.signed import Signed
 from teikei.room.specification import MODULE, clean, fields_of, number_of
+from teikei.tables.write import new_workbook, write_row
 from teikei.web.accounts import Caller, new_id
 
 
@@ -142,44 +143,35 @@ def state(connection: sqlite3.Connection, document: str) -> dict[str, Any]:
 
 def as_workbook(found: Mapping[str, Any]) -> bytes:
     """The newest version with its history and signatures as an Excel workbook; texts stay texts."""
-    import xlsxwriter
-
     packed = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     proposed = found["drafts"][-1]["at"] if found["drafts"] else 0.0
-    with xlsxwriter.Workbook(packed, options) as book:
+    with new_workbook(packed, in_memory=True) as book:
         book.set_properties({"created": dt.datetime.fromtimestamp(proposed, dt.UTC)})  # the same file at any hour
         bold = book.add_format({"bold": True})
         sheet = book.add_worksheet("specification")
         sheet.set_column(0, 0, 48)
         sheet.set_column(1, 2, 24)
         state = "signed by all" if found["signed"] else "draft"
-        sheet.write_row(0, 0, [found["title"], f"version {found['version']}", state], bold)
-        sheet.write_row(2, 0, ["Field", "Value", "Unit"], bold)
+        quoted = book.add_format({"quote_prefix": True})
+        write_row(sheet, 0, [found["title"], f"version {found['version']}", state], bold, quoted)
+        write_row(sheet, 2, ["Field", "Value", "Unit"], bold)
         for line, field in enumerate(fields_of(found["kind"]), start=3):
             value = found["fields"].get(field.name, "")
-            sheet.write_string(line, 0, field.title)
             number = number_of(value) if field.kind == "number" else None
-            if number is None:
-                sheet.write_string(line, 1, value)
-            else:
-                sheet.write_number(line, 1, number)
-            sheet.write_string(line, 2, field.unit)
+            write_row(sheet, line, [field.title, value if number is None else number, field.unit], quoted=quoted)
         history = book.add_worksheet("history")
         history.set_column(0, 5, 22)
-        history.write_row(0, 0, ["Version", "Company", "By", "Field", "Before", "After", "Reason"], bold)
+        write_row(history, 0, ["Version", "Company", "By", "Field", "Before", "After", "Reason"], bold)
         line = 1
         for draft in found["drafts"]:
             for name, before, after in draft["changes"]:
                 cells = [str(draft["version"]), draft["company"], draft["by"], name, before, after, draft["reason"]]
-                for column, text in enumerate(cells):
-                    history.write_string(line, column, text)
+                write_row(history, line, cells, quoted=quoted)
                 line += 1
         signed = book.add_worksheet("signatures")
-        signed.write_row(0, 0, ["Company", "By", "Version"], bold)
+        write_row(signed, 0, ["Company", "By", "Version"], bold)
         for line, one in enumerate(found["signatures"], start=1):
-            for column, text in enumerate([one["company"], one["by"], str(one["version"])]):
-                signed.write_string(line, column, text)
+            write_row(signed, line, [one["company"], one["by"], str(one["version"])], quoted=quoted)
     return packed.getvalue()
 
 

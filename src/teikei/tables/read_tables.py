@@ -6,12 +6,12 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from teikei.study.cells import Cell, empty_cell, read_cell
-from teikei.study.columns import Column
-from teikei.study.messages import closest, show
-from teikei.study.read_folder import Found
-from teikei.study.source import RawTable, Row, name_and_unit
-from teikei.study.workbook_guard import BadCell
+from teikei.tables.cells import Cell, empty_cell, read_cell
+from teikei.tables.columns import Column
+from teikei.tables.messages import closest, show
+from teikei.tables.read_folder import Found
+from teikei.tables.source import RawTable, Row, name_and_unit
+from teikei.tables.workbook_guard import BadCell
 
 MOST_UNKNOWN_COLUMNS: Final = 100
 _NUMERIC_KINDS: Final = ("number", "integer", "year")

@@ -57,7 +57,7 @@ class Column:
 def all_columns() -> Mapping[str, Mapping[str, Column]]:
     """Table name -> column name -> description, in the order of columns.csv."""
     tables: dict[str, dict[str, Column]] = {}
-    text = resources.files("teikei.study").joinpath("columns.csv").read_text("utf-8")
+    text = resources.files("teikei.tables").joinpath("columns.csv").read_text("utf-8")
     for row in csv.DictReader(text.splitlines()):
         tables.setdefault(row["table"], {})[row["column"]] = Column(
             table=row["table"],

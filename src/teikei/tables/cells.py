@@ -9,16 +9,13 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any, Final
 
-from teikei.study.columns import LIST_SEPARATOR, Column
-from teikei.study.messages import listed, number_text, show, suggest
+from teikei.tables.columns import LIST_SEPARATOR, Column
+from teikei.tables.formula_guard import unguarded
+from teikei.tables.messages import listed, number_text, show, suggest
+from teikei.tables.write import LONGEST_TEXT
 
-LONGEST_TEXT: Final = 32_000  # a cell of Excel holds 32,767 characters
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
-GUARD: Final = "'"  # written before text that a spreadsheet would take for a formula
-
-_GUARDED: Final = re.compile(r"'+[=+\-@\t\r]")
-_LIKE_A_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 
 _BOOLEANS: Final = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -103,8 +100,8 @@ def _read_text(column: Column, raw: str) -> Cell:
     if len(text) > LONGEST_TEXT:
         return Cell(error=f"found {len(text)} characters, expected at most {LONGEST_TEXT}: shorten the text")
     note = ""
-    if text[0] == GUARD and column.kind in ("text", "list") and _GUARDED.match(text):
-        text = text[1:]  # the guard that teikei itself writes
+    if column.kind in ("text", "list"):
+        text = unguarded(text)
     if not text.isascii() and (column.kind != "text" or column.key or column.references):
         plain = unicodedata.normalize("NFKC", text).strip()
         if plain != text:
@@ -112,14 +109,6 @@ def _read_text(column: Column, raw: str) -> Cell:
             text = plain
     value, error = _typed(column, text)
     return Cell(value, error, "" if error else note)
-
-
-def guarded(text: str) -> str:
-    """Text for a cell that no spreadsheet takes for a formula: a leading = + - @ gets an apostrophe before it.
-
-    ``read_cell`` takes it away again. Plain negative numbers stay as they are.
-    """
-    return GUARD + text if _LIKE_A_FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def _control_character(text: str) -> str:

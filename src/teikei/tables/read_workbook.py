@@ -10,12 +10,11 @@ from typing import Any, Final
 
 import python_calamine
 
-from teikei.study.columns import all_columns
-from teikei.study.messages import closest, one_line, shorten, show
-from teikei.study.read_folder import Found, read_bytes
-from teikei.study.read_settings import RawSettings
-from teikei.study.source import RawTable, column_letters
-from teikei.study.workbook_guard import SheetFacts, inspect_workbook
+from teikei.tables.columns import all_columns
+from teikei.tables.messages import closest, one_line, shorten, show
+from teikei.tables.read_folder import Found, read_bytes
+from teikei.tables.source import RawSettings, RawTable, column_letters
+from teikei.tables.workbook_guard import SheetFacts, inspect_workbook
 
 LARGEST_WORKBOOK_BYTES: Final = 50_000_000
 SETTINGS_SHEET: Final = "study"

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from teikei.errors import Problem
-from teikei.study.columns import all_columns
-from teikei.study.messages import closest, one_line, shorten, show
-from teikei.study.source import RawTable
+from teikei.tables.columns import all_columns
+from teikei.tables.messages import closest, one_line, shorten, show
+from teikei.tables.source import RawTable
 
 LARGEST_FILE_BYTES: Final = 100_000_000
 LARGEST_SETTINGS_BYTES: Final = 256_000

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.etree import ElementTree  # parts with a DOCTYPE are refused before they are parsed
 
-from teikei.study.messages import one_line, shorten
-from teikei.study.read_folder import Found
-from teikei.study.source import column_letters
+from teikei.tables.messages import one_line, shorten
+from teikei.tables.read_folder import Found
+from teikei.tables.source import column_letters
 
 LARGEST_UNPACKED_BYTES: Final = 100_000_000
 MOST_PARTS: Final = 2_000
