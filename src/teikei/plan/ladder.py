@@ -287,7 +287,7 @@ def _explanations(game: Game, solved: Mapping[tuple[str, str], Solved]) -> list[
 
 def lacking(study: Study) -> str:
     """What a study must have for a plan and does not, as a sentence; empty where nothing is missing."""
-    return study.lacking("rungs", "families")
+    return study.lacking("rungs", "families", "car_plants")
 
 
 def solver_options(effort: Effort = QUICK) -> dict[str, object]:

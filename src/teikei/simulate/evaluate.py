@@ -72,7 +72,8 @@ class Evaluator:
         """Everything about these configurations of a version; equal cars are simulated once.
 
         A study that plans no e-axle or no pack for a car says nothing of how it drives: then only what hangs on no
-        drive (a size, the charger) is judged. StudyError where the programme's road load is negative or cannot be formed.
+        drive (a size, the charger) is judged. StudyError where the programme's road load is negative or cannot be
+        formed.
         """
         undriven = _undriven(version)
         if undriven:
