@@ -127,7 +127,7 @@ def impossibilities(row: dict[str, Any]) -> list[tuple[str, str]]:
         faults.append(("charger_efficiency", f"efficiency {row['charger_efficiency']:g} is above one"))
     if row["class"] == E_AXLE and row["peak_power_kw"] and row["peak_torque_nm"] and row["max_speed_rpm"]:
         base_rpm = row["peak_power_kw"] * 1000 / row["peak_torque_nm"] * 30 / 3.141592653589793
-        if base_rpm > row["max_speed_rpm"]:
+        if base_rpm > row["max_speed_rpm"] * (1 + 1e-9):
             faults.append(
                 (
                     "peak_torque_nm",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from teikei.errors import Problem
 from teikei.study.checks import (
     buying,
+    cars,
     changes,
     development,
     market,
@@ -15,6 +16,7 @@ from teikei.study.checks import (
     programmes,
     ranges,
     references,
+    terms,
     volumes,
 )
 from teikei.study.draft import Draft
@@ -26,7 +28,9 @@ ALL_CHECKS: tuple[Check, ...] = (
     *programmes.CHECKS,
     *volumes.CHECKS,
     *modules.CHECKS,
+    *cars.CHECKS,
     *buying.CHECKS,
+    *terms.CHECKS,
     *development.CHECKS,
     *market.CHECKS,
     *changes.CHECKS,
