@@ -1,4 +1,4 @@
-"""What a later stage would refuse in a study, the check refuses first, with its place; the plan refuses nothing more."""
+"""What a later stage would refuse in a study, the check refuses first, with its place."""
 
 from __future__ import annotations
 

@@ -84,7 +84,9 @@ def the_market_can_be_calibrated(draft: Draft) -> Iterator[Problem]:
         for column in ("price", "units"):
             if row[column] == 0:
                 yield row.error(
-                    column, f"found 0, expected a number above 0: leave out what was not sold in {country} in {year}"
+                    column,
+                    f"found 0, expected a number above 0: what sells has a consumer price; leave out what was not "
+                    f"sold in {country} in {year}",
                 )
 
 
