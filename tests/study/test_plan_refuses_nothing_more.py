@@ -87,7 +87,6 @@ PLANTED: dict[str, tuple[Callable[[Tables], None], str, str]] = {
     "a product that sells nothing": (cell("products", 2, "units", "0"), "products.csv:3:units", "above 0"),
     "a product for nothing": (cell("products", 2, "price", "0"), "products.csv:3:price", "above 0"),
     "a range of nothing": (cell("products", 1, "range_km", "0"), "products.csv:2:range_km", "above 0"),
-    "a price in millions": (cell("products", 1, "price", "2.6"), "products.csv:2:price", "times off"),
 }  # fmt: skip
 
 
@@ -113,13 +112,6 @@ def test_an_unknown_cost_curve_is_refused_at_its_setting(tmp_path: Path) -> None
     problems = check(write_small(tmp_path / "study", settings=SETTINGS + "cost_curve: tumm\n"))
     assert [(p.place, p.warning) for p in problems] == [("study.yaml:12:cost_curve", False)]
     assert 'did you mean "tum"' in problems[0].message
-
-
-def test_a_launch_after_the_market_year_is_said_to_be_left_out(tmp_path: Path) -> None:
-    tables = small_tables()
-    tables["products"].append(["Launch", "JP", "Other", "", "kei", "bev", "2026", "2500000", "12000", "180", "x", "20"])
-    problems = check(write_small(tmp_path / "study", tables))
-    assert [(p.place, p.warning) for p in problems] == [("products.csv:5:year", True)]
 
 
 def read_as_the_later_stages_do(study: Study) -> None:

@@ -8,11 +8,9 @@ from typing import Final
 
 from teikei.errors import Problem
 from teikei.study.draft import Draft
-from teikei.tables.messages import number_text
 from teikei.tables.source import Row
 
 OUTLIER_FACTOR: Final = 10.0
-IMPOSSIBLE_FACTOR: Final = 300.0
 FEWEST_CARS: Final = 1_000
 _FEWEST_TO_COMPARE: Final = 3
 
@@ -67,22 +65,6 @@ def prices_of_products_lie_near_their_like(draft: Draft) -> Iterator[Problem]:
     for country, rows in draft.grouped("products", "country").items():
         prices = [(row["price"], row, "price") for row in rows if row["price"]]
         yield from _outliers(prices, f"price of a car in {country}, study currency")
-
-
-def prices_of_products_are_in_the_study_currency(draft: Draft) -> Iterator[Problem]:
-    """A price a thousand times off its like is in another unit: no market can be calibrated on it."""
-    for country, rows in draft.grouped("products", "country").items():
-        priced = [row for row in rows if row["price"]]
-        if len(priced) < _FEWEST_TO_COMPARE:
-            continue
-        middle = statistics.median(row["price"] for row in priced)
-        for row in priced:
-            if not middle / IMPOSSIBLE_FACTOR < row["price"] < middle * IMPOSSIBLE_FACTOR:
-                yield row.error(
-                    "price",
-                    f"{number_text(row['price'])} is more than {IMPOSSIBLE_FACTOR:g} times off the median price in "
-                    f"{country}, {number_text(middle)}: give it in the study's currency, not in thousands or millions",
-                )
 
 
 def volumes_count_cars(draft: Draft) -> Iterator[Problem]:
@@ -147,7 +129,6 @@ CHECKS = (
     prices_lie_near_their_like,
     masses_and_energies_lie_near_their_like,
     prices_of_products_lie_near_their_like,
-    prices_of_products_are_in_the_study_currency,
     volumes_count_cars,
     reported_figures_name_a_source,
     years_of_settings_fit,
