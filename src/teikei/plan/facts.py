@@ -365,6 +365,11 @@ class Facts:
         """What the buyers of a car lose by the targets that its configuration misses, study currency per car."""
         return math.fsum(one.cost_per_car for one in self.missed.get(slot, {}).get(candidate, ()))
 
+    @property
+    def baseline_rung(self) -> str:
+        """The rung at the lowest position: every bloc by itself."""
+        return self.rung_order[0]
+
     def landed(self, class_name: str, origin: str, destination: str, energy_kwh: float) -> tuple[float, float]:
         """Landed-cost law of a part: (factor on price, freight in study currency per piece).
 

@@ -17,7 +17,7 @@ def with_ranges_reached(study: Study, performance: Performance, plans: Plans) ->
     the target was scaled by an incumbent, so is what is missed). What exceeds a target counts no further. Hard ranges
     and reports stay.
     """
-    rung = study.rung_names[0]
+    rung = study.baseline_rung
     alone = [plans.by_key.get((study.coalition_name(members), rung)) for members in study.blocs.values()]
     missed = _missed(performance, [plan for plan in alone if plan is not None])
     if not missed:
@@ -34,7 +34,7 @@ def with_ranges_reached(study: Study, performance: Performance, plans: Plans) ->
 
 def _missed(performance: Performance, plans: list[Plan]) -> dict[tuple[str, str, str], float]:
     """(programme, version or ``all``, procedure) -> km missed by the configurations of these plans."""
-    frames = [plan.tables["configurations"] for plan in plans if plan.tables["configurations"].height]
+    frames = [table for plan in plans if (table := plan.tables.get("configurations")) is not None and table.height]
     if not frames:
         return {}
     chosen = pl.concat(frames).group_by("slot", "candidate").agg(pl.col("quantity").max().alias("cars"))

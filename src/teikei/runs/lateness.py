@@ -69,7 +69,7 @@ def _margins(study: Study, break_even: pl.DataFrame | None) -> dict[str, tuple[f
     """Programme -> what a car brings, study currency, and where that comes from; the market's at the lowest rung."""
     if break_even is None or not {"rung", "programme", "margin"} <= set(break_even.columns):
         return {}
-    lowest = break_even.filter((pl.col("rung") == study.rung_names[0]) & pl.col("margin").is_not_null())
+    lowest = break_even.filter((pl.col("rung") == study.baseline_rung) & pl.col("margin").is_not_null())
     known = dict(lowest.select("programme", "margin").iter_rows())
     value = dict(study["programmes"].select("programme", "car_value").iter_rows())
     both = [name for name in known if value.get(name)]
