@@ -1,7 +1,8 @@
 """A joint study from invitation to deletion: one state at a time, and what each step asks for.
 
 drafting → (all sign the same revision) signed → (all commit) committed → (operator solves) solving → solved → (operator
-opens the door) released → closed. A change of the list voids all signatures; inputs are fixed before any result.
+opens the door) released → closing → closed (see ``ending``). A change of the list voids all signatures; inputs are
+fixed before any result.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,10 +23,10 @@ from teikei.web.database import ROOM, Store
 from teikei.web.specification import signed_documents
 from teikei.web.workspace import folder_hash, read_version
 
-DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSED = (
-    "drafting", "signed", "committed", "solving", "solved", "released", "closed",
+DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSING, CLOSED = (
+    "drafting", "signed", "committed", "solving", "solved", "released", "closing", "closed",
 )  # fmt: skip
-STATES: Final = (DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSED)
+STATES: Final = (DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSING, CLOSED)
 FIRST_ROUND: Final = 0
 NOT_STARTED: Final = "could not be put together"  # an approved what-if run; only the operator reads why
 OWN_RUN, SIGNED_RUN = "own", "signed"  # what a what-if run changes: own inputs, or the signed specifications
@@ -179,6 +180,7 @@ def request_what_if(
 def approve(connection: sqlite3.Connection, what_if: str, caller: Caller) -> bool:
     """One approval; True once two people, one of them from another company, have given theirs. Never one's own."""
     row = connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone()
+    _need(read(connection, row["joint"])["state"] == RELEASED, "this joint study is being ended")
     _need(row["state"] == "asked", "this what-if run is no longer waiting for approval")
     _need(row["by"] != caller.user, "nobody approves a request of their own")
     connection.execute("INSERT OR IGNORE INTO approvals VALUES (?, ?, ?)", (what_if, caller.user, caller.company))
@@ -190,6 +192,8 @@ def approve(connection: sqlite3.Connection, what_if: str, caller: Caller) -> boo
     return True
 
 
+<<<<<<< HEAD
+=======
 def close(
     store: Store, connection: sqlite3.Connection, now: float, joint: str, job_folder: Callable[[str], Path]
 ) -> None:
@@ -216,6 +220,7 @@ def _day(now: float) -> dt.date:
     return dt.datetime.fromtimestamp(now, dt.UTC).date()
 
 
+>>>>>>> main
 def _need(condition: bool, sentence: str) -> None:
     if not condition:
         raise StudyError(sentence)
