@@ -349,7 +349,7 @@ def test_the_case_of_a_shared_tier_pool_tells_nothing_of_a_list_that_declares_no
 
 @pytest.mark.slow
 def test_with_the_real_planner_a_rival_is_left_the_promised_width(tmp_path: Path) -> None:
-    """The example of three companies: Aldermoor solves every level of Brevik's car; tiers, designs and bands together."""
+    """The example of three companies: Aldermoor solves every level of Brevik's car; tiers, designs, bands."""
     from benchmarks.room_cells import EXAMPLE
     from benchmarks.room_cells import a_list as real_list
     from benchmarks.room_cells import solve as plan_of
