@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ import numpy as np
 
 from teikei.plan.award.model import INF, CompactModel, quiet_solver
 from teikei.plan.award.price import objective, tidy
+from teikei.plan.award.settle import settle
 from teikei.plan.award.types import Array
 
 LINK_TOLERANCE = 1e-6
@@ -96,7 +98,8 @@ def demand_duals(model: CompactModel, *, deadline: float) -> Array | None:
 def finish(model: CompactModel, scaled: Array, fallback: Array | None) -> Array:
     """Awards in the tender's units from scaled solver values, tidied; the cheaper of it and ``fallback``."""
     frame = model.frame
-    quantity = tidy(frame.tender, scaled * frame.quantity_unit, frame.limits.lower, frame.limits.upper)
+    quantity = tidy(frame.tender, scaled * frame.offer_unit, frame.limits.lower, frame.limits.upper)
+    quantity = settle(frame.tender, quantity)
     if fallback is not None and objective(frame.tender, fallback) <= objective(frame.tender, quantity):
         return fallback
     return quantity
@@ -107,21 +110,20 @@ def columns_of(model: CompactModel, quantity: Array) -> Array:
     frame = model.frame
     tender = frame.tender
     values = np.zeros(len(model.cost))
-    scaled = quantity / frame.quantity_unit
+    scaled = quantity / frame.offer_unit
     values[model.award] = scaled
     used = np.bincount(tender.offer_supplier, quantity, len(tender.suppliers)) > 0
     values[model.supplier_on] = np.where(frame.switchable, used, 1.0)
-    price = tender.unit_price * frame.quantity_unit / frame.money_unit
     for group, choice in zip(frame.groups, model.tier_choice, strict=True):
         count = len(choice)
         if count == 0 or values[model.supplier_on[group.supplier]] < 0.5:
             continue
         awards = slice(group.first, group.last)
-        total = float(scaled[awards].sum())
-        tier = int(np.flatnonzero(total * frame.quantity_unit >= group.low * (1 - 1e-9) - 1e-9)[-1])
+        total = math.fsum(quantity[awards])
+        tier = int(np.flatnonzero(total >= group.low * (1 - 1e-12))[-1])
         values[choice[tier]] = 1.0
-        values[choice[tier] - 2 * count] = total
-        values[choice[tier] - count] = float((price[awards] * scaled[awards]).sum())
+        values[choice[tier] - 2 * count] = total / group.quantity_unit
+        values[choice[tier] - count] = float(tender.unit_price[awards] @ quantity[awards]) / group.spend_unit
     on = model.offer_on >= 0
     limits = frame.limits
     values[model.offer_on[on]] = np.where(
@@ -182,6 +184,7 @@ def _polish(model: CompactModel, solver: highspy.Highs, values: Array) -> Array:
     lp.col_lower_, lp.col_upper_ = lower, upper
     fresh = quiet_solver()
     fresh.passModel(lp)
+    fresh.setOptionValue("primal_feasibility_tolerance", 1e-10)
     fresh.run()
     plain = finish(model, values[model.award], None)
     if fresh.getModelStatus() != highspy.HighsModelStatus.kOptimal:

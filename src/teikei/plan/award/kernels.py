@@ -17,6 +17,7 @@ def tier_values(
     price: Array,
     lower: Array,
     upper: Array,
+    size: Array,
     start: Ints,
     low: Array,
     high: Array,
@@ -26,7 +27,7 @@ def tier_values(
     value: Array,
 ) -> None:
     """Reduced cost of each group at each tier (G, R), filled into ``value``; ``order`` (R, P) is kept sorted."""
-    reduced = np.empty(price.shape[0])
+    reduced, rate = np.empty(price.shape[0]), np.empty(price.shape[0])
     for g in range(len(start) - 1):
         a, b = start[g], start[g + 1]
         for r in range(count[g]):
@@ -34,13 +35,14 @@ def tier_values(
             total, cost = 0.0, 0.0
             for i in range(a, b):
                 reduced[i] = factor[g, r] * price[i] - multiplier[cell[i]]
-                total += lower[i]
+                rate[i] = reduced[i] / size[i]
+                total += lower[i] * size[i]
                 cost += lower[i] * reduced[i]
             for i in range(a + 1, b):
                 j = o[i]
-                key = reduced[j]
+                key = rate[j]
                 q = i - 1
-                while q >= a and reduced[o[q]] > key:
+                while q >= a and rate[o[q]] > key:
                     o[q + 1] = o[q]
                     q -= 1
                 o[q + 1] = j
@@ -52,8 +54,8 @@ def tier_values(
                 room = (high[g, r] if reduced[j] < 0 else low[g, r]) - total
                 if room <= 0:
                     break
-                taken = min(upper[j] - lower[j], room)
-                total += taken
+                taken = min(upper[j] - lower[j], room / size[j])
+                total += taken * size[j]
                 cost += taken * reduced[j]
             value[g, r] = cost if total >= low[g, r] * (1 - 1e-9) else UNREACHABLE
 
@@ -67,6 +69,7 @@ def fill(
     price: Array,
     lower: Array,
     upper: Array,
+    size: Array,
     start: Ints,
     low: Array,
     high: Array,
@@ -79,16 +82,16 @@ def fill(
     total = 0.0
     for i in range(start[g], start[g + 1]):
         award[i] = lower[i]
-        total += lower[i]
+        total += lower[i] * size[i]
     for i in range(start[g], start[g + 1]):
         j = o[i]
         negative = factor[g, r] * price[j] - multiplier[cell[j]] < 0
         room = (high[g, r] if negative else low[g, r]) - total
         if room <= 0:
             break
-        taken = min(upper[j] - lower[j], room)
+        taken = min(upper[j] - lower[j], room / size[j])
         award[j] += taken
-        total += taken
+        total += taken * size[j]
 
 
 @njit(cache=True, nogil=True)
@@ -98,6 +101,7 @@ def bound(
     price: Array,
     lower: Array,
     upper: Array,
+    size: Array,
     start: Ints,
     first: Ints,
     low: Array,
@@ -119,7 +123,7 @@ def bound(
 
     state (S,): -1 free, 0 off, 1 on; allowed (G, R): tiers that may be used; most_on: most suppliers with awards.
     """
-    tier_values(multiplier, cell, price, lower, upper, start, low, high, factor, count, order, value)
+    tier_values(multiplier, cell, price, lower, upper, size, start, low, high, factor, count, order, value)
     total = 0.0
     for i in range(len(demand)):
         total += multiplier[i] * demand[i]
@@ -148,5 +152,5 @@ def bound(
         if on[s] == 1:
             total += whole[s]
             for g in range(first[s], first[s + 1]):
-                fill(g, tier[g], multiplier, cell, price, lower, upper, start, low, high, factor, order, award)
+                fill(g, tier[g], multiplier, cell, price, lower, upper, size, start, low, high, factor, order, award)
     return float(total)

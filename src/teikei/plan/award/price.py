@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -15,18 +16,22 @@ RELATIVE_TOLERANCE = 1e-6
 
 
 def reached_tier(tender: Tender, supplier: int, year: int, total: float) -> int:
-    """Highest tier whose ``from_quantity`` the total reaches, within max(1e-6, 1e-6 · from_quantity)."""
-    start = tender.tier_from[supplier, year]
-    finite = np.isfinite(start)
-    reached = finite & (total >= start - np.maximum(1e-6, 1e-6 * np.where(finite, start, 0.0)))
+    """Highest tier whose ``from_quantity`` the total is at or above, both as numbers of 64 bits."""
+    reached = total >= tender.tier_from[supplier, year]
     reached[0] = True
     return int(np.flatnonzero(reached)[-1])
 
 
 def group_totals(tender: Tender, quantity: Array) -> Array:
-    """Total quantity per supplier and year (S, T) of awards (P,)."""
+    """Total quantity per supplier and year (S, T) of awards (P,), rounded once (``math.fsum``) where tiers hang on it."""
     shape = (len(tender.suppliers), len(tender.years))
-    return np.bincount(tender.offer_group, quantity, shape[0] * shape[1]).reshape(shape).astype(np.float64)
+    group = tender.offer_group
+    totals = np.bincount(group, quantity, shape[0] * shape[1]).astype(np.float64)
+    if tender.tier_from.shape[2] > 1:
+        bounds = np.searchsorted(group, np.arange(len(totals) + 1))
+        for g in np.flatnonzero((totals > 0) & np.isfinite(tender.tier_from.reshape(len(totals), -1)[:, 1])):
+            totals[g] = math.fsum(quantity[bounds[g] : bounds[g + 1]])
+    return totals.reshape(shape)
 
 
 def objective(tender: Tender, quantity: Array) -> float:
@@ -185,16 +190,16 @@ def violations(tender: Tender, quantity: Array) -> list[str]:
     limits = offer_limits(tender)
     found = []
     totals = group_totals(tender, quantity)
-    over = np.argwhere(totals > tender.capacity_limit * (1 + RELATIVE_TOLERANCE) + 1e-9)
+    over = np.argwhere(totals > tender.capacity_limit * (1 + RELATIVE_TOLERANCE))
     found += [f"{tender.suppliers[s]} gets more than its capacity in {tender.years[t]}" for s, t in over]
     bought = np.zeros_like(tender.demand)
     np.add.at(bought, (tender.offer_item, tender.offer_year), quantity)
-    off = np.argwhere(np.abs(bought - tender.demand) > 1e-9 * np.maximum(tender.demand, 1.0))
+    off = np.argwhere(np.abs(bought - tender.demand) > 1e-9 * tender.demand)
     found += [
         f"{tender.items[k]} in {tender.years[t]}: {bought[k, t]:.12g} bought, {tender.demand[k, t]:.12g} asked for"
         for k, t in off
     ]
-    slack = RELATIVE_TOLERANCE * np.maximum(limits.upper, 1e-6)
+    slack = RELATIVE_TOLERANCE * np.maximum(limits.upper, 1e-3 * tender.offer_demand)
     bad = (quantity > limits.upper + slack) | (quantity < limits.lower - slack) | (quantity < 0)
     bad |= limits.switched & (quantity > 0) & (quantity < limits.least - slack)
     for p in np.flatnonzero(bad):
@@ -202,7 +207,7 @@ def violations(tender: Tender, quantity: Array) -> list[str]:
         found.append(f"the award of {name} breaks a limit of its offer or a rule: {quantity[p]:.12g}")
     for share in share_rows(tender):
         total = float(quantity[share.offers].sum())
-        if not share.low * (1 - 1e-6) - 1e-9 <= total <= share.high * (1 + 1e-6) + 1e-9:
+        if not share.low * (1 - 1e-6) <= total <= share.high * (1 + 1e-6):
             found.append(f"the rule '{share.rule}' is broken: {total:.12g}")
     if tender.terms:
         found += extra(tender, quantity).broken

@@ -15,6 +15,7 @@ from teikei.plan.award.exact import branch_and_bound, demand_duals
 from teikei.plan.award.model import CompactModel, Frame, build, frame_of, whole_tender
 from teikei.plan.award.price import objective, tidy, violations
 from teikei.plan.award.repair import repair, without_decisions
+from teikei.plan.award.settle import settle
 from teikei.plan.award.terms import Terms
 from teikei.plan.award.types import Array, Tender
 
@@ -246,7 +247,7 @@ class _Large:
         if awards is None:
             return
         frame = self.frame
-        quantity = tidy(frame.tender, awards, frame.limits.lower, frame.limits.upper)
+        quantity = settle(frame.tender, tidy(frame.tender, awards, frame.limits.lower, frame.limits.upper))
         if violations(frame.tender, quantity):
             deadline = time.perf_counter() + 0.4 * self._left()
             found = repair(frame.tender, quantity, deadline=deadline, gap=self.gap)

@@ -42,10 +42,10 @@ class SupplierSets:
         self.known: dict[bytes, float] = {}
         self.sources = least_sources(tender)  # least number of suppliers of each item and year (K · T,)
         self.owner = np.repeat(blocks.supplier, np.diff(blocks.start))
-        last = blocks.high[np.arange(len(blocks.count)), blocks.count - 1]
+        last = blocks.high[np.arange(len(blocks.count)), blocks.count - 1] * blocks.unit
         self.capacity = np.zeros((len(switchable), blocks.years))  # what each supplier can deliver in each year
         np.add.at(self.capacity, (blocks.supplier, blocks.year), last)
-        self.wanted = blocks.demand.reshape(-1, blocks.years).sum(axis=0)
+        self.wanted = tender.demand.sum(axis=0)
 
     def first(self) -> Flags | None:
         """The best set found by adding, dropping and swapping single suppliers, judged by bounds alone.

@@ -89,7 +89,7 @@ def keep_incumbents(tender: Tender) -> Tender | None:
     solver.run()
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return None
-    awards = np.array(solver.getSolution().col_value)[model.award] * model.frame.quantity_unit
+    awards = np.array(solver.getSolution().col_value)[model.award] * model.frame.offer_unit
     kept = np.where(own, np.maximum(awards * (1 - 1e-9), 0.0), 0.0)
     rules = [
         _forced(tender, int(p), float(kept[p] / tender.offer_demand[p]))
