@@ -45,8 +45,7 @@ def test_at_the_break_the_better_tier_holds(tmp_path: Path) -> None:
     assert result.objective == pytest.approx(150 * 0.9, rel=1e-12)
     tender = result.tender
     assert reached_tier(tender, 0, 0, 150.0) == 1
-    assert reached_tier(tender, 0, 0, 150.0 * (1 - 0.9e-6)) == 1
-    assert reached_tier(tender, 0, 0, 150.0 * (1 - 1.1e-6)) == 0
+    assert reached_tier(tender, 0, 0, float(np.nextafter(150.0, 0.0))) == 0
 
 
 def test_buying_more_to_reach_a_tier_is_forbidden(tmp_path: Path) -> None:

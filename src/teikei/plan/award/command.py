@@ -81,10 +81,16 @@ def award_tender(
     gap: float = 1e-4,
     workers: int = 2,
     progress: Progress | None = None,
+    second_opinion: bool = True,
 ) -> AwardResult:
-    """The same for a tender in memory; nothing is written. Raises NoPlanError."""
+    """The same for a tender in memory; nothing is written. Raises NoPlanError.
+
+    second_opinion: look for the second bound without which no award is called optimal.
+    """
     begin = time.perf_counter()
-    solved = solve(tender, deadline=begin + time_limit_s, gap=gap, workers=workers, progress=progress)
+    solved = solve(
+        tender, deadline=begin + time_limit_s, gap=gap, workers=workers, progress=progress, second=second_opinion
+    )
     if solved.infeasible:
         raise NoPlanError("no award satisfies the tender; these cannot hold together:\n" + "\n".join(conflict(tender)))
     if solved.quantity is None:
@@ -101,7 +107,9 @@ def award_tender(
         raise AssertionError(f"the plan costs {value!r}, its awards {repriced!r}")
     bound = min(solved.bound, repriced)
     reached = (repriced - bound) / repriced if repriced > 0 else 0.0
-    status = "optimal" if reached <= PROVEN else "gap" if reached <= gap else "time limit"
+    second = min(solved.second, repriced)
+    agreed = repriced - second <= max(gap, PROVEN) * abs(repriced)
+    status = "optimal" if reached <= PROVEN and agreed else "gap" if reached <= max(gap, PROVEN) else "time limit"
     used = np.unique(tender.offer_supplier[solved.quantity > 0])
     return AwardResult(
         awards=lines,
@@ -115,6 +123,7 @@ def award_tender(
         tender=tender,
         warnings=tender.warnings,
         details=solved.details,
+        second_bound=second if np.isfinite(second) else None,
         charges=extra(tender, solved.quantity).charges if tender.terms else (),
     )
 

@@ -90,9 +90,7 @@ def frame_of(tender: Tender, *, by_demand: bool = False) -> Frame:
     return Frame(tender, limits, tuple(groups), switchable, unit, money_unit, by_demand)
 
 
-def _group(
-    tender: Tender, upper: Array, place: tuple[int, int], first: int, last: int, by_demand: bool
-) -> Group:
+def _group(tender: Tender, upper: Array, place: tuple[int, int], first: int, last: int, by_demand: bool) -> Group:
     s, t = place
     most = min(float(upper.sum()), float(tender.capacity_limit[s, t]))
     start = tender.tier_from[s, t]
@@ -213,7 +211,7 @@ def solver_of(cost: Array, lower: Array, upper: Array, integer: Flags, rows: Row
 
 
 def build(frame: Frame) -> CompactModel:
-    """The compact program of a tender, in scaled units (``Frame``, ``Group``): every row speaks of parts of one whole."""
+    """The compact program of a tender, in scaled units (``Frame``, ``Group``): each row in parts of one whole."""
     tender, limits = frame.tender, frame.limits
     offers, suppliers = len(tender.unit_price), len(tender.suppliers)
     price = frame.offer_price

@@ -23,7 +23,7 @@ def reached_tier(tender: Tender, supplier: int, year: int, total: float) -> int:
 
 
 def group_totals(tender: Tender, quantity: Array) -> Array:
-    """Total quantity per supplier and year (S, T) of awards (P,), rounded once (``math.fsum``) where tiers hang on it."""
+    """Total quantity per supplier and year (S, T) of awards (P,), by ``math.fsum`` where tiers hang on it."""
     shape = (len(tender.suppliers), len(tender.years))
     group = tender.offer_group
     totals = np.bincount(group, quantity, shape[0] * shape[1]).astype(np.float64)

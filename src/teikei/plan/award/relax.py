@@ -24,9 +24,9 @@ class Blocks:
     """The scaled tender as the kernels read it: awards are shares of the demand of their item and year.
 
     cell (P,): item · T + year; price (of the whole demand), lower, upper (P,); size (P,): the whole demand as a part of
-    the most that its group can deliver, in which low and high are told too; start (G + 1,): first offer of each group; supplier (G,);
-    first (S + 1,): first group of each supplier; low, high, factor (G, R) of the tiers, count (G,); unit (G,): that most;
-    demand (K · T,): 1 where anything is asked for; activation (S,).
+    the most that its group can deliver, in which low and high are told too; start (G + 1,): first offer of each group;
+    supplier (G,); first (S + 1,): first group of each supplier; low, high, factor (G, R) of the tiers, count (G,);
+    unit (G,): that most; demand (K · T,): 1 where anything is asked for; activation (S,).
     """
 
     cell: Ints

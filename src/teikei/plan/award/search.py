@@ -21,6 +21,7 @@ from teikei.plan.award.relax import Blocks, Lagrangean, Relaxation
 from teikei.plan.award.types import Array, Flags, Ints
 
 OFF = -1
+MARGIN = 1e-9  # of a tier's start, so that what the solver calls reached is reached
 GAIN = 1e-7  # scaled money; smaller gains are rounding
 
 
@@ -73,8 +74,12 @@ class YearProblem:
         lp.col_cost_ = np.append(self.price, np.full(items + groups, penalty))
         lp.col_lower_ = np.append(blocks.lower[self.offers], np.zeros(items + groups))
         lp.col_upper_ = np.append(blocks.upper[self.offers], np.full(items + groups, INF))
-        lp.row_lower_ = np.concatenate([demand, np.zeros(groups), [share.low / w for share, w in zip(own, width, strict=True)]])
-        lp.row_upper_ = np.concatenate([demand, np.zeros(groups), [share.high / w for share, w in zip(own, width, strict=True)]])
+        lp.row_lower_ = np.concatenate(
+            [demand, np.zeros(groups), [share.low / w for share, w in zip(own, width, strict=True)]]
+        )
+        lp.row_upper_ = np.concatenate(
+            [demand, np.zeros(groups), [share.high / w for share, w in zip(own, width, strict=True)]]
+        )
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         lp.a_matrix_.start_ = np.append(0, np.cumsum(np.bincount(columns, minlength=lp.num_col_))).astype(np.int32)
         lp.a_matrix_.index_ = rows[order].astype(np.int32)
@@ -93,7 +98,8 @@ class YearProblem:
             if r == OFF:
                 self.solver.changeRowBounds(int(items + i), 0.0, 0.0)
             else:
-                self.solver.changeRowBounds(int(items + i), float(blocks.low[g, r]), float(blocks.high[g, r]))
+                low, high = float(blocks.low[g, r]), float(blocks.high[g, r])
+                self.solver.changeRowBounds(int(items + i), min(low * (1 + MARGIN), high), high)
                 first, last = self.spans[i]
                 columns = np.arange(first, last, dtype=np.int32)
                 self.solver.changeColsCost(last - first, columns, blocks.factor[g, r] * self.price[first:last])
@@ -198,11 +204,11 @@ class Search:
             for t in np.unique(blocks.year)
         ]
         self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
-        self.stopped = False
+        self.also_stop: Callable[[], bool] = lambda: False
 
     def stop(self) -> bool:
-        """Whether time is up or somebody asked to end."""
-        return self.stopped or time.perf_counter() > self.deadline
+        """Whether time is up or somebody else has found the end."""
+        return time.perf_counter() > self.deadline or self.also_stop()
 
     def close(self) -> None:
         """End the threads."""

@@ -153,7 +153,10 @@ def _move(
     for _, p, q, own in sorted(options)[:40]:
         up, down = (p, q) if short > 0 else (q, p)
         others = [one for one in member[up] if one is not total]
-        bear = min(_slack(others, quantity, up, True), _slack([o for o in member[down] if o is not total], quantity, down, False))
+        bear = min(
+            _slack(others, quantity, up, True),
+            _slack([o for o in member[down] if o is not total], quantity, down, False),
+        )
         if bear < own * (1 - 1e-9):
             continue
         before = quantity[p], quantity[q]

@@ -127,10 +127,11 @@ def _all_units(model: CompactModel, schedule: Schedule, offers: Ints) -> Fill:
         rows.add(np.append(award, quantity), np.append(size / unit, -np.ones(len(used))), 0.0, 0.0, label)
         floor, ceiling = spend_range(price, model.frame.limits.upper[offers], low, high)
         for r in range(len(used)):
-            rows.add([quantity[r], choice[r]], [1.0, -low[r] / unit], 0.0, INF, label)
+            rows.add([quantity[r], choice[r]], [1.0, -low[r] / unit], 0.0, INF, ("from", schedule.name))
             rows.add([quantity[r], choice[r]], [1.0, -high[r] / unit], -INF, 0.0, label)
     for r in range(len(used)):
-        rows.add([spend[r], choice[r]], [1.0, -floor[r] / paid_unit], 0.0, INF, label)
+        kind = ("from", schedule.name) if schedule.by_spend else label
+        rows.add([spend[r], choice[r]], [1.0, -floor[r] / paid_unit], 0.0, INF, kind)
         rows.add([spend[r], choice[r]], [1.0, -ceiling[r] / paid_unit], -INF, 0.0, label)
 
     def fill(values: Array, bought: Array) -> None:
@@ -198,7 +199,7 @@ def _bundle(model: CompactModel, bundle: Bundle) -> Fill:
     model.rows.add(np.append(award, rebated), np.append(price * _size(model, offers) / unit, -1.0), 0.0, INF, label)
     model.rows.add([rebated, reached], [1.0, -top / unit], -INF, 0.0, label)
     for p, amount in zip(award, least, strict=True):
-        model.rows.add([p, reached], [1.0, -amount], 0.0, INF, label)
+        model.rows.add([p, reached], [1.0, -amount], 0.0, INF, ("from", bundle.name))
 
     def fill(values: Array, quantity: Array) -> None:
         share = bundle.share * model.frame.tender.offer_demand[offers]

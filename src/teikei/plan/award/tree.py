@@ -34,11 +34,14 @@ class Tree:
         self.bound = root.bound
         self.nodes = 1
         self.stopped = False
+        self.also_stop: Callable[[], bool] = lambda: False
         self.complete = False
 
     def grow(self, target: Callable[[], float], gap: float, *, iterations: int = 80, most_nodes: int = 10**9) -> None:
         """Split the weakest node until the bound reaches ``target() · (1 - gap)`` or time or ``most_nodes`` are up."""
         while self.open and not self.stopped and self.nodes < most_nodes and time.perf_counter() < self.deadline:
+            if self.also_stop():
+                break
             if self.bound >= target() * (1 - gap):
                 break
             node = heapq.heappop(self.open)

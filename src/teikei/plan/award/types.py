@@ -117,8 +117,10 @@ class AwardResult:
     objective: all spend after discounts, activation costs and charges, in the money of the tender; bound: proven lower
     bound; gap = (objective - bound) / objective; repriced: the objective recomputed in exact arithmetic from the awards
     alone;
-    status: ``optimal`` (gap within 1e-6), ``gap`` (stopped within the gap asked for) or ``time limit`` (the best plan
-    found so far; another run may find another); seconds: wall time of the command. scenarios (None: no award satisfies
+    status: ``optimal`` (gap within 1e-6, and a second bound, from another scaling of the program or another method,
+    agrees within the gap asked for), ``gap`` (within the gap asked for, by one bound) or ``time limit`` (the best plan
+    found so far; another run may find another); second_bound: the second bound, None where there is none;
+    seconds: wall time of the command. scenarios (None: no award satisfies
     one) and prices: where the command was asked for them.
     """
 
@@ -135,6 +137,7 @@ class AwardResult:
     warnings: tuple[Problem, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     charges: tuple[Charge, ...] = ()
+    second_bound: float | None = None
     scenarios: Mapping[str, AwardResult | None] = field(default_factory=dict)
     prices: tuple[RulePrice, ...] = ()
 

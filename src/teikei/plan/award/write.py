@@ -63,6 +63,7 @@ def summary(result: AwardResult) -> dict[str, Any]:
         "seconds": result.seconds,
         "repriced": result.repriced,
         "status": result.status,
+        "second_bound": result.second_bound,
         "suppliers_used": list(result.suppliers_used),
         "warnings": [str(problem) for problem in result.warnings],
         **({"charges": charges(result)} if result.tender.terms else {}),
@@ -144,8 +145,8 @@ def _rounded(cell: Any) -> float | None:
 def _facts(result: AwardResult) -> list[tuple[str, Any]]:
     """The first sheet: what the award costs, what is proven of it, and what a reader has to know."""
     words = {
-        "optimal": "optimal: no cheaper award exists",
-        "gap": "within the gap that was asked for",
+        "optimal": "optimal: no cheaper award exists (two bounds agree)",
+        "gap": "within the gap that was asked for" + (", proven by one bound" if result.gap <= 1e-6 else ""),
         "time limit": "stopped by time: the best award found; another run may find another",
     }
     paid = sum(float(one["amount"]) for one in charges(result))
