@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from teikei.plan.award.rules import COUNTED_SHARE
+from teikei.plan.award.rules import COUNTED_SHARE, TOGETHER
 from teikei.plan.award.types import Array, Flags, Ints, Rule, Tender
 
 
@@ -29,12 +29,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class ShareRow:
-    """low ≤ Σ awards of ``offers`` ≤ high: a supplier's share of a year's quantity."""
+    """low ≤ Σ weight · awards of ``offers`` ≤ high: a share of a quantity or of spend, or an amount of money.
+
+    years: how many years it ties together.
+    """
 
     offers: Ints
+    weight: Array
     low: float
     high: float
     rule: Rule
+    years: int = 1
 
 
 def in_scope(tender: Tender, rule: Rule) -> Flags:
@@ -75,9 +80,11 @@ def offer_limits(tender: Tender) -> Limits:
 
 
 def share_rows(tender: Tender) -> list[ShareRow]:
-    """Rows of ``max_share_per_supplier`` and ``min_share_per_supplier``: one per supplier and year in the scope."""
+    """Rows of rules that tie several awards: one per supplier and year in the scope, or per year, or one in all."""
     rows = []
     for rule in tender.rules:
+        if rule.name in TOGETHER:
+            rows += _together(tender, rule)
         if rule.name not in ("max_share_per_supplier", "min_share_per_supplier"):
             continue
         total = tender.demand[rule.items].sum(axis=0)
@@ -89,5 +96,30 @@ def share_rows(tender: Tender) -> list[ShareRow]:
                 limit = rule.value * float(total[t])
                 most = rule.name == "max_share_per_supplier"
                 if len(offers) or not most:
-                    rows.append(ShareRow(offers, -np.inf if most else limit, limit if most else np.inf, rule))
+                    low, high = (-np.inf, limit) if most else (limit, np.inf)
+                    rows.append(ShareRow(offers, np.ones(len(offers)), low, high, rule))
+    return rows
+
+
+def _together(tender: Tender, rule: Rule) -> list[ShareRow]:
+    """Suppliers of a scope together: Σ inside ≤ share · total, or ≤ money; a share of spend is told as
+    Σ inside (1 − share) price · x − Σ outside share · price · x ≤ 0."""
+    rows = []
+    most = rule.name.startswith("max")
+    asked = np.flatnonzero(rule.years & (tender.demand[rule.items].sum(axis=0) > 0))
+    spans = [asked] if rule.over_years else [asked[i : i + 1] for i in range(len(asked))]
+    inside = in_scope(tender, rule)
+    for span in spans:
+        within = np.isin(tender.offer_year, span)
+        if rule.by_spend and "share" in rule.name:
+            offers = np.flatnonzero(within & rule.items[tender.offer_item])
+            weight = tender.unit_price[offers] * (inside[offers] - rule.value)
+            limit = 0.0
+        else:
+            offers = np.flatnonzero(within & inside)
+            money = "spend" in rule.name
+            weight = tender.unit_price[offers] if money else np.ones(len(offers))
+            limit = rule.value if money else rule.value * float(tender.demand[np.ix_(rule.items, span)].sum())
+        low, high = (-np.inf, limit) if most else (limit, np.inf)
+        rows.append(ShareRow(offers.astype(np.int64), weight, low, high, rule, len(span)))
     return rows

@@ -326,8 +326,8 @@ def _rule_rows(model: CompactModel) -> None:
         if least > 0:
             rows.add([p, on], [1.0, -least / frame.offer_unit[p]], 0.0, INF, ("least", int(p)))
     for share in share_rows(tender):
-        size = frame.offer_unit[share.offers]
-        unit = float(size.sum()) or 1.0
+        size = share.weight * frame.offer_unit[share.offers]
+        unit = float(np.abs(size).sum()) or 1.0
         rows.add(share.offers, size / unit, share.low / unit, share.high / unit, ("rule", share.rule))
     cell = tender.offer_item * len(tender.years) + tender.offer_year
     for rule in tender.rules:

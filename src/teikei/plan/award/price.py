@@ -206,8 +206,10 @@ def violations(tender: Tender, quantity: Array) -> list[str]:
         name = f"{tender.suppliers[tender.offer_supplier[p]]}, {tender.items[tender.offer_item[p]]}"
         found.append(f"the award of {name} breaks a limit of its offer or a rule: {quantity[p]:.12g}")
     for share in share_rows(tender):
-        total = float(quantity[share.offers].sum())
-        if not share.low * (1 - 1e-6) <= total <= share.high * (1 + 1e-6):
+        total = float(share.weight @ quantity[share.offers])
+        slack = RELATIVE_TOLERANCE * float(np.abs(share.weight) @ quantity[share.offers])
+        low, high = (np.nan_to_num(one, posinf=np.inf, neginf=-np.inf) for one in (share.low, share.high))
+        if not low - max(slack, abs(low) * 1e-6 if np.isfinite(low) else 0.0) <= total <= high + slack:
             found.append(f"the rule '{share.rule}' is broken: {total:.12g}")
     if tender.terms:
         found += extra(tender, quantity).broken

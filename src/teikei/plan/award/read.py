@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +14,7 @@ from teikei.plan.award.limits import offer_limits
 from teikei.plan.award.rules import read_rules
 from teikei.plan.award.tables import RawTable, closest, number_column, read_tables, year_column, year_of
 from teikei.plan.award.terms_read import read_terms, special_rows
-from teikei.plan.award.types import Array, Ints, Tender
+from teikei.plan.award.types import Array, Flags, Ints, Tender
 
 
 def read_tender(path: str | Path) -> Tender:
@@ -43,7 +43,8 @@ def read_tender(path: str | Path) -> Tender:
         capacity=more,
         problems=problems,
     )
-    rules = read_rules(tables["rules"], suppliers, items, years, problems) if "rules" in tables else ()
+    groups = _groups(tables, suppliers, items, problems)
+    rules = read_rules(tables["rules"], suppliers, items, years, problems, groups) if "rules" in tables else ()
     supplier, item, year, price, maximum, minimum = offers
     tender = Tender(
         items=items,
@@ -126,6 +127,34 @@ def _read_suppliers(table: RawTable, problems: list[Problem]) -> tuple[tuple[str
             problems.append(Problem(table.place(row, "supplier"), message))
         seen.setdefault(name, row)
     return tuple(seen), np.array([cost[row] for row in seen.values()], dtype=np.float64)
+
+
+def _groups(
+    tables: Mapping[str, RawTable], suppliers: Sequence[str], items: Sequence[str], problems: list[Problem]
+) -> dict[str, dict[str, Flags]]:
+    """Kind -> name -> members: groups of suppliers (groups table), their countries, and groups of items."""
+    found: dict[str, dict[str, Flags]] = {"group": {}, "country": {}, "item_group": {}}
+
+    def join(kind: str, name: str, member: int, count: int) -> None:
+        if name:
+            found[kind].setdefault(name, np.zeros(count, dtype=np.bool_))[member] = True
+
+    if "groups" in tables:
+        table = tables["groups"]
+        at = _names(table, "supplier", {name: i for i, name in enumerate(suppliers)}, problems)
+        for row, (name, s) in enumerate(zip(table.texts("group"), at, strict=True)):
+            if name == "":
+                problems.append(Problem(table.place(row, "group"), "group is empty"))
+            elif s is not None:
+                join("group", name, s, len(suppliers))
+    for name, country in zip(tables["suppliers"].texts("supplier"), tables["suppliers"].texts("country"), strict=True):
+        if name in suppliers:
+            join("country", country, suppliers.index(name), len(suppliers))
+    place = {name: k for k, name in enumerate(items)}
+    for name, group in zip(tables["items"].texts("item"), tables["items"].texts("item_group"), strict=True):
+        if name in place:
+            join("item_group", group, place[name], len(items))
+    return found
 
 
 def _year_index(table: RawTable, years: Sequence[int], problems: list[Problem]) -> list[int | None]:
@@ -304,7 +333,7 @@ def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:
 
 
 def _rule_problems(tender: Tender, named: Ints) -> list[Problem]:
-    """Rules whose scope holds no offer at all; only a note where it holds some of which nothing is asked for.
+    """Rules whose scope holds no offer: a note where the rule is kept anyway, a problem where it asks for an award.
 
     named (n, 3): supplier, item and year of every offer of the table.
     """
@@ -314,9 +343,14 @@ def _rule_problems(tender: Tender, named: Ints) -> list[Problem]:
         if rule.name == "incumbent":
             inside = rule.items[tender.offer_item]
         if not inside.any():
-            message = f"the rule {rule.name} names nothing: no offer lies in its scope '{rule.scope}'"
+            asks = (
+                rule.name in ("force", "min_share_per_supplier", "min_share_together", "min_spend") and rule.value > 0
+            )
+            message = f"no offer lies in the scope '{rule.scope}' of the rule {rule.name}; it is kept anyway"
+            if asks:
+                message = f"the rule {rule.name} asks for awards, but no offer lies in its scope '{rule.scope}'"
             idle = bool((rule.suppliers[named[:, 0]] & rule.items[named[:, 1]] & rule.years[named[:, 2]]).any())
             if idle:
                 message = f"nothing is asked for in the scope '{rule.scope}' of the rule {rule.name}; it does nothing"
-            problems.append(Problem(rule.place, message, warning=idle))
+            problems.append(Problem(rule.place, message, warning=idle or not asks))
     return problems

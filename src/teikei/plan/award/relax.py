@@ -16,7 +16,7 @@ import numpy as np
 from teikei.plan.award import kernels
 from teikei.plan.award.kernels import UNREACHABLE
 from teikei.plan.award.model import Frame
-from teikei.plan.award.types import Array, Flags, Ints
+from teikei.plan.award.types import Array, Flags, Ints, Tender
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,20 @@ def blocks_of(frame: Frame) -> Blocks:
     )
 
 
+def fewest_suppliers(tender: Tender, upper: Array) -> int:
+    """How many suppliers it takes at least, by what the largest of them can deliver in each year; upper (P,)."""
+    size = tender.capacity.size
+    most = np.bincount(tender.offer_group, upper, size).reshape(tender.capacity.shape)
+    most = np.sort(np.minimum(most, tender.capacity_limit), axis=0)[::-1]
+    wanted = tender.demand.sum(axis=0) * (1 - 1e-9)
+    return int((np.cumsum(most, axis=0) < wanted).sum(axis=0).max()) + 1
+
+
 class Lagrangean:
     """The relaxation of one tender with its working arrays; not shared between threads."""
 
-    def __init__(self, blocks: Blocks, must_be_on: Flags, most_on: int | None = None):
-        self.blocks = blocks
+    def __init__(self, blocks: Blocks, must_be_on: Flags, most_on: int | None = None, least_on: int = 0):
+        self.blocks, self.least_on = blocks, least_on
         self.most_on = len(must_be_on) if most_on is None else most_on
         self.state = np.where(must_be_on, 1, -1).astype(np.int64)
         shape = blocks.low.shape
@@ -151,6 +160,7 @@ class Lagrangean:
                 self.state,
                 self.allowed,
                 self.most_on,
+                self.least_on,
                 self.order,
                 self.value,
                 self.award,

@@ -53,12 +53,12 @@ class YearProblem:
         row_of_item = np.searchsorted(self.cells, blocks.cell[self.offers])
         row_of_group = items + np.repeat(np.arange(groups), [b - a for a, b in self.spans])
         place = {int(p): i for i, p in enumerate(self.offers)}
-        own = [share for share in shares if len(share.offers) and int(share.offers[0]) in place]
+        own = [one for one in shares if one.years == 1 and len(one.offers) and int(one.offers[0]) in place]
         row = [row_of_item, row_of_group, np.arange(items + groups)]
         column = [np.arange(offers), np.arange(offers), offers + np.arange(items + groups)]
-        width = [float(unit[share.offers].sum()) or 1.0 for share in own]
+        width = [float(np.abs(share.weight * unit[share.offers]).sum()) or 1.0 for share in own]
         factor = [np.ones(offers), blocks.size[self.offers], np.ones(items + groups)]
-        factor += [unit[share.offers] / w for share, w in zip(own, width, strict=True)]
+        factor += [share.weight * unit[share.offers] / w for share, w in zip(own, width, strict=True)]
         for number, share in enumerate(own):
             row.append(np.full(len(share.offers), items + groups + number))
             column.append(np.array([place[int(p)] for p in share.offers]))

@@ -68,9 +68,9 @@ def totals_of(tender: Tender) -> list[Total]:
             start = bundle.share * float(tender.offer_demand[p])
             found.append(Total(np.array([p]), np.ones(1), np.array([start]), np.inf))
     for share in share_rows(tender):
-        if len(share.offers):
+        if len(share.offers) and (share.weight >= 0).all():
             starts = np.array([share.low]) if share.low > 0 else np.zeros(0)
-            found.append(Total(share.offers, np.ones(len(share.offers)), starts, share.high))
+            found.append(Total(share.offers, share.weight, starts, share.high))
     return found
 
 

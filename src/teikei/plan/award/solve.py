@@ -12,6 +12,7 @@ import numpy as np
 
 from teikei.plan.award.cover import most_suppliers
 from teikei.plan.award.exact import branch_and_bound, demand_duals
+from teikei.plan.award.limits import share_rows
 from teikei.plan.award.model import Frame, build, frame_of, whole_tender
 from teikei.plan.award.price import objective, tidy, violations
 from teikei.plan.award.race import CLOSE, Racer, prove
@@ -105,14 +106,15 @@ class _Large:
     """The search: bound, suppliers, tiers; and its race with branch and bound."""
 
     def __init__(self, frame: Frame, *, begin: float, deadline: float, gap: float, workers: int, say: Progress):
-        from teikei.plan.award.relax import Lagrangean, blocks_of
+        from teikei.plan.award.relax import Lagrangean, blocks_of, fewest_suppliers
 
         self.frame, self.begin, self.deadline = frame, begin, deadline
         self.gap = gap * 0.999  # so that rounding leaves the gap within ``gap``
         self.workers, self.say_to = workers, say
         self.blocks = blocks_of(frame)
         self.most_on = most_suppliers(frame.tender)
-        self.lagrangean = Lagrangean(self.blocks, ~frame.switchable, self.most_on)
+        fewest = fewest_suppliers(frame.tender, frame.limits.upper)
+        self.lagrangean = Lagrangean(self.blocks, ~frame.switchable, self.most_on, min(fewest, self.most_on))
         self.best: Array | None = None
         self.impossible = False
         self.start = np.zeros(len(self.blocks.demand))  # first price of each demand
@@ -121,6 +123,7 @@ class _Large:
         limits = frame.limits
         self.special = bool(limits.switched.any() or limits.counted.any())
         self.special |= any(rule.name == "max_suppliers" and not whole_tender(rule) for rule in frame.tender.rules)
+        self.special |= any(row.years > 1 for row in share_rows(frame.tender))
         self.medium = len(frame.tender.unit_price) <= MEDIUM_OFFERS
         self.racer: Racer | None = None
 

@@ -15,15 +15,16 @@ from teikei.errors import Problem, StudyError
 from teikei.plan.award.types import Array
 
 COLUMNS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "items": (("item", "year", "quantity"), ()),
-    "suppliers": (("supplier",), ("activation_cost",)),
+    "items": (("item", "year", "quantity"), ("item_group",)),
+    "suppliers": (("supplier",), ("activation_cost", "country")),
     "capacity": (("supplier", "year", "capacity"), ("min_quantity",)),
     "offers": (("supplier", "item", "year", "unit_price"), ("max_quantity", "min_quantity")),
     "tiers": (("supplier", "year", "from_quantity", "discount"), ("item", "basis", "kind")),
     "bundles": (("bundle", "supplier", "items", "discount"), ("year", "min_share")),
     "take_or_pay": (("supplier", "quantity", "price"), ("items", "from_year", "to_year", "when")),
     "expansions": (("supplier", "from_year", "capacity", "cost"), ("to_year",)),
-    "rules": (("rule", "scope", "value"), ()),
+    "groups": (("group", "supplier"), ()),
+    "rules": (("rule", "scope", "value"), ("basis", "period")),
 }
 REQUIRED_TABLES: Final = ("items", "suppliers", "offers")
 

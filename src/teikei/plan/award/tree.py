@@ -125,7 +125,7 @@ class Tree:
         )
         self.nodes += 1
         multiplier: Array = relaxation.multiplier
-        if relaxation.bound < target and self.lagrangean.most_on >= len(state):
+        if relaxation.bound < target and self.lagrangean.most_on >= len(state):  # see _fix
             state, allowed = self._fix(multiplier, state, allowed, target)
         bound = max(node.bound, relaxation.bound)
         kept = Relaxation(
@@ -151,6 +151,8 @@ class Tree:
         best = value.min(axis=1)
         whole = blocks.activation + np.bincount(blocks.supplier, best, len(blocks.activation))
         free = state == -1
+        if ((whole < 0) & free).sum() + (state == 1).sum() < lagrangean.least_on:
+            return state, allowed  # the least number of suppliers binds: they do not stand apart
         fixed = state.copy()
         fixed[free & (whole >= room)] = 0
         fixed[free & (-whole >= room)] = 1

@@ -22,7 +22,8 @@ Flags = npt.NDArray[np.bool_]
 class Rule:
     """One row of the rules table, its scope resolved to flags over suppliers (S,), items (K,) and years (T,).
 
-    value is the number of the row (0 where the rule has none); supplier_name is the value of an ``incumbent`` row.
+    value is the number of the row (0 where the rule has none); supplier_name is the value of an ``incumbent`` row;
+    by_spend: of spend at prices before discount, not of pieces; over_years: of all years together.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Rule:
     items: Flags
     years: Flags
     place: str
+    by_spend: bool = False
+    over_years: bool = False
 
     def __str__(self) -> str:
         shown = self.supplier_name or (f"{self.value:g}" if self.name not in ("exclude",) else "")
