@@ -9,17 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from teikei.errors import NoPlanError
+from teikei.errors import NoPlanError, StudyError
+from teikei.plan.award.confirm import confirmed
 from teikei.plan.award.explain import conflict
 from teikei.plan.award.price import extra, false_lines, objective, reprice, to_awards
 from teikei.plan.award.read import read_tender
 from teikei.plan.award.reasons import reasons
 from teikei.plan.award.solve import solve
-from teikei.plan.award.types import AwardResult, Tender
+from teikei.plan.award.types import AwardResult, Bid, MoreThanAsked, Tender
 from teikei.plan.award.write import write_files, write_summary
 
 Progress = Callable[[str, float], None]
 PROVEN = 1e-6  # a gap that counts as none
+LEAST_S = 2.0  # for the reasons, beside twice the time of the award itself
 
 
 def award(
@@ -34,6 +36,8 @@ def award(
     with_scenarios: bool = False,
     at_most: int | None = None,
     with_prices: bool = False,
+    allow_overbuying: bool = False,
+    whole_units: bool = False,
 ) -> AwardResult:
     """Whom to buy what from, year by year, at least cost: the tender of a folder or workbook, solved and written out.
 
@@ -42,19 +46,27 @@ def award(
     gap: relative gap at which it stops. workers: processors to use. started: ``time.perf_counter()`` at the start of
     the command, so that imports count; the call itself by default. with_scenarios: also solve the ready-made scenarios
     (``scenarios``; at_most: their limit on suppliers) and with_prices the price of each rule (``rule_prices``), as
-    further files and sheets; the time is then shared between all of them.
+    further files and sheets; the time is then shared between all of them. allow_overbuying: more than the demand
+    may be bought where that costs less. whole_units: quantities are whole numbers where no order multiple says more.
+    What is left of the time goes to the reasons: awarded lines and the nearest losers are solved again (``confirm``).
     Raises StudyError (every problem of the input with its place), NoPlanError (what is in conflict).
     """
     begin = time.perf_counter() if started is None else started
     spent = time.thread_time()
     reading = time.perf_counter()
     tender = read_tender(tender_path)
+    if whole_units:
+        tender = _whole(tender)
+    if allow_overbuying:
+        tender = replace(tender, overbuying=True)
     # A busy machine is slow in writing as it is in reading: keep time for the files in that proportion.
     slowness = max(1.0, (time.perf_counter() - reading) / max(time.thread_time() - spent, 1e-3))
     left = 0.98 * time_limit_s - slowness * _time_to_write(tender) - (time.perf_counter() - begin)
     further = int(with_scenarios or at_most is not None) + int(with_prices and bool(tender.rules))
     share = left / (1 + further)
+    solving = time.perf_counter()
     result = award_tender(tender, time_limit_s=share, gap=gap, workers=workers, progress=progress)
+    solving = time.perf_counter() - solving
     if further:
         from teikei.plan.award.what_ifs import rule_prices, scenarios
 
@@ -65,6 +77,10 @@ def award(
         if with_prices and tender.rules:
             prices = rule_prices(tender, result, time_limit_s=share, gap=gap, workers=workers, progress=progress)
             result = replace(result, prices=prices)
+    until = begin + 0.98 * time_limit_s - slowness * _time_to_write(tender)
+    if not tender.overbuying and _volume_pays(tender):
+        result = replace(result, more_than_asked=_more_than_asked(result, until=until, seconds=1.0 + solving))
+    result = with_reasons(result, until=min(until, time.perf_counter() + LEAST_S + 2 * solving), seconds=1.0 + solving)
     folder = Path(out_dir) if out_dir is not None else None
     if folder is not None:
         write_files(result, folder)
@@ -126,6 +142,71 @@ def award_tender(
         second_bound=second if np.isfinite(second) else None,
         charges=extra(tender, solved.quantity).charges if tender.terms else (),
     )
+
+
+def with_reasons(result: AwardResult, *, until: float, seconds: float) -> AwardResult:
+    """The result with reasons of lines and bids confirmed by solving again until a time (time.perf_counter seconds);
+    seconds: the most that one of these solves may take."""
+    tender = result.tender
+    found = {(a.supplier, a.item, a.year): a for a in result.awards}
+    keys = [
+        (tender.suppliers[s], tender.items[k], tender.years[t])
+        for s, k, t in zip(tender.offer_supplier, tender.offer_item, tender.offer_year, strict=True)
+    ]
+    quantity = np.array([found[key].quantity if key in found else 0.0 for key in keys])
+    text = [found[key].reason if key in found else "" for key in keys]
+    said = confirmed(tender, quantity, text, result.objective, deadline=until, seconds=seconds)
+    place = {key: p for p, key in enumerate(keys)}
+    lines = tuple(
+        replace(
+            a,
+            reason=said.text[place[a.supplier, a.item, a.year]],
+            reason_status=said.status[place[a.supplier, a.item, a.year]],
+        )
+        for a in result.awards
+    )
+    bids = tuple(
+        Bid(*key, float(price), float(price), float(amount), why, how)
+        for key, price, amount, why, how in zip(keys, tender.unit_price, quantity, said.text, said.status, strict=True)
+    )
+    return replace(result, awards=lines, bids=bids)
+
+
+def _whole(tender: Tender) -> Tender:
+    """Whole units everywhere: an order multiple of 1 where there is none."""
+    odd = np.argwhere((tender.demand > 0) & (tender.demand != np.round(tender.demand)))
+    if len(odd):
+        k, t = odd[0]
+        text = f"whole units are asked for, but {tender.items[k]} in {tender.years[t]} is {tender.demand[k, t]:g}"
+        raise StudyError(text)
+    return replace(tender, order_multiple=np.where(tender.multiple > 0, tender.multiple, 1.0))
+
+
+def _volume_pays(tender: Tender) -> bool:
+    """Whether buying more could ever cost less: a tier, or a take-or-pay."""
+    tiers = (tender.tier_discount > tender.tier_discount[:, :, :1]) & np.isfinite(tender.tier_from)
+    return bool(tiers.any() or tender.terms.schedules or tender.terms.commitments)
+
+
+def _more_than_asked(result: AwardResult, *, until: float, seconds: float) -> MoreThanAsked | None:
+    """What the award would cost if more than the demand might be bought; None where that is not known to be less."""
+    now = time.perf_counter()
+    if now >= until:
+        return None
+    tender = replace(result.tender, overbuying=True)
+    found = solve(tender, deadline=min(until, now + seconds), gap=1e-4, second=False)
+    if found.quantity is None:
+        return None
+    cost = objective(tender, found.quantity)
+    if cost >= result.objective * (1 - PROVEN):
+        return None
+    bought = np.zeros_like(tender.demand)
+    np.add.at(bought, (tender.offer_item, tender.offer_year), found.quantity)
+    lines = tuple(
+        (tender.items[k], tender.years[t], float(tender.demand[k, t]), float(bought[k, t]))
+        for k, t in np.argwhere(bought > tender.demand * (1 + 1e-6))
+    )
+    return MoreThanAsked(cost, result.objective - cost, lines)
 
 
 def _time_to_write(tender: Tender) -> float:

@@ -54,7 +54,8 @@ def offer_limits(tender: Tender) -> Limits:
     """Bounds of every offer from its own limits, the demand, the capacity and the rules on single offers."""
     demand = tender.offer_demand
     capacity = tender.capacity_limit[tender.offer_supplier, tender.offer_year]
-    upper = np.minimum(np.minimum(tender.maximum, demand), capacity)
+    useful = np.maximum(demand, _useful(tender)) if tender.overbuying else demand
+    upper = np.minimum(np.minimum(tender.maximum, useful), capacity)
     lower, least = np.zeros_like(upper), tender.minimum.copy()
     share = np.zeros_like(upper)
     limited, counted = np.zeros(len(upper), dtype=np.bool_), np.zeros(len(upper), dtype=np.bool_)
@@ -77,6 +78,25 @@ def offer_limits(tender: Tender) -> Limits:
     least = np.where(upper > 0, np.minimum(least, upper), 0.0)
     counts = np.maximum(np.where(share > 0, share, COUNTED_SHARE) * demand, least)
     return Limits(upper, lower, least, counts, ((least > 0) | limited) & (upper > 0), counted & (upper > 0))
+
+
+def _useful(tender: Tender) -> Array:
+    """The most (P,) that it can make sense to buy of each offer: the highest start that it could reach alone."""
+    finite = np.where(np.isfinite(tender.tier_from), tender.tier_from, 0.0).max(axis=2)
+    most = finite[tender.offer_supplier, tender.offer_year]
+    for one in tender.terms.schedules:
+        inside = (tender.offer_supplier == one.supplier) & (tender.offer_year == one.year)
+        inside &= one.items[tender.offer_item]
+        price = np.maximum(tender.unit_price, 1e-300)
+        start = max(one.start) / price if one.by_spend else np.full(len(price), max(one.start))
+        most = np.where(inside, np.maximum(most, start), most)
+    for due in tender.terms.commitments:
+        inside = (tender.offer_supplier == due.supplier) & due.items[tender.offer_item] & due.years[tender.offer_year]
+        most = np.where(inside, np.maximum(most, due.quantity), most)
+    step = tender.multiple
+    return np.asarray(
+        np.where(step > 0, np.ceil(np.maximum(most, tender.offer_demand) / np.where(step > 0, step, 1)) * step, most)
+    )
 
 
 def share_rows(tender: Tender) -> list[ShareRow]:

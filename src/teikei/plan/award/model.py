@@ -269,7 +269,8 @@ def _demand_rows(model: CompactModel) -> None:
         k, t = divmod(int(key), len(tender.years))
         wanted = tender.demand[k, t]
         part = unit[columns] / wanted if wanted > 0 else np.ones(len(columns))
-        model.rows.add(columns, part, float(wanted > 0), float(wanted > 0), ("demand", k, t))
+        most = INF if tender.overbuying and wanted > 0 else float(wanted > 0)
+        model.rows.add(columns, part, float(wanted > 0), most, ("demand", k, t))
 
 
 def _group_rows(model: CompactModel, group: Group, block: Ints, price: Array) -> None:

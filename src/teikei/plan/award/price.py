@@ -172,13 +172,19 @@ def tidy(tender: Tender, quantity: Array, lower: Array, upper: Array) -> Array:
     lower, upper = lower * (1 - 1e-12), upper * (1 + 1e-12)  # 0.7 x 90,000 is 63,000 less a last digit
     result = np.where(quantity < np.maximum(crumb, 0.0), 0.0, np.clip(rounded, lower, upper))
     result = np.maximum(result, lower)
+    step = tender.multiple
+    fixed = step > 0
+    if fixed.any():
+        result[fixed] = np.round(quantity[fixed] / step[fixed]) * step[fixed]
     for _ in range(3):
         missing = wanted - np.bincount(cell, result, len(wanted))
+        if tender.overbuying:
+            missing = np.maximum(missing, 0.0)
         off = np.flatnonzero(np.abs(missing) > 0)
         if len(off) == 0:
             break
         need = missing[cell]
-        room = np.where(result > 0, np.where(need > 0, upper - result, result - lower), 0.0)
+        room = np.where((result > 0) & ~fixed, np.where(need > 0, upper - result, result - lower), 0.0)
         order = np.lexsort((-room, cell))
         best = order[np.append(True, np.diff(cell[order]) != 0)]
         result[best] = np.clip(result[best] + missing[cell[best]], lower[best], upper[best])
@@ -194,7 +200,8 @@ def violations(tender: Tender, quantity: Array) -> list[str]:
     found += [f"{tender.suppliers[s]} gets more than its capacity in {tender.years[t]}" for s, t in over]
     bought = np.zeros_like(tender.demand)
     np.add.at(bought, (tender.offer_item, tender.offer_year), quantity)
-    off = np.argwhere(np.abs(bought - tender.demand) > 1e-9 * tender.demand)
+    wrong = tender.demand - bought if tender.overbuying else np.abs(bought - tender.demand)
+    off = np.argwhere(wrong > 1e-9 * tender.demand)
     found += [
         f"{tender.items[k]} in {tender.years[t]}: {bought[k, t]:.12g} bought, {tender.demand[k, t]:.12g} asked for"
         for k, t in off
@@ -211,6 +218,13 @@ def violations(tender: Tender, quantity: Array) -> list[str]:
         low, high = (np.nan_to_num(one, posinf=np.inf, neginf=-np.inf) for one in (share.low, share.high))
         if not low - max(slack, abs(low) * 1e-6 if np.isfinite(low) else 0.0) <= total <= high + slack:
             found.append(f"the rule '{share.rule}' is broken: {total:.12g}")
+    step = np.where(tender.multiple > 0, tender.multiple, 1.0)
+    odd = (tender.multiple > 0) & (np.abs(quantity / step - np.round(quantity / step)) > 1e-9 * quantity / step)
+    found += [
+        f"{tender.suppliers[tender.offer_supplier[p]]}, {tender.items[tender.offer_item[p]]}: {quantity[p]:.12g} is no "
+        f"multiple of {step[p]:g}"
+        for p in np.flatnonzero(odd)
+    ]
     if tender.terms:
         found += extra(tender, quantity).broken
     return found + _count_violations(tender, quantity, limits.counts)

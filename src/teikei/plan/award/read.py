@@ -45,7 +45,8 @@ def read_tender(path: str | Path) -> Tender:
     )
     groups = _groups(tables, suppliers, items, problems)
     rules = read_rules(tables["rules"], suppliers, items, years, problems, groups) if "rules" in tables else ()
-    supplier, item, year, price, maximum, minimum = offers
+    supplier, item, year, price, maximum, minimum, multiple = offers
+    of_item = _multiples_of_items(tables["items"], items, years, problems)[item, year]
     tender = Tender(
         items=items,
         suppliers=suppliers,
@@ -62,11 +63,13 @@ def read_tender(path: str | Path) -> Tender:
         tier_from=tier_from,
         tier_discount=tier_discount,
         rules=rules,
+        order_multiple=np.where(multiple > 0, multiple, of_item),
     )
     tender = replace(tender, terms=read_terms(tables, tender, least, named, problems))
     if not any(not problem.warning for problem in problems):
         problems.extend(_demand_problems(tender, tables["items"]))
         problems.extend(_rule_problems(tender, named))
+        problems.extend(_multiple_problems(tender, tables["items"]))
     _stop_on_errors(problems)
     return replace(tender, warnings=tuple(problems))
 
@@ -265,14 +268,15 @@ def _read_offers(
     demand: Array,
     capacity: Array,
     problems: list[Problem],
-) -> tuple[tuple[Ints, Ints, Ints, Array, Array, Array], Ints]:
-    """Offers for what is asked for (the six arrays of Tender), and the places (n, 3) of all that the table names."""
+) -> tuple[tuple[Ints, Ints, Ints, Array, Array, Array, Array], Ints]:
+    """Offers for what is asked for (the seven arrays of Tender), and the places (n, 3) of all that the table names."""
     supplier_at = _names(table, "supplier", {name: i for i, name in enumerate(suppliers)}, problems)
     item_at = _names(table, "item", {name: i for i, name in enumerate(items)}, problems)
     year_at = _year_index(table, years, problems)
     price = number_column(table, "unit_price", problems)
     maximum = number_column(table, "max_quantity", problems, empty=np.inf)
     minimum = number_column(table, "min_quantity", problems, empty=0.0)
+    multiple = number_column(table, "order_multiple", problems, empty=0.0)
     seen: dict[tuple[int, int, int], int] = {}
     for row, (s, k, t) in enumerate(zip(supplier_at, item_at, year_at, strict=True)):
         if s is None or k is None or t is None:
@@ -303,7 +307,8 @@ def _read_offers(
     keys, rows = keys[order], rows[order]
     wanted = demand[keys[:, 1], keys[:, 2]] > 0 if len(keys) else np.zeros(0, dtype=np.bool_)
     named, keys, rows = keys, keys[wanted], rows[wanted]
-    return (keys[:, 0], keys[:, 1], keys[:, 2], price[rows], maximum[rows], minimum[rows]), named
+    arrays = keys[:, 0], keys[:, 1], keys[:, 2], price[rows], maximum[rows], minimum[rows], multiple[rows]
+    return arrays, named
 
 
 def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:
@@ -329,6 +334,39 @@ def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:
                 f"limits, capacities and share rules; {tender.demand[k, t]:g} are asked for"
             )
         problems.append(Problem(table.place(place[name, year], "quantity"), message))
+    return problems
+
+
+def _multiples_of_items(table: RawTable, items: Sequence[str], years: Sequence[int], problems: list[Problem]) -> Array:
+    """order_multiple (K, T) of the items table, 0 where it says nothing."""
+    result = np.zeros((len(items), len(years)))
+    step = number_column(table, "order_multiple", problems, empty=0.0)
+    at = {name: k for k, name in enumerate(items)}, {year: t for t, year in enumerate(years)}
+    for row, (name, text) in enumerate(zip(table.texts("item"), table.texts("year"), strict=True)):
+        k, t = at[0].get(name), at[1].get(year_of(text) or 0)
+        if k is not None and t is not None and step[row] > 0:
+            result[k, t] = step[row]
+    return result
+
+
+def _multiple_problems(tender: Tender, table: RawTable) -> list[Problem]:
+    """Demands that no whole number of order multiples adds up to, where all offers come in the same one."""
+    years = [year_of(text) for text in table.texts("year")]
+    place = {(k, t): row for row, (k, t) in enumerate(zip(table.texts("item"), years, strict=True))}
+    problems = []
+    for k, t in np.argwhere(tender.demand > 0):
+        steps = tender.multiple[(tender.offer_item == k) & (tender.offer_year == t)]
+        if not len(steps) or steps.min() != steps.max() or steps[0] == 0:
+            continue
+        wanted = float(tender.demand[k, t])
+        number = wanted / float(steps[0])
+        if abs(number - round(number)) > 1e-9 * number:
+            name, year = tender.items[k], tender.years[t]
+            message = (
+                f"{wanted:g} of {name} in {year} are no multiple of {steps[0]:g}, in which all its offers come; ask "
+                f"for {np.ceil(number) * steps[0]:g}"
+            )
+            problems.append(Problem(table.place(place[name, year], "quantity"), message))
     return problems
 
 

@@ -21,6 +21,7 @@ from teikei.plan.award.relax import Blocks, Lagrangean, Relaxation
 from teikei.plan.award.types import Array, Flags, Ints
 
 OFF = -1
+COLD_OFFERS = 20_000  # without tiers, from so many offers a year, each plan of it is solved anew with presolve
 MARGIN = 1e-9  # of a tier's start, so that what the solver calls reached is reached
 GAIN = 1e-7  # scaled money; smaller gains are rounding
 
@@ -45,6 +46,7 @@ class YearProblem:
         self.price = blocks.price[self.offers]
         self.solver = self._solver(shares, unit)
         self.current = np.full(len(self.groups), -2, dtype=np.int64)
+        self.cold = blocks.low.shape[1] == 1 and len(self.offers) > COLD_OFFERS
         self.supplier = blocks.supplier[self.groups]
 
     def _solver(self, shares: list[ShareRow], unit: Array) -> highspy.Highs:
@@ -85,7 +87,8 @@ class YearProblem:
         lp.a_matrix_.index_ = rows[order].astype(np.int32)
         lp.a_matrix_.value_ = np.concatenate(factor)[order]
         solver = quiet_solver()
-        solver.setOptionValue("presolve", "off")
+        many = self.blocks.low.shape[1] == 1 and len(self.offers) > COLD_OFFERS
+        solver.setOptionValue("presolve", "on" if many else "off")
         solver.setOptionValue("primal_feasibility_tolerance", 1e-9)
         solver.passModel(lp)
         return solver
@@ -104,6 +107,8 @@ class YearProblem:
                 columns = np.arange(first, last, dtype=np.int32)
                 self.solver.changeColsCost(last - first, columns, blocks.factor[g, r] * self.price[first:last])
             self.current[i] = r
+        if self.cold:
+            self.solver.clearSolver()
         self.solver.run()
         self.evaluations += 1
         if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
@@ -204,6 +209,7 @@ class Search:
             for t in np.unique(blocks.year)
         ]
         self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
+        self.plain = blocks.low.shape[1] == 1  # no tiers: only suppliers are chosen
         self.also_stop: Callable[[], bool] = lambda: False
 
     def stop(self) -> bool:

@@ -135,16 +135,21 @@ def _move(
 ) -> bool:
     """Bring a sum to ``goal`` (from below a start, or from above a limit) by one exchange within an item, the cheapest
     that breaks nothing; changes ``quantity`` in place."""
-    short = goal - total.amount(quantity)
+    short, fixed = goal - total.amount(quantity), tender.multiple > 0
     inside = set(total.offers.tolist())
     years = len(tender.years)
     options = []
     for p, weight in zip(total.offers.tolist(), total.weight.tolist(), strict=True):
-        if weight <= 0 or quantity[p] <= 0:
+        if weight <= 0 or quantity[p] <= 0 or fixed[p]:
             continue
         own = abs(short) / weight
+        if tender.overbuying and short > 0 and quantity[p] + own <= upper[p] * (1 + 1e-12):
+            quantity[p] += own
+            if total.amount(quantity) >= goal or _last_digits(quantity, total, goal):
+                return True
+            quantity[p] -= own
         for q in holders[int(tender.offer_item[p]) * years + int(tender.offer_year[p])].tolist():
-            if q in inside or quantity[q] <= 0:
+            if q in inside or quantity[q] <= 0 or fixed[q] or tender.overbuying:
                 continue
             up, down = (p, q) if short > 0 else (q, p)
             if quantity[up] + own > upper[up] * (1 + 1e-12) or quantity[down] - own <= max(lower[down], 0.0):
@@ -165,7 +170,7 @@ def _move(
         if met >= goal if short > 0 else met <= goal:
             return True
         quantity[p], quantity[q] = before
-    if 0 < short <= LAST_DIGITS * goal:
+    if 0 < short <= LAST_DIGITS * goal and not fixed[total.offers].any():
         return _last_digits(quantity, total, goal)
     return False
 

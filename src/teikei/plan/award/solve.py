@@ -67,7 +67,7 @@ def solve(
     begin = time.perf_counter()
     offers = len(tender.unit_price)
     pair = workers > 1 and second and offers > SMALL_OFFERS
-    if tender.terms:
+    if tender.for_branching:
         start = _plain_start(tender, deadline, gap, workers, say) if offers > SMALL_OFFERS else None
         say("plan without further terms", 0.5)
     elif offers <= SMALL_OFFERS:
@@ -90,7 +90,7 @@ def _plain_start(tender: Tender, deadline: float, gap: float, workers: int, say:
     """A plan of the tender without its further terms (capacity as it is, else expanded) that keeps them, found in a
     part of the time; None where none does."""
     for capacity in (tender.capacity, tender.capacity_limit):
-        plain = replace(tender, terms=Terms(), capacity=capacity)
+        plain = replace(tender, terms=Terms(), capacity=capacity, order_multiple=np.zeros(0), overbuying=False)
         until = time.perf_counter() + PLAIN_PART * (deadline - time.perf_counter())
         found = solve(plain, deadline=until, gap=max(gap, PLAIN_GAP), workers=workers, progress=say, second=False)
         if found.quantity is not None and not violations(tender, found.quantity):
@@ -224,7 +224,7 @@ class _Large:
     def _search(self, root: Any, tree: Any) -> int:
         """Local search in this thread, the tree (None: none wanted) in another; returns the number of evaluations."""
         from teikei.plan.award.search import Search
-        from teikei.plan.award.suppliers import SupplierSets, improve_suppliers, kick, restart
+        from teikei.plan.award.suppliers import SupplierSets, follow, improve_suppliers, kick, restart
 
         threads = 2 if self.workers > 1 else 1
         search = Search(self.frame, self.blocks, workers=threads, deadline=self.deadline, most_on=self.most_on)
@@ -268,12 +268,17 @@ class _Large:
             improve_suppliers(search, choice, sets, lambda: None if self.special else self._keep(search, choice))
             self._keep(search, choice)
             self.say(f"suppliers settled {self.value * self.frame.money_unit:.6g}")
+            if search.plain:
+                follow(search, choice, sets, tree, lambda: other is None or not other.is_alive())
+                self._keep(search, choice)
             pairs, most = (600, 20) if self.medium else (60, 8)
             search.improve(choice, pairs=pairs)
-            kick(search, choice, KICKS)
+            if not search.plain:
+                kick(search, choice, KICKS)
             self._keep(search, choice)
             proven = self.value * (1 - self.gap)
-            restart(search, choice, sets, most=most, pairs=pairs, kicks=KICKS, proven=proven)
+            if not search.plain:
+                restart(search, choice, sets, most=most, pairs=pairs, kicks=KICKS, proven=proven)
             self._keep(search, choice)
             self.say(f"search ended {self.value * self.frame.money_unit:.6g}")
         search.close()

@@ -15,10 +15,10 @@ from teikei.errors import Problem, StudyError
 from teikei.plan.award.types import Array
 
 COLUMNS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "items": (("item", "year", "quantity"), ("item_group",)),
+    "items": (("item", "year", "quantity"), ("item_group", "order_multiple")),
     "suppliers": (("supplier",), ("activation_cost", "country")),
     "capacity": (("supplier", "year", "capacity"), ("min_quantity",)),
-    "offers": (("supplier", "item", "year", "unit_price"), ("max_quantity", "min_quantity")),
+    "offers": (("supplier", "item", "year", "unit_price"), ("max_quantity", "min_quantity", "order_multiple")),
     "tiers": (("supplier", "year", "from_quantity", "discount"), ("item", "basis", "kind")),
     "bundles": (("bundle", "supplier", "items", "discount"), ("year", "min_share")),
     "take_or_pay": (("supplier", "quantity", "price"), ("items", "from_year", "to_year", "when")),

@@ -43,6 +43,8 @@ def build_with_terms(frame: Frame) -> TermsModel:
     if terms.expansions:
         fill.append(_expansions(model, terms.expansions))
     fill += [_least(model, minimum) for minimum in terms.minimums]
+    if frame.tender.multiple.any():
+        fill.append(_multiples(model))
     return TermsModel(model, tuple(fill))
 
 
@@ -263,6 +265,23 @@ def _expansions(model: CompactModel, expansions: tuple[Expansion, ...]) -> Fill:
             for i, expansion in enumerate(expansions):
                 if any(expansion is one for one in chosen):
                     values[bought[i]] = 1.0
+
+    return fill
+
+
+def _multiples(model: CompactModel) -> Fill:
+    """x = multiple · n with n a whole number, for every offer that comes in multiples."""
+    tender = model.frame.tender
+    step = tender.multiple
+    offers = np.flatnonzero((step > 0) & (model.frame.limits.upper > 0))
+    most = np.floor(model.frame.limits.upper[offers] / step[offers] * (1 + 1e-12))
+    number = _columns(model, len(offers), cost=0.0, upper=most, integer=True)
+    for p, n in zip(offers, number, strict=True):
+        unit = float(model.frame.offer_unit[p])
+        model.rows.add([model.award[p], n], [1.0, -step[p] / unit], 0.0, 0.0, ("multiple", int(p)))
+
+    def fill(values: Array, quantity: Array) -> None:
+        values[number] = np.round(quantity[offers] / step[offers])
 
     return fill
 

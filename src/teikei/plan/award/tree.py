@@ -33,6 +33,7 @@ class Tree:
         self.open: list[Node] = [start]
         self.bound = root.bound
         self.nodes = 1
+        self.sets: dict[bytes, float] = {}  # sets of suppliers that nodes suggest, and the bounds of these nodes
         self.stopped = False
         self.also_stop: Callable[[], bool] = lambda: False
         self.complete = False
@@ -128,6 +129,9 @@ class Tree:
         if relaxation.bound < target and self.lagrangean.most_on >= len(state):  # see _fix
             state, allowed = self._fix(multiplier, state, allowed, target)
         bound = max(node.bound, relaxation.bound)
+        on = (state == 1) | ((state == -1) & (relaxation.supplier_weight > 0.5))
+        key = on.tobytes()
+        self.sets[key] = min(bound, self.sets.get(key, bound))
         kept = Relaxation(
             multiplier,
             bound,

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from teikei.plan.award.types import Array, Award, AwardResult, RulePrice, Tender
+from teikei.plan.award.types import Array, Award, AwardResult, Bid, RulePrice, Tender
 from teikei.tables.write import new_workbook, write_cell, write_csv, write_row
 
+BID_COLUMNS = (
+    "supplier", "item", "year", "unit_price", "landed_price", "awarded", "reason", "reason_status",
+)  # fmt: skip
 COLUMNS = ("supplier", "item", "year", "quantity", "unit_price", "discount", "spend")
 
 
@@ -30,7 +34,13 @@ def write_files(result: AwardResult, folder: Path) -> None:
         write_csv(folder / "scenario_awards.csv", ("scenario", *COLUMNS), rows)
     if result.prices:
         write_csv(folder / "rule_prices.csv", PRICE_COLUMNS, [_price_row(price) for price in result.prices])
+    if result.bids:
+        write_csv(folder / "bids.csv", BID_COLUMNS, [_bid(bid) for bid in result.bids])
     _workbook(result, folder / "awards.xlsx")
+
+
+def _bid(bid: Bid) -> tuple[Any, ...]:
+    return tuple(getattr(bid, name) for name in BID_COLUMNS)
 
 
 def _line(award: Award) -> tuple[Any, ...]:
@@ -57,6 +67,7 @@ def summary(result: AwardResult) -> dict[str, Any]:
         "second_bound": result.second_bound,
         "suppliers_used": list(result.suppliers_used),
         "warnings": [str(problem) for problem in result.warnings],
+        **({"more_than_asked": asdict(result.more_than_asked)} if result.more_than_asked else {}),
         **({"charges": charges(result)} if result.tender.terms else {}),
     }
 
@@ -113,8 +124,10 @@ def _workbook(result: AwardResult, path: Path) -> None:
                     write_cell(page, number, at, cell, style, quoted)
 
         sheet("summary", ("what", "value"), _facts(result))
-        lines = [(*_line(award), award.reason) for award in result.awards]
-        sheet("awards", (*COLUMNS, "reason"), lines)
+        lines = [(*_line(award), award.reason, award.reason_status) for award in result.awards]
+        sheet("awards", (*COLUMNS, "reason", "reason_status"), lines)
+        if result.bids:
+            sheet("bids", BID_COLUMNS, [_bid(bid) for bid in result.bids])
         sheet("suppliers", SUPPLIER_COLUMNS, supplier_rows(result.tender, quantities(result)))
         paid = charges(result)
         if paid:
@@ -148,8 +161,21 @@ def _facts(result: AwardResult) -> list[tuple[str, Any]]:
         ("computed again from the lines", f"{result.repriced:,.2f}"),
         ("status", words[result.status]),
         ("suppliers used", ", ".join(result.suppliers_used)),
+        *([("buying more than asked for", more_text(result))] if result.more_than_asked else []),
         *(("note", str(problem)) for problem in result.warnings),
     ]
+
+
+def more_text(result: AwardResult) -> str:
+    """What buying more than asked for would cost, and of what; empty where it would not cost less."""
+    more = result.more_than_asked
+    if more is None:
+        return ""
+    what = ", ".join(
+        f"{item} {year}: {bought:,.6g} instead of {asked:,.6g}" for item, year, asked, bought in more.lines[:5]
+    )
+    left = f" and {len(more.lines) - 5} more" if len(more.lines) > 5 else ""
+    return f"would cost {more.objective:,.2f}, {more.saving:,.2f} less ({what}{left}); --allow-overbuying permits it"
 
 
 SCENARIO_COLUMNS = ("scenario", "objective", "bound", "gap", "status", "suppliers", "more than the award")
