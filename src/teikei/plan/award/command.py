@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from teikei.errors import NoPlanError, StudyError
-from teikei.plan.award.confirm import confirmed
+from teikei.errors import NoPlanError, Problem, StudyError
+from teikei.plan.award.confirm import confirmed, forced
 from teikei.plan.award.explain import conflict
 from teikei.plan.award.price import extra, false_lines, objective, reprice, to_awards
 from teikei.plan.award.read import read_tender
@@ -38,6 +38,9 @@ def award(
     with_prices: bool = False,
     allow_overbuying: bool = False,
     whole_units: bool = False,
+    lock: str | Path | None = None,
+    next_round: int | None = None,
+    next_round_limit_s: float | None = None,
 ) -> AwardResult:
     """Whom to buy what from, year by year, at least cost: the tender of a folder or workbook, solved and written out.
 
@@ -48,6 +51,8 @@ def award(
     (``scenarios``; at_most: their limit on suppliers) and with_prices the price of each rule (``rule_prices``), as
     further files and sheets; the time is then shared between all of them. allow_overbuying: more than the demand
     may be bought where that costs less. whole_units: quantities are whole numbers where no order multiple says more.
+    lock: an awards.csv whose awards are kept. next_round: also the prices at which losers would win (``price_to_win``),
+    of so many items, within a time of its own (next_round_limit_s, by default the same again).
     What is left of the time goes to the reasons: awarded lines and the nearest losers are solved again (``confirm``).
     Raises StudyError (every problem of the input with its place), NoPlanError (what is in conflict).
     """
@@ -57,6 +62,8 @@ def award(
     tender = read_tender(tender_path)
     if whole_units:
         tender = _whole(tender)
+    if lock is not None:
+        tender = locked(tender, Path(lock))
     if allow_overbuying:
         tender = replace(tender, overbuying=True)
     # A busy machine is slow in writing as it is in reading: keep time for the files in that proportion.
@@ -81,6 +88,12 @@ def award(
     if not tender.overbuying and _volume_pays(tender):
         result = replace(result, more_than_asked=_more_than_asked(result, until=until, seconds=1.0 + solving))
     result = with_reasons(result, until=min(until, time.perf_counter() + LEAST_S + 2 * solving), seconds=1.0 + solving)
+    if next_round is not None:
+        from teikei.plan.award.next_round import price_to_win
+
+        limit = time_limit_s if next_round_limit_s is None else next_round_limit_s
+        found = price_to_win(result, most=next_round, time_limit_s=limit, progress=progress)
+        result = replace(result, prices_to_win=found)
     folder = Path(out_dir) if out_dir is not None else None
     if folder is not None:
         write_files(result, folder)
@@ -170,6 +183,46 @@ def with_reasons(result: AwardResult, *, until: float, seconds: float) -> AwardR
         for key, price, amount, why, how in zip(keys, tender.unit_price, quantity, said.text, said.status, strict=True)
     )
     return replace(result, awards=lines, bids=bids)
+
+
+def locked(tender: Tender, path: Path) -> Tender:
+    """The tender with the awards of an earlier awards.csv kept: each line gets at least what it got.
+
+    Raises StudyError for lines that are no offers of this tender, or more than is asked for.
+    """
+    import csv
+
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise StudyError([Problem(str(path), f"cannot be read: {error}")]) from error
+    place = {
+        (tender.suppliers[s], tender.items[k], tender.years[t]): p
+        for p, (s, k, t) in enumerate(zip(tender.offer_supplier, tender.offer_item, tender.offer_year, strict=True))
+    }
+    problems, rules = [], []
+    for line, row in enumerate(rows, 2):
+        where = f"{path.name}:{line}"
+        try:
+            key = (row["supplier"].strip(), row["item"].strip(), int(float(row["year"])))
+            amount = float(row["quantity"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            problems.append(Problem(where, "supplier, item, year and quantity of an award are expected"))
+            continue
+        p = place.get(key)
+        if p is None:
+            problems.append(Problem(where, f"{key[0]}, {key[1]}, {key[2]} is no offer of this tender"))
+        elif not 0 <= amount <= float(tender.offer_demand[p]) * (1 + 1e-9):
+            problems.append(
+                Problem(where, f"quantity {amount:g} of {key[1]}, {float(tender.offer_demand[p]):g} are asked for")
+            )
+        else:
+            share = min(1.0, amount / float(tender.offer_demand[p]))
+            rules.append(forced(tender, p, share, where))
+    if problems:
+        raise StudyError(problems)
+    return replace(tender, rules=(*tender.rules, *rules))
 
 
 def _whole(tender: Tender) -> Tender:

@@ -275,7 +275,7 @@ def _sentence(tender: Tender, cause: Cause, saved: float, p: int, who: str) -> s
     kind, *at = cause
     less = f"without it the award would cost {saved:,.2f} less"
     if kind == "rule":
-        return f"the rule '{tender.rules[at[0]]}' keeps {who} from more: {less}"
+        return f"the rule '{tender.rules[at[0]]}' holds it here, though {who} is cheaper: {less}"
     if kind == "capacity":
         return f"{tender.suppliers[at[0]]} is at its capacity in {tender.years[at[1]]}: {less}"
     if kind == "maximum":

@@ -41,6 +41,7 @@ def read_tender(path: str | Path) -> Tender:
         years=years,
         demand=demand,
         capacity=more,
+        rates=_currencies(tables.get("currencies"), problems),
         problems=problems,
     )
     groups = _groups(tables, suppliers, items, problems)
@@ -267,6 +268,7 @@ def _read_offers(
     years: Sequence[int],
     demand: Array,
     capacity: Array,
+    rates: Mapping[str, float],
     problems: list[Problem],
 ) -> tuple[tuple[Ints, Ints, Ints, Array, Array, Array, Array], Ints]:
     """Offers for what is asked for (the seven arrays of Tender), and the places (n, 3) of all that the table names."""
@@ -277,6 +279,7 @@ def _read_offers(
     maximum = number_column(table, "max_quantity", problems, empty=np.inf)
     minimum = number_column(table, "min_quantity", problems, empty=0.0)
     multiple = number_column(table, "order_multiple", problems, empty=0.0)
+    price = price * _rates(table, rates, problems)
     seen: dict[tuple[int, int, int], int] = {}
     for row, (s, k, t) in enumerate(zip(supplier_at, item_at, year_at, strict=True)):
         if s is None or k is None or t is None:
@@ -335,6 +338,39 @@ def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:
             )
         problems.append(Problem(table.place(place[name, year], "quantity"), message))
     return problems
+
+
+def _currencies(table: RawTable | None, problems: list[Problem]) -> dict[str, float]:
+    """Money of the tender for one unit of each currency."""
+    if table is None:
+        return {}
+    found: dict[str, float] = {}
+    rate = number_column(table, "rate", problems)
+    for row, name in enumerate(table.texts("currency")):
+        if name in found:
+            problems.append(Problem(table.place(row, "currency"), f"currency {name} stands there twice"))
+        elif rate[row] <= 0:
+            problems.append(
+                Problem(table.place(row, "rate"), f"the rate of {name} is {rate[row]:g}, it must be above 0")
+            )
+        found[name] = float(rate[row])
+    return found
+
+
+def _rates(table: RawTable, rates: Mapping[str, float], problems: list[Problem]) -> Array:
+    """The rate of each row's currency; 1 where the row names none (the tender's own money)."""
+    result = np.ones(len(table.rows))
+    for row, name in enumerate(table.texts("currency")):
+        if name and name not in rates:
+            said = (
+                "add the table currencies with its rate"
+                if not rates
+                else f"the table currencies lacks it{closest(name, rates)}"
+            )
+            problems.append(Problem(table.place(row, "currency"), f"no rate for currency '{name}': {said}"))
+        elif name:
+            result[row] = rates[name]
+    return result
 
 
 def _multiples_of_items(table: RawTable, items: Sequence[str], years: Sequence[int], problems: list[Problem]) -> Array:

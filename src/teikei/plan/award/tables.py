@@ -18,11 +18,15 @@ COLUMNS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "items": (("item", "year", "quantity"), ("item_group", "order_multiple")),
     "suppliers": (("supplier",), ("activation_cost", "country")),
     "capacity": (("supplier", "year", "capacity"), ("min_quantity",)),
-    "offers": (("supplier", "item", "year", "unit_price"), ("max_quantity", "min_quantity", "order_multiple")),
+    "offers": (
+        ("supplier", "item", "year", "unit_price"),
+        ("max_quantity", "min_quantity", "order_multiple", "currency"),
+    ),
     "tiers": (("supplier", "year", "from_quantity", "discount"), ("item", "basis", "kind")),
     "bundles": (("bundle", "supplier", "items", "discount"), ("year", "min_share")),
     "take_or_pay": (("supplier", "quantity", "price"), ("items", "from_year", "to_year", "when")),
     "expansions": (("supplier", "from_year", "capacity", "cost"), ("to_year",)),
+    "currencies": (("currency", "rate"), ("date",)),
     "groups": (("group", "supplier"), ()),
     "rules": (("rule", "scope", "value"), ("basis", "period")),
 }

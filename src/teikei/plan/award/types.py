@@ -183,8 +183,24 @@ class AwardResult:
     second_bound: float | None = None
     bids: tuple[Bid, ...] = ()
     more_than_asked: MoreThanAsked | None = None
+    prices_to_win: tuple[PriceToWin, ...] = ()
     scenarios: Mapping[str, AwardResult | None] = field(default_factory=dict)
     prices: tuple[RulePrice, ...] = ()
+
+
+@dataclass(frozen=True)
+class PriceToWin:
+    """How far a losing bid is off: item ``*`` is all bids of the supplier.
+
+    cut: the smallest uniform fraction off its prices found at which the cheapest award buys there, infinite where none
+    does; lower: the largest at which it is proven that it does not; gap = cut - lower. A tie does not win.
+    """
+
+    supplier: str
+    item: str
+    cut: float
+    lower: float
+    gap: float
 
 
 @dataclass(frozen=True)

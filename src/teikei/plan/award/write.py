@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from teikei.plan.award.types import Array, Award, AwardResult, Bid, RulePrice, Tender
+from teikei.plan.award.types import Array, Award, AwardResult, Bid, PriceToWin, RulePrice, Tender
 from teikei.tables.write import new_workbook, write_cell, write_csv, write_row
 
+WIN_COLUMNS = ("supplier", "item", "cut", "lower", "gap")
 BID_COLUMNS = (
     "supplier", "item", "year", "unit_price", "landed_price", "awarded", "reason", "reason_status",
 )  # fmt: skip
@@ -34,9 +35,19 @@ def write_files(result: AwardResult, folder: Path) -> None:
         write_csv(folder / "scenario_awards.csv", ("scenario", *COLUMNS), rows)
     if result.prices:
         write_csv(folder / "rule_prices.csv", PRICE_COLUMNS, [_price_row(price) for price in result.prices])
+    if result.prices_to_win:
+        rows = [_win_row(one) for one in result.prices_to_win]
+        write_csv(folder / "price_to_win.csv", WIN_COLUMNS, rows)
     if result.bids:
         write_csv(folder / "bids.csv", BID_COLUMNS, [_bid(bid) for bid in result.bids])
     _workbook(result, folder / "awards.xlsx")
+
+
+def _win_row(one: PriceToWin) -> tuple[Any, ...]:
+    """Empty cut and gap where no cut below 1 wins."""
+    if not np.isfinite(one.cut):
+        return (one.supplier, one.item, "", one.lower, "")
+    return (one.supplier, one.item, one.cut, one.lower, one.gap)
 
 
 def _bid(bid: Bid) -> tuple[Any, ...]:
@@ -91,7 +102,7 @@ FORMATS = {
     **dict.fromkeys(("year", "suppliers"), "0"),
     **dict.fromkeys(("quantity", "capacity", "tier_from", "to next tier", "units"), "#,##0.######"),
     "unit_price": "#,##0.00####",
-    "discount": "0.00##%",
+    **dict.fromkeys(("discount", "cut", "lower"), "0.00##%"),
     "gap": "0.0000%",
     **dict.fromkeys(
         ("spend", "amount", "objective", "bound", "more than the award", "price", "at least", "at most",
@@ -126,6 +137,8 @@ def _workbook(result: AwardResult, path: Path) -> None:
         sheet("summary", ("what", "value"), _facts(result))
         lines = [(*_line(award), award.reason, award.reason_status) for award in result.awards]
         sheet("awards", (*COLUMNS, "reason", "reason_status"), lines)
+        if result.prices_to_win:
+            sheet("price to win", WIN_COLUMNS, [_win_row(one) for one in result.prices_to_win])
         if result.bids:
             sheet("bids", BID_COLUMNS, [_bid(bid) for bid in result.bids])
         sheet("suppliers", SUPPLIER_COLUMNS, supplier_rows(result.tender, quantities(result)))
