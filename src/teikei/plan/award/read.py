@@ -10,9 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from teikei.errors import Problem, StudyError
+from teikei.plan.award.bid_validation import price_problems
 from teikei.plan.award.limits import offer_limits
 from teikei.plan.award.rules import read_rules
-from teikei.plan.award.tables import RawTable, closest, number_column, read_tables, year_column, year_of
+from teikei.plan.award.tables import (
+    TenderTable,
+    cell_problems,
+    closest,
+    number_column,
+    read_tables,
+    year_column,
+    year_of,
+)
 from teikei.plan.award.terms_read import read_terms, special_rows
 from teikei.plan.award.types import Array, Flags, Ints, Tender
 
@@ -26,6 +35,8 @@ def read_tender(path: str | Path) -> Tender:
     """
     tables, problems = read_tables(Path(path))
     _stop_on_errors(problems)
+    for table in tables.values():
+        problems.extend(cell_problems(table))
     items, years, demand = _read_items(tables["items"], problems)
     suppliers, activation = _read_suppliers(tables["suppliers"], problems)
     capacity = np.full((len(suppliers), len(years)), np.inf)
@@ -72,15 +83,15 @@ def read_tender(path: str | Path) -> Tender:
         problems.extend(_rule_problems(tender, named))
         problems.extend(_multiple_problems(tender, tables["items"]))
     _stop_on_errors(problems)
-    return replace(tender, warnings=tuple(problems))
+    return replace(tender, warnings=tuple(dict.fromkeys(problems)))
 
 
 def _stop_on_errors(problems: Sequence[Problem]) -> None:
     if any(not problem.warning for problem in problems):
-        raise StudyError(problems)
+        raise StudyError(list(dict.fromkeys(problems)))
 
 
-def _names(table: RawTable, column: str, known: dict[str, int] | None, problems: list[Problem]) -> list[int | None]:
+def _names(table: TenderTable, column: str, known: dict[str, int] | None, problems: list[Problem]) -> list[int | None]:
     """Index of each cell's name in ``known``; None where unknown (a problem)."""
     result: list[int | None] = []
     for row, name in enumerate(table.texts(column)):
@@ -96,7 +107,7 @@ def _names(table: RawTable, column: str, known: dict[str, int] | None, problems:
     return result
 
 
-def _read_items(table: RawTable, problems: list[Problem]) -> tuple[tuple[str, ...], tuple[int, ...], Array]:
+def _read_items(table: TenderTable, problems: list[Problem]) -> tuple[tuple[str, ...], tuple[int, ...], Array]:
     _names(table, "item", None, problems)
     names, year_cells = table.texts("item"), year_column(table, problems)
     quantity = number_column(table, "quantity", problems)
@@ -120,7 +131,7 @@ def _read_items(table: RawTable, problems: list[Problem]) -> tuple[tuple[str, ..
     return tuple(items), tuple(years), demand
 
 
-def _read_suppliers(table: RawTable, problems: list[Problem]) -> tuple[tuple[str, ...], Array]:
+def _read_suppliers(table: TenderTable, problems: list[Problem]) -> tuple[tuple[str, ...], Array]:
     _names(table, "supplier", None, problems)
     names = table.texts("supplier")
     cost = number_column(table, "activation_cost", problems, empty=0.0)
@@ -134,7 +145,7 @@ def _read_suppliers(table: RawTable, problems: list[Problem]) -> tuple[tuple[str
 
 
 def _groups(
-    tables: Mapping[str, RawTable], suppliers: Sequence[str], items: Sequence[str], problems: list[Problem]
+    tables: Mapping[str, TenderTable], suppliers: Sequence[str], items: Sequence[str], problems: list[Problem]
 ) -> dict[str, dict[str, Flags]]:
     """Kind -> name -> members: groups of suppliers (groups table), their countries, and groups of items."""
     found: dict[str, dict[str, Flags]] = {"group": {}, "country": {}, "item_group": {}}
@@ -161,7 +172,7 @@ def _groups(
     return found
 
 
-def _year_index(table: RawTable, years: Sequence[int], problems: list[Problem]) -> list[int | None]:
+def _year_index(table: TenderTable, years: Sequence[int], problems: list[Problem]) -> list[int | None]:
     """Index of each row's year; a year without any demand is a note, and the row is left out."""
     place = {year: index for index, year in enumerate(years)}
     result: list[int | None] = []
@@ -177,7 +188,7 @@ def _year_index(table: RawTable, years: Sequence[int], problems: list[Problem]) 
 
 
 def _read_capacity(
-    table: RawTable,
+    table: TenderTable,
     suppliers: Sequence[str],
     years: Sequence[int],
     capacity: Array,
@@ -199,7 +210,7 @@ def _read_capacity(
         capacity[s, t], least[s, t] = value[row], minimum[row]
 
 
-def _possible_expansion(table: RawTable | None, suppliers: Sequence[str], years: Sequence[int]) -> Array:
+def _possible_expansion(table: TenderTable | None, suppliers: Sequence[str], years: Sequence[int]) -> Array:
     """What the expansions could add to capacities (S, T); rows that cannot be read are left to ``read_terms``."""
     result = np.zeros((len(suppliers), len(years)))
     if table is None:
@@ -213,7 +224,7 @@ def _possible_expansion(table: RawTable | None, suppliers: Sequence[str], years:
 
 
 def _read_tiers(
-    table: RawTable | None,
+    table: TenderTable | None,
     suppliers: Sequence[str],
     years: Sequence[int],
     capacity: Array,
@@ -261,7 +272,7 @@ def _read_tiers(
 
 
 def _read_offers(
-    table: RawTable,
+    table: TenderTable,
     *,
     suppliers: Sequence[str],
     items: Sequence[str],
@@ -276,6 +287,8 @@ def _read_offers(
     item_at = _names(table, "item", {name: i for i, name in enumerate(items)}, problems)
     year_at = _year_index(table, years, problems)
     price = number_column(table, "unit_price", problems)
+    indexes = [np.array([-1 if one is None else one for one in at]) for at in (supplier_at, item_at, year_at)]
+    problems.extend(price_problems(table, price, *indexes))
     maximum = number_column(table, "max_quantity", problems, empty=np.inf)
     minimum = number_column(table, "min_quantity", problems, empty=0.0)
     multiple = number_column(table, "order_multiple", problems, empty=0.0)
@@ -314,7 +327,7 @@ def _read_offers(
     return arrays, named
 
 
-def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:
+def _demand_problems(tender: Tender, table: TenderTable) -> list[Problem]:
     """Items and years whose offers, each taken at its most, do not add up to what is asked for."""
     limits = offer_limits(tender)
     supply = np.zeros_like(tender.demand)
@@ -340,7 +353,7 @@ def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:
     return problems
 
 
-def _currencies(table: RawTable | None, problems: list[Problem]) -> dict[str, float]:
+def _currencies(table: TenderTable | None, problems: list[Problem]) -> dict[str, float]:
     """Money of the tender for one unit of each currency."""
     if table is None:
         return {}
@@ -357,7 +370,7 @@ def _currencies(table: RawTable | None, problems: list[Problem]) -> dict[str, fl
     return found
 
 
-def _rates(table: RawTable, rates: Mapping[str, float], problems: list[Problem]) -> Array:
+def _rates(table: TenderTable, rates: Mapping[str, float], problems: list[Problem]) -> Array:
     """The rate of each row's currency; 1 where the row names none (the tender's own money)."""
     result = np.ones(len(table.rows))
     for row, name in enumerate(table.texts("currency")):
@@ -373,7 +386,9 @@ def _rates(table: RawTable, rates: Mapping[str, float], problems: list[Problem])
     return result
 
 
-def _multiples_of_items(table: RawTable, items: Sequence[str], years: Sequence[int], problems: list[Problem]) -> Array:
+def _multiples_of_items(
+    table: TenderTable, items: Sequence[str], years: Sequence[int], problems: list[Problem]
+) -> Array:
     """order_multiple (K, T) of the items table, 0 where it says nothing."""
     result = np.zeros((len(items), len(years)))
     step = number_column(table, "order_multiple", problems, empty=0.0)
@@ -385,7 +400,7 @@ def _multiples_of_items(table: RawTable, items: Sequence[str], years: Sequence[i
     return result
 
 
-def _multiple_problems(tender: Tender, table: RawTable) -> list[Problem]:
+def _multiple_problems(tender: Tender, table: TenderTable) -> list[Problem]:
     """Demands that no whole number of order multiples adds up to, where all offers come in the same one."""
     years = [year_of(text) for text in table.texts("year")]
     place = {(k, t): row for row, (k, t) in enumerate(zip(table.texts("item"), years, strict=True))}

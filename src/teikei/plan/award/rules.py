@@ -32,13 +32,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Final
 
 import numpy as np
 
 from teikei.errors import Problem
-from teikei.plan.award.tables import RawTable, closest
+from teikei.plan.award.tables import TenderTable, closest, number_of
 from teikei.plan.award.types import Flags, Rule
 
 SHARE_RULES: Final = (
@@ -61,7 +60,7 @@ COUNTED_SHARE: Final = 0.01  # a smaller award does not count as a second source
 
 
 def read_rules(
-    table: RawTable,
+    table: TenderTable,
     suppliers: Sequence[str],
     items: Sequence[str],
     years: Sequence[int],
@@ -100,7 +99,7 @@ def read_rules(
     return tuple(result)
 
 
-def _choice(table: RawTable, row: int, column: str, known: Sequence[str], problems: list[Problem]) -> str:
+def _choice(table: TenderTable, row: int, column: str, known: Sequence[str], problems: list[Problem]) -> str:
     cell = table.texts(column)[row] or known[0]
     if cell not in known:
         message = f"'{cell}' is not known{closest(cell, known)}; expected {' or '.join(known)}"
@@ -152,18 +151,20 @@ def _scope(
             kind = next((k for k, known in found_in.items() if _matching(wanted, list(known), kept).any()), "")
             if not kind:
                 message = f"the scope names nothing: '{plain(term)}' is no supplier, item or year"
-                problems.append(Problem(place, message + closest(plain(term), everything)))
+                said = closest(plain(term), everything) + _quote_hint(everything)
+                problems.append(Problem(place, message + said))
                 continue
         elif kind not in names and kind not in groups:
             expected = ", ".join([*list(names)[:-1], *groups]) + f" or {list(names)[-1]}"
-            problems.append(Problem(place, f"the scope says '{kind}', expected {expected}"))
+            said = f"the scope says '{kind}', expected {expected}{_quote_hint(everything)}"
+            problems.append(Problem(place, said))
             continue
         known = list(groups[kind]) if kind in groups else list(names[kind])
         found = _matching(wanted, known, kept)
         for name in (part.strip() for part in wanted.split("|")):
             if not _matching(name, known, kept).any():
                 message = f"the scope names nothing: no {kind} '{plain(name)}'{closest(plain(name), known)}"
-                problems.append(Problem(place, message))
+                problems.append(Problem(place, message + _quote_hint(known)))
         if kind in groups:
             members = [groups[kind][known[i]] for i in np.flatnonzero(found)]
             kind = "item" if kind == "item_group" else "supplier"
@@ -177,8 +178,19 @@ def _scope(
 def _matching(wanted: str, known: Sequence[str], kept: Sequence[str]) -> Flags:
     patterns = [part.strip() for part in wanted.split("|")]
     literal = {kept[int(p.strip(MARK))] for p in patterns if p.startswith(MARK)}
-    plain, wild = literal | {p for p in patterns if "*" not in p}, [p for p in patterns if "*" in p]
-    return np.array([name in plain or any(fnmatchcase(name, p) for p in wild) for name in known], dtype=np.bool_)
+    plain = literal | {p for p in patterns if "*" not in p}
+    wild = [
+        re.compile(".*".join(re.escape(piece) for piece in p.split("*")), re.S)
+        for p in patterns
+        if "*" in p and not p.startswith(MARK)
+    ]
+    fits = [name in plain or any(pattern.fullmatch(name) for pattern in wild) for name in known]
+    return np.array(fits, dtype=np.bool_)
+
+
+def _quote_hint(known: Sequence[str]) -> str:
+    odd = next((name for name in known if any(sign in name for sign in ';|=*"')), None)
+    return "" if odd is None else f'; a name with ; | = or * stands in double quotes, such as "{odd}"'
 
 
 def _value(name: str, value: str, suppliers: Sequence[str], place: str, problems: list[Problem]) -> tuple[float, str]:
@@ -188,10 +200,8 @@ def _value(name: str, value: str, suppliers: Sequence[str], place: str, problems
         return 0.0, value
     if name == "exclude":
         return 0.0, ""
-    try:
-        number = float(value)
-    except ValueError:
-        number = float("nan")
+    read = number_of(value)
+    number = float("nan") if read is None else read
     if name in SPEND_RULES and not 0.0 <= number < float("inf"):
         problems.append(Problem(place, f"{name} is '{value}', an amount of money from 0 on is expected"))
     if name in SHARE_RULES and not 0.0 <= number <= 1.0:
