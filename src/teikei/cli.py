@@ -87,6 +87,9 @@ def run(
     ] = 0.0,
     singles: Annotated[bool, typer.Option("--singles", help="Also plan the companies of a bloc taken singly")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="Pursue plans and bounds further: minutes")] = False,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Leave a stage out: develop, split or market (may be given again)")
+    ] = None,
     cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT")] = None,
 ) -> None:
     """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
@@ -108,6 +111,7 @@ def run(
             schedule_seconds=schedule,
             singles=singles,
             thorough=thorough,
+            without=without or (),
         )
     console().print(headline(finished.tables, finished.meta))
     typer.echo(f"Report: {finished.report_path}")

@@ -1,4 +1,4 @@
-"""The queue: a fault stays with its job, no workspace waits for another, ends fall on boundaries, one server a folder."""
+"""The queue: a fault stays with its job, no workspace waits for another, ends fall on slot boundaries."""
 
 from __future__ import annotations
 

@@ -192,35 +192,10 @@ def approve(connection: sqlite3.Connection, what_if: str, caller: Caller) -> boo
     return True
 
 
-<<<<<<< HEAD
-=======
-def close(
-    store: Store, connection: sqlite3.Connection, now: float, joint: str, job_folder: Callable[[str], Path]
-) -> None:
-    """Ends a joint study: raw inputs and joint runs are deleted; a record says what was deleted and when."""
-    found = read(connection, joint)
-    _need(found["state"] != CLOSED, "this joint study is closed already")
-    _need(found["state"] != SOLVING, "wait for the solve to end, or cancel it")
-    jobs = [
-        found["job"],
-        *[row["job"] for row in connection.execute("SELECT job FROM what_ifs WHERE joint=?", (joint,))],
-    ]
-    folders = [room_folder(store, joint), *[job_folder(job) for job in jobs if job]]
-    files = 0
-    for folder in folders:
-        files += sum(path.is_file() for path in folder.rglob("*"))
-        shutil.rmtree(folder, ignore_errors=True)
-        _need(not folder.exists(), "some files could not be deleted; the operator must look at the disk")
-    record = {"files": files, "commitments": [one["hash"] for one in found["commitments"]]}
-    connection.execute("INSERT INTO deletions VALUES (?, ?, ?)", (joint, now, json.dumps(record)))
-    connection.execute("UPDATE joint SET state=? WHERE joint=?", (CLOSED, joint))
-
-
 def _day(now: float) -> dt.date:
     return dt.datetime.fromtimestamp(now, dt.UTC).date()
 
 
->>>>>>> main
 def _need(condition: bool, sentence: str) -> None:
     if not condition:
         raise StudyError(sentence)

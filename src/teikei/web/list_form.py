@@ -207,10 +207,7 @@ def _head(form: Mapping[str, str]) -> dict[str, Any]:
         "rung": form.get("rung", ""),
         "smallest_interval_million": _number(form, "smallest_interval_million", "promised width, saving"),
         "smallest_interval_units": _number(form, "smallest_interval_units", "promised width, volume"),
-<<<<<<< HEAD
         "what_ifs": _whole(form, "what_ifs", "number of what-if runs"),
-=======
-        "what_ifs": int(_number(form, "what_ifs", "number of what-if runs")),
         "known_volumes": _known_volumes(form.get("known_volumes", "")),
         "known_saving": _numbers(form, "known_saving", "what is known of the joint saving") or None,
         "volume_shape": form.get("volume_shape") or "frame",
@@ -218,7 +215,6 @@ def _head(form: Mapping[str, str]) -> dict[str, Any]:
         "smallest_interval_requirement_million": next(
             iter(_numbers(form, "requirement_million", "promised width, prices of requirements")), None
         ),
->>>>>>> main
     }
 
 

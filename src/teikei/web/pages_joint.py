@@ -198,14 +198,9 @@ def change_release_list(
             new = parse_list(release_list)
         else:
             new = list_form.list_of(form, list_form.from_public(found["scope"].get("facts", {})), found["list"])
-<<<<<<< HEAD
-        joints.change_list(connection, joint, new)
-        record(request, connection, "changed the release list", named_joint(connection, joint))
-=======
         list_form.must_fit(new, list_form.from_public(found["scope"].get("facts", {})))
         joints.change_list(connection, server_of(request).clock(), joint, new)
-        record(request, connection, "changed the release list", joint)
->>>>>>> main
+        record(request, connection, "changed the release list", named_joint(connection, joint))
     return see(f"/joint/{joint}")
 
 

@@ -120,21 +120,21 @@ def approve_what_if(request: Request, joint: str, what_if: str) -> Response:
         except StudyError:  # what does not fit may name a rival's cells: all read that it did not start, not why
             with server.store.operator() as connection:
                 connection.execute("UPDATE what_ifs SET state=? WHERE what_if=?", (joints.NOT_STARTED, what_if))
-                record(request, connection, "could not put a what-if run together", f"{joint} {what_if}")
+                name = f"{_title(found)} {what_if}"
+                record(request, connection, "could not put a what-if run together", name)
     return see(f"/joint/{joint}")
 
 
 def _start_what_if(request: Request, found: dict[str, Any], row: dict[str, Any]) -> None:
     """Claims the run, so that it is started once, and puts it into the queue."""
     server = server_of(request)
-<<<<<<< HEAD
     with server.deeds:
         job = new_id()
         with server.store.operator() as connection:
             state = joints.read(connection, found["joint"])["state"]
             claimed = connection.execute(
-                "UPDATE what_ifs SET job=? WHERE what_if=? AND job=? AND state='approved'",
-                (job, row["what_if"], row["job"]),
+                "UPDATE what_ifs SET job=?, state='approved' WHERE what_if=? AND job=? AND state IN ('approved', ?)",
+                (job, row["what_if"], row["job"], joints.NOT_STARTED),
             ).rowcount
             if state != joints.RELEASED or not claimed:
                 raise StudyError("this what-if run is not approved, or under way already")
@@ -146,14 +146,6 @@ def _start_what_if(request: Request, found: dict[str, Any], row: dict[str, Any])
             with server.store.operator() as connection:
                 connection.execute("UPDATE what_ifs SET job='' WHERE what_if=? AND job=?", (row["what_if"], job))
             raise
-=======
-    with server.store.operator(write=False) as connection:
-        documents = signed_documents(connection, found["joint"])
-    changed = row["company"] if row["kind"] == joints.OWN_RUN else ""
-    job = solve.start(server.store, server.jobs, found, documents, row["round"], changed, "what-if")
-    with server.store.operator() as connection:
-        connection.execute("UPDATE what_ifs SET job=?, state='approved' WHERE what_if=?", (job, row["what_if"]))
->>>>>>> main
 
 
 @route(router, "POST", "/joint/{joint}/what-if/{what_if}/start", _ROOM)
@@ -163,12 +155,7 @@ def start_what_if_again(request: Request, joint: str, what_if: str) -> Response:
     with server.store.operator() as connection:
         found = joints.read(connection, joint)
         row = dict(connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone())
-<<<<<<< HEAD
-        if row["state"] != "approved" or not _is_over(request, row["job"]):
-=======
-        ended = not row["job"] or solve.state_of(server.store, row["job"]) in (FAILED, CANCELLED)
-        if row["state"] not in ("approved", joints.NOT_STARTED) or not ended:
->>>>>>> main
+        if row["state"] not in ("approved", joints.NOT_STARTED) or not _is_over(request, row["job"]):
             raise StudyError("this what-if run is not approved, or under way already")
         record(request, connection, "started a what-if run again", f"{_title(found)} {what_if}")
     _start_what_if(request, found, row)

@@ -63,12 +63,8 @@ def start(
     if problems:
         raise StudyError(problems[:50])
     coalition = load(target).coalition_name(set(release_list.companies))
-<<<<<<< HEAD
-    return jobs.add(ROOM, joint, 0, target, by, options_of(release_list, coalition), joint=joint, job=job)
-=======
     options = {**options_of(release_list, coalition), EXACT: company}
-    return jobs.add(ROOM, joint, 0, target, by, options)
->>>>>>> main
+    return jobs.add(ROOM, joint, 0, target, by, options, joint=joint, job=job)
 
 
 def options_of(release_list: ReleaseList, coalition: str) -> dict[str, Any]:
