@@ -231,7 +231,8 @@ def test_braking_does_not_lift_a_full_pack_above_its_highest_voltage():
     held = replace(open_ended, soc_start=np.full(50, 0.98), voltage_max_v=np.full(16, 403.2))
     free = plain(replace(open_ended, soc_start=np.full(50, 0.98)), hill)
     limited = plain(held, hill)
-    assert (limited[:, 2] < free[:, 2]).all()
+    assert (limited[:, 2] <= free[:, 2]).all()
+    assert (limited[:, 2] < 0.95 * free[:, 2]).sum() > 10
     assert (limited[:, 9] <= 1.001).all()
     assert (free[:, 9] > 1.001).any()
 
