@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from teikei.study.columns import all_columns, frame
 from teikei.study.types import Settings, Study
+from teikei.tables.columns import all_columns, frame
 
 
 def make_study(settings: dict[str, Any] | None = None, **tables: list[dict[str, Any]]) -> Study:

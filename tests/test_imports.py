@@ -10,8 +10,8 @@ import pytest
 import teikei
 
 LINE = [
-    "study", "modules", "simulate", "plan", "develop", "split", "market", "report", "runs", "flow", "sweep", "web",
-    "cli", "__main__",
+    "tables", "study", "modules", "simulate", "plan", "develop", "split", "market", "report", "runs", "flow", "sweep",
+    "room", "web", "cli", "__main__",
 ]  # fmt: skip
 EVERYWHERE = {"errors", "units"}
 ROOT = Path(teikei.__file__).parent
@@ -60,3 +60,10 @@ def test_imports_go_leftwards_only(file: Path) -> None:
 def test_nothing_imports_the_command_line() -> None:
     for file in set(FILES) - {ROOT / "__main__.py"}:
         assert all(not module.startswith("teikei.cli") for _, module in _imports(file)), file
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "room").glob("*.py")), ids=lambda file: file.name)
+def test_the_room_knows_no_server(file: Path) -> None:
+    """A lawyer's notebook can call it: no web framework, no pages, no database of a server."""
+    roots = {module.split(".")[0] for _, module in _imports(file)}
+    assert roots.isdisjoint({"fastapi", "starlette", "uvicorn", "jinja2", "sqlite3", "argon2", "httpx"}), file

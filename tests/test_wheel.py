@@ -43,7 +43,7 @@ def _teikei(unpacked: Path, folder: Path, *arguments: str) -> subprocess.Complet
 def test_wheel_carries_types_data_and_the_shipped_study(unpacked: Path) -> None:
     package = unpacked / "teikei"
     assert (package / "py.typed").is_file()
-    assert (package / "study" / "columns.csv").is_file()
+    assert (package / "tables" / "columns.csv").is_file()
     assert (package / "data" / "examples" / "nissan-honda" / "study.yaml").is_file()
 
 

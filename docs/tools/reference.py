@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from teikei.cli import app
-from teikei.study.columns import Column, all_columns
+from teikei.tables.columns import Column, all_columns
 from teikei.study.read_settings import expected_setting
 from teikei.study.types import Settings
 
@@ -22,7 +22,7 @@ def tables_page() -> str:
     lines = [
         "# Tables of a study",
         "",
-        "Made from `src/teikei/study/columns.csv`, the one list that also drives the reader, the checks, `teikei new`",
+        "Made from `src/teikei/tables/columns.csv`, the one list that also drives the reader, the checks, `teikei new`",
         "and the web forms. A study is a folder with `study.yaml` and one CSV file per table, or one workbook with a",
         "sheet per table. Columns marked * are needed; **bold** columns together name a row; lists are joined by `;`.",
         "",

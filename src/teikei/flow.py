@@ -18,7 +18,7 @@ from teikei.runs.store import choose_folder
 from teikei.runs.tables import Results, collect
 from teikei.runs.types import Run
 from teikei.study import Study, apply_scenario
-from teikei.study.messages import show
+from teikei.tables.messages import show
 
 Progress = Callable[[str, float], None]
 

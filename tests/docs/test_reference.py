@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from teikei.cli import app
-from teikei.study.columns import all_columns
+from teikei.tables.columns import all_columns
 from teikei.study.types import Settings
 from tests.docs.snippets import DOCS, ROOT, environment
 

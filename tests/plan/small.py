@@ -8,8 +8,8 @@ import polars as pl
 
 from teikei.modules.types import Catalogue
 from teikei.simulate.types import Performance
-from teikei.study.columns import frame
 from teikei.study.types import Study
+from teikei.tables.columns import frame
 from tests.factory import make_study
 
 RUNGS = ("alone", "components", "powertrain")

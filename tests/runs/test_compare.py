@@ -13,7 +13,7 @@ from teikei.runs import save
 from teikei.runs.compare import compare_text, saving_by_lever, saving_by_rung
 from teikei.runs.store import read
 from teikei.study import load
-from teikei.study.columns import all_columns, frame
+from teikei.tables.columns import all_columns, frame
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -9,7 +9,7 @@ import pytest
 
 from teikei.errors import StudyError
 from teikei.study import check, load
-from teikei.study.columns import all_columns
+from teikei.tables.columns import all_columns
 from tests.study.small import small_tables, write_small
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from teikei.errors import Problem, StudyError
 from teikei.study import check, format_problems_text, load
-from teikei.study.columns import all_columns
+from teikei.tables.columns import all_columns
 from tests.study.small import SETTINGS, small_tables, write_small
 
 NASTY = [

@@ -9,9 +9,9 @@ import pytest
 
 from teikei.errors import StudyError
 from teikei.study import Settings, check, load, new
-from teikei.study.columns import all_columns
-from teikei.study.read_folder import Found
 from teikei.study.read_settings import parse_yaml, read_settings
+from teikei.tables.columns import all_columns
+from teikei.tables.read_folder import Found
 
 
 @pytest.mark.parametrize("excel", [False, True])

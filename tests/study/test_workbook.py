@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from teikei.errors import Problem, StudyError
 from teikei.study import Study, check, load, write_folder, write_workbook
-from teikei.study.columns import all_columns, frame
-from teikei.study.read_folder import Found
-from teikei.study.workbook_guard import _is_of_sane_size
+from teikei.tables.columns import all_columns, frame
+from teikei.tables.read_folder import Found
+from teikei.tables.workbook_guard import _is_of_sane_size
 from tests.study.small import SETTINGS, small_tables, write_small
 
 Edit = Callable[[Any, Any], None]

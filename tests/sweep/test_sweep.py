@@ -19,7 +19,6 @@ import pytest
 from teikei import modules, plan, simulate
 from teikei.errors import DamagedRunError, NoPlanError, StudyError
 from teikei.study import Study
-from teikei.study.columns import all_columns
 from teikei.sweep import Sweep, sweep
 from teikei.sweep.files import read_record
 from teikei.sweep.gather import reasons
@@ -27,6 +26,7 @@ from teikei.sweep.inputs import read_uncertainty, sampled_study
 from teikei.sweep.one import NOT_SIMULATED, SETTINGS_NOT_SIMULATED, evaluate, packed, plans_to_keep, simulation_key
 from teikei.sweep.page import page_text
 from teikei.sweep.types import Options, Sample
+from teikei.tables.columns import all_columns
 from tests.sweep.test_nothing_lost import ROOT
 from tests.sweep.tiny import kit_study, short_study
 

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 
 from teikei.study import Study, load
-from teikei.study.columns import frame
 from teikei.sweep.types import Sample
+from teikei.tables.columns import frame
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

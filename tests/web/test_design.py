@@ -9,7 +9,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from teikei.errors import StudyError
-from teikei.web.design_fields import FIELDS
+from teikei.room.specification import FIELDS
 from teikei.web.specification import clean
 from tests.web.people import Town, make_town
 from tests.web.test_joint import files_of, start_joint

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
+from teikei.room.door import Entry, Release, release
 from teikei.runs.types import Run
 from teikei.web import joint as joints
 from teikei.web import solve
 from teikei.web.access import all_routes, rule_of
-from teikei.web.release import Entry, Release, release
 from tests.study.small import small_tables, write_small
 from tests.web.joint_tables import RUNG, make_tables
 from tests.web.people import make_town
@@ -172,6 +172,6 @@ def test_a_leak_planted_behind_the_door_is_caught(
         passed = release(run, company, *rest, **more)
         return Release(passed.company, passed.rung, (*passed.entries, Entry("note", (RUNG,), leak(run))))
 
-    monkeypatch.setattr("teikei.web.release.release", leaking)
+    monkeypatch.setattr("teikei.room.door.release", leaking)
     _, differing = compare(stage, range(14) if leak is not _order else range(40))
     assert differing >= 1

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from teikei.room.joint_study import assemble
 from teikei.study import check, load
-from teikei.web.assemble import assemble
 from tests.study.small import small_tables, write_small
 from tests.web.people import Town, make_town
 from tests.web.test_release import make_list

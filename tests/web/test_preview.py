@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from teikei.room.joint_study import row_owners
+from teikei.room.preview import Preview, preview_of
+from teikei.room.preview_cars import PHYSICAL, Range, ranges_of_cars
+from teikei.room.preview_money import slopes
+from teikei.room.release_list import ReleaseList
 from teikei.study import Study, load
-from teikei.study.columns import all_columns
-from teikei.web.assemble import row_owners
-from teikei.web.preview import Preview, preview
-from teikei.web.preview_cars import PHYSICAL, Range, ranges_of_cars
-from teikei.web.preview_money import slopes
-from teikei.web.release_list import ReleaseList
+from teikei.tables.columns import all_columns
 from tests.web.people import make_town
 from tests.web.test_joint import files_of, start_joint
 from tests.web.test_workspace import STAND_IN, upload
@@ -45,7 +45,7 @@ def study() -> Study:
 
 @pytest.fixture(scope="module")
 def found(study: Study) -> Preview:
-    return preview(study, "aldermoor", LIST)
+    return preview_of(study, "aldermoor", LIST)
 
 
 def _private_numbers(study: Study, company: str) -> int:
@@ -61,7 +61,7 @@ def _private_numbers(study: Study, company: str) -> int:
 
 @pytest.mark.parametrize("company", ["aldermoor", "brevik", "corvo"])
 def test_every_own_private_number_has_a_range_or_a_reason(study: Study, company: str) -> None:
-    rows = preview(study, company, LIST)
+    rows = preview_of(study, company, LIST)
     assert len(rows.rows) + sum(count for _, count, _ in rows.left) == _private_numbers(study, company)
     assert len({(row.place, row.figure) for row in rows.rows}) == len(rows.rows)
     assert len(rows.rows) > 15
@@ -82,7 +82,7 @@ def test_every_range_holds_the_figure_and_names_its_place(found: Preview) -> Non
 
 def test_a_list_without_money_leaves_prices_out_of_sight(study: Study) -> None:
     silent = LIST.model_copy(update={"items": LIST.items[:1]})
-    found = preview(study, "aldermoor", silent)
+    found = preview_of(study, "aldermoor", silent)
     assert {row.through for row in found.rows} == {"the choice of designs"}
     assert any(name == "existing.unit_price" and "no money" in why for name, _, why in found.left)
 

@@ -16,11 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teikei.errors import NotAllowedError, StudyError
+from teikei.room.door import WITHHELD, joint_saving, release, tier_rounds
+from teikei.room.inference import Interval, cut, may_cut, replay
+from teikei.room.release_list import ReleaseList, Schedule, band_text, parse_list
 from teikei.runs.types import Run
-from teikei.web.joint import parse_list
-from teikei.web.knowledge import Interval, cut, may_cut, replay
-from teikei.web.release import WITHHELD, joint_saving, release, tier_rounds
-from teikei.web.release_list import ReleaseList, Schedule, band_text
 from tests.web.joint_tables import make_tables
 
 BREAKS = (0.0, 50_000.0, 100_000.0)
@@ -310,7 +309,7 @@ def test_replaying_all_releases_with_own_data_leaves_the_rival_its_promised_widt
 
 def test_the_same_attack_pins_the_saving_where_every_round_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack works: without the rule four rounds cut the interval below the promise for some figures."""
-    monkeypatch.setattr("teikei.web.release._bands_open", lambda *_: True)
+    monkeypatch.setattr("teikei.room.door._bands_open", lambda *_: True)
     pinned = 0
     for seed in range(60):
         draw = random.Random(seed)

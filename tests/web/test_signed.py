@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from teikei.errors import StudyError
+from teikei.room.signed import Signed, apply, ratings
+from teikei.room.specification import FIELDS
 from teikei.study import Study, check, load, write_folder
-from teikei.web.design_fields import FIELDS
-from teikei.web.signed import Signed, apply, ratings
 from teikei.web.solve import options_of
 from tests.web.people import Town, make_town
 from tests.web.test_design import RATINGS, complete
@@ -32,7 +32,7 @@ def study() -> Study:
 
 
 def test_every_input_of_a_document_is_a_public_column_of_the_modules() -> None:
-    from teikei.study.columns import all_columns
+    from teikei.tables.columns import all_columns
 
     columns = all_columns()["modules"]
     inputs = {field.input for fields in FIELDS.values() for field in fields if field.input}

@@ -6,13 +6,13 @@ import re
 from importlib import resources
 from typing import get_args
 
+from teikei.room.designs import DRIVES, DRIVES_NOT, UNKNOWN
+from teikei.room.door import WITHHELD
+from teikei.room.release_list import Item, band_text
+from teikei.room.specification import FIELDS, NOT_CROSSING
 from teikei.web import app
-from teikei.web.design_fields import FIELDS, NOT_CROSSING
 from teikei.web.joint import STATES
 from teikei.web.pages import ROLE_TITLES
-from teikei.web.release import WITHHELD
-from teikei.web.release_design import DRIVES, DRIVES_NOT, UNKNOWN
-from teikei.web.release_list import Item, band_text
 from teikei.web.text import in_japanese, japanese, translator
 
 _CALL = re.compile(r"""\bt\(\s*(?:"([^"]*)"|'([^']*)')""")

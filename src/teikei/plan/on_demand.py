@@ -15,6 +15,7 @@ from teikei.plan.prices_of_requirements import requirement_prices
 from teikei.plan.prices_of_rules import rule_prices, rule_problems
 from teikei.simulate import performance as make_performance
 from teikei.study.types import Study
+from teikei.tables.write import write_frame
 
 
 def price_study(
@@ -54,5 +55,5 @@ def price_study(
         )
     out.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        table.write_csv(out / f"{name}.csv")
+        write_frame(out / f"{name}.csv", table)
     return tables

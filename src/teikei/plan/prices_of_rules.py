@@ -20,8 +20,8 @@ from teikei.plan.solve_one import Solved, solve_scope
 from teikei.plan.solve_part import QUICK, Effort
 from teikei.plan.types import Plan, Plans
 from teikei.simulate.types import Performance
-from teikei.study.columns import all_columns
 from teikei.study.types import Study
+from teikei.tables.columns import all_columns
 
 SCHEMA = {
     "coalition": pl.String, "rung": pl.String, "rule": pl.String, "in_force": pl.Boolean, "price": pl.Float64,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-import xlsxwriter
 
 from teikei.report.answer import Answer
 from teikei.report.blocks import words
@@ -16,16 +15,8 @@ from teikei.report.context import TITLES, Context
 from teikei.report.formatting import is_number, text_of
 from teikei.report.schema import SHAPES
 from teikei.report.sections.run import flat
+from teikei.tables.write import new_workbook, write_cell
 
-_OPTIONS: Final = {
-    "strings_to_formulas": False,
-    "strings_to_urls": False,
-    "strings_to_numbers": False,
-    "nan_inf_to_errors": False,
-    "default_date_format": "yyyy-mm-dd",
-}
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-_LONGEST_TEXT: Final = 32_000
 _MOST_ROWS: Final = 1_048_000
 _FORBIDDEN_IN_NAMES: Final = str.maketrans(dict.fromkeys("[]:*?/\\'", "_"))
 _UNITS: Final = {"million": "million {currency}, real, discounted", "fraction": "fraction between 0 and 1"}
@@ -33,7 +24,7 @@ _UNITS: Final = {"million": "million {currency}, real, discounted", "fraction": 
 
 def write_workbook(context: Context, answer: Answer, path: Path) -> None:
     """Write the workbook of a run; OSError where the path cannot be written to."""
-    book = xlsxwriter.Workbook(str(path), _OPTIONS)
+    book = new_workbook(path, default_date_format="yyyy-mm-dd")
     book.set_properties(
         {"title": str(context.meta.get("title") or ""), "comments": str(context.meta.get("label") or "")}
     )
@@ -73,15 +64,10 @@ class _Writer:
 
     def cell(self, sheet: Any, row: int, column: int, value: Any, style: Any = None) -> None:
         """Numbers as numbers, everything else as text that Excel can never run."""
-        if value is None or (isinstance(value, float) and not is_number(value)):
-            return
-        if is_number(value):
-            sheet.write_number(row, column, value, style)
-            return
-        if isinstance(value, datetime | date):
-            value = value.isoformat()
-        text = text_of(value)[:_LONGEST_TEXT]
-        sheet.write_string(row, column, text, self.quoted if text.startswith(_FORMULA_STARTS) else style)
+        if value is None or is_number(value) or isinstance(value, float | datetime | date):
+            write_cell(sheet, row, column, value, style, self.quoted)
+        else:
+            write_cell(sheet, row, column, text_of(value), style, self.quoted)
 
 
 def sheet_name(name: str, used: set[str]) -> str:

@@ -122,7 +122,7 @@ def _settings_changed(reference: Run, other: Run) -> list[str]:
 
 def _cells_changed(reference: Run, other: Run) -> list[str]:
     """Changed cells of the kept inputs, matched by row key; a few of them spelled out."""
-    from teikei.study.columns import all_columns
+    from teikei.tables.columns import all_columns
 
     before, after = _inputs_of(reference), _inputs_of(other)
     lines: list[str] = []

@@ -14,8 +14,8 @@ from teikei.plan import savings_by_programme
 from teikei.plan.types import Plan, Plans
 from teikei.simulate.types import Performance
 from teikei.split.types import Allocation
-from teikei.study.columns import all_columns
 from teikei.study.types import Study
+from teikei.tables.columns import all_columns
 
 COST_BY_RUNG = {
     "coalition": pl.String,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -19,6 +18,7 @@ from teikei.simulate.cycles import DEFAULT_LABEL_FACTOR, PROCEDURES, REGULATION,
 from teikei.simulate.generic import LossParameters, run_cycle, wall_efficiency
 from teikei.simulate.lines import FEATURES, LINE_NAMES, Lines
 from teikei.simulate.vehicle_file import VehicleFile, oddities, read_vehicles
+from teikei.tables.write import write_csv
 
 COLUMNS: Final = (
     "vehicle_id",
@@ -225,11 +225,7 @@ def told(in_csv: Path | str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            for row in rows:
-                writer.writerow({key: repr(float(v)) if isinstance(v, float) else v for key, v in row.items()})
+        write_csv(path, COLUMNS, ([row.get(name) for name in COLUMNS] for row in rows))
     except OSError as error:
         raise StudyError([Problem(path.name, f"cannot be written: {error.strerror or error}")]) from error
 

@@ -212,6 +212,8 @@ def _cycle_totals(
                 if motor < -most_back:
                     motor = -most_back
                 most_in = back_limit(charge_limit[n], voltage, resistance, voltage_max[p])
+                if soc >= 1.0 and voltage_max[p] < 1e30:
+                    most_in = 0.0
                 if motor * middle + lossy * bilinear(table, row, part, motor, limit) + load < -most_in:
                     low = motor
                     high = 0.0

@@ -10,6 +10,7 @@ from teikei.errors import Problem, StudyError
 from teikei.modules import catalogue
 from teikei.simulate.study_performance import performance
 from teikei.study.types import Study
+from teikei.tables.write import write_frame
 
 
 def simulate_study(study: Study, out_csv: Path) -> pl.DataFrame:
@@ -32,8 +33,8 @@ def simulate_study(study: Study, out_csv: Path) -> pl.DataFrame:
         .join(found.candidates, on=["slot", "candidate"], how="left", maintain_order="left")
     )
     try:
-        table.write_csv(out_csv)
-        found.results.write_csv(results_path(out_csv))
+        write_frame(out_csv, table)
+        write_frame(results_path(out_csv), found.results)
     except OSError as error:
         raise StudyError([Problem(out_csv.name, f"cannot be written: {error.strerror or error}")]) from error
     return table

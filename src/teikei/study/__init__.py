@@ -5,11 +5,11 @@ every problem; ``apply_scenario`` makes a named set of changes; ``new`` starts a
 """
 
 from teikei.study.loading import check, load
-from teikei.study.messages import format_problems_json, format_problems_text
 from teikei.study.scenarios import apply_scenario
 from teikei.study.starting import new
 from teikei.study.types import Settings, Study
 from teikei.study.write import write_folder, write_workbook
+from teikei.tables.messages import format_problems_json, format_problems_text
 
 __all__ = [
     "Settings",

@@ -12,15 +12,15 @@ import polars as pl
 
 from teikei.errors import Problem, StudyError
 from teikei.study.checks import all_problems
-from teikei.study.columns import all_columns
-from teikei.study.messages import closest, one_line, shorten, show
-from teikei.study.read_folder import SETTINGS_FILE, Found, read_folder
+from teikei.study.draft import Draft
 from teikei.study.read_settings import parse_yaml, read_settings
-from teikei.study.read_tables import read_table
-from teikei.study.read_workbook import SETTINGS_SHEET, read_workbook
 from teikei.study.scenarios import apply_scenario
-from teikei.study.source import Draft
 from teikei.study.types import Study
+from teikei.tables.columns import all_columns
+from teikei.tables.messages import closest, one_line, shorten, show
+from teikei.tables.read_folder import SETTINGS_FILE, Found, read_folder
+from teikei.tables.read_tables import read_table
+from teikei.tables.read_workbook import SETTINGS_SHEET, read_workbook
 
 MOST_ROWS: Final = 100_000  # of a table
 MOST_PROBLEMS: Final = 20_000  # that are told; nobody reads more, and a list of millions would fill the memory

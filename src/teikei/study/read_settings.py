@@ -5,31 +5,21 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from teikei.study.cells import explain_number
-from teikei.study.columns import LIST_SEPARATOR, Column
-from teikei.study.messages import number_text, one_line, shorten, show, suggest
-from teikei.study.read_folder import Found
 from teikei.study.types import Settings
+from teikei.tables.cells import explain_number
+from teikei.tables.columns import LIST_SEPARATOR, Column
+from teikei.tables.messages import number_text, one_line, shorten, show, suggest
+from teikei.tables.read_folder import Found
+from teikei.tables.source import RawSettings
 
 MOST_ALIASES: Final = 10
 DEEPEST_NESTING: Final = 20
-
-
-@dataclass(frozen=True)
-class RawSettings:
-    """Values by key, and the place of each; ``file`` is the place of the whole."""
-
-    values: Mapping[str, Any]
-    places: Mapping[str, str]
-    file: str
 
 
 def parse_yaml(text: str, name: str, found: Found) -> RawSettings | None:

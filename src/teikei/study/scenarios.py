@@ -9,12 +9,13 @@ from typing import Any
 import polars as pl
 
 from teikei.errors import Problem, StudyError
-from teikei.study.cells import Cell, read_cell
-from teikei.study.columns import LIST_SEPARATOR, Column, all_columns
-from teikei.study.messages import closest, number_text, show, suggest
-from teikei.study.read_folder import Found
-from teikei.study.read_settings import RawSettings, read_settings
+from teikei.study.read_settings import read_settings
 from teikei.study.types import Settings, Study
+from teikei.tables.cells import Cell, read_cell
+from teikei.tables.columns import LIST_SEPARATOR, Column, all_columns
+from teikei.tables.messages import closest, number_text, show, suggest
+from teikei.tables.read_folder import Found
+from teikei.tables.source import RawSettings
 
 SETTINGS_TABLE = "study"
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from teikei.errors import Problem, StudyError
 from teikei.study.loading import load
-from teikei.study.messages import one_line, show, suggest
 from teikei.study.write import write_folder, write_workbook
+from teikei.tables.messages import one_line, show, suggest
 
 TEMPLATES: Final = ("blank", "nissan-honda")
 WORKBOOK_NAME: Final = "study.xlsx"

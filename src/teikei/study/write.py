@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-import xlsxwriter
 import yaml
 
 from teikei.errors import StudyError
-from teikei.study.cells import LONGEST_TEXT, expected, guarded
-from teikei.study.columns import LIST_SEPARATOR, Column, all_columns, frame
-from teikei.study.messages import number_text, show
-from teikei.study.read_folder import SETTINGS_FILE
 from teikei.study.read_settings import expected_setting
-from teikei.study.read_workbook import NOTES_SHEET, SETTINGS_SHEET
 from teikei.study.types import Settings, Study
+from teikei.tables.cells import expected
+from teikei.tables.columns import LIST_SEPARATOR, Column, all_columns, frame
+from teikei.tables.messages import number_text, show
+from teikei.tables.read_folder import SETTINGS_FILE
+from teikei.tables.read_workbook import NOTES_SHEET, SETTINGS_SHEET
+from teikei.tables.source import column_letters
+from teikei.tables.write import LONGEST_TEXT, ExactNumber, cell_text, new_workbook, write_cell, write_csv
 
 Tables = Mapping[str, pl.DataFrame]
 
@@ -28,15 +28,6 @@ BLANK_SETTINGS: Final = Settings(
 )
 _FEWEST_PREPARED_ROWS: Final = 1_000
 _NUMERIC: Final = ("number", "integer", "year")
-
-
-class _ExactNumber(float):
-    """A float that is written with all its digits: XlsxWriter's own format keeps 16, which loses the last bit."""
-
-    __slots__ = ()
-
-    def __format__(self, specification: str) -> str:
-        return repr(float(self))
 
 
 def write_folder(study: Study | Tables, folder: str | PathLike[str], settings: Settings | None = None) -> Path:
@@ -49,11 +40,7 @@ def write_folder(study: Study | Tables, folder: str | PathLike[str], settings: S
     target.mkdir(parents=True, exist_ok=True)
     (target / SETTINGS_FILE).write_text(settings_text(chosen), "utf-8")
     for table, columns in all_columns().items():
-        with (target / f"{table}.csv").open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(columns)
-            for row in tables[table].select(list(columns)).iter_rows():
-                writer.writerow([_as_text(column, value) for column, value in zip(columns.values(), row, strict=True)])
+        write_csv(target / f"{table}.csv", columns, tables[table].select(list(columns)).iter_rows(), number_text)
     return target
 
 
@@ -61,18 +48,6 @@ def _parts(study: Study | Tables, settings: Settings | None) -> tuple[Tables, Se
     tables = study.tables if isinstance(study, Study) else study
     own = study.settings if isinstance(study, Study) else BLANK_SETTINGS
     return {name: tables[name] if name in tables else frame(name) for name in all_columns()}, settings or own
-
-
-def _as_text(column: Column, value: Any) -> str:
-    """The text of a cell: booleans as yes and no, numbers unrounded, lists with ; between, no formula."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return number_text(value)
-    text = LIST_SEPARATOR.join(value) if isinstance(value, list) else str(value)
-    return guarded(text) if column.kind in ("text", "list") else text
 
 
 def settings_text(settings: Settings) -> str:
@@ -105,14 +80,7 @@ def write_workbook(study: Study | Tables, path: str | PathLike[str], settings: S
     """
     tables, chosen = _parts(study, settings)
     target = Path(path)
-    options = {
-        "in_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-        "nan_inf_to_errors": False,
-    }
-    with xlsxwriter.Workbook(str(target), options) as book:
+    with new_workbook(target, in_memory=True) as book:
         writer = _WorkbookWriter(book)
         writer.settings_sheet(chosen)
         for table, columns in all_columns().items():
@@ -144,7 +112,7 @@ class _WorkbookWriter:
             value = getattr(settings, name)
             sheet.write_string(row, 0, name)
             if isinstance(value, int | float):
-                sheet.write_number(row, 1, _ExactNumber(value))
+                sheet.write_number(row, 1, ExactNumber(value))
             elif value:
                 sheet.write_string(row, 1, _setting_text(value), self.text)
             expectation = expected_setting(field).replace("[0.1, 0.3, 0.4, 0.2]", "0.1;0.3;0.4;0.2")
@@ -168,20 +136,13 @@ class _WorkbookWriter:
             if rule := self._validation(column):
                 sheet.data_validation(1, index, last_row, index, rule)
             for number, value in enumerate(rows[column.name].to_list(), start=1):
-                if value is not None and value != []:
-                    self._write_cell(sheet, number, index, column, value)
-
-    def _write_cell(self, sheet: Any, row: int, index: int, column: Column, value: Any) -> None:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            sheet.write_number(row, index, _ExactNumber(value))
-            return
-        text = _as_text(column, value)
-        if len(text) > LONGEST_TEXT:
-            raise StudyError(
-                f"{column.table}, row {row}, {column.name}: {len(text)} characters do not fit into a cell of "
-                f"Excel; shorten the text {show(text)}"
-            )
-        sheet.write_string(row, index, text)
+                text = cell_text(value)
+                if len(text) > LONGEST_TEXT:
+                    raise StudyError(
+                        f"{column.table}, row {number}, {column.name}: {len(text)} characters do not fit into a cell "
+                        f"of Excel; shorten the text {show(text)}"
+                    )
+                write_cell(sheet, number, index, value)
 
     def _validation(self, column: Column) -> dict[str, Any] | None:
         """The rule of a column's cells: a drop-down for choices, booleans and names, a range for numbers."""
@@ -197,7 +158,7 @@ class _WorkbookWriter:
         if column.references and column.kind == "text":
             target, _, name = column.references.partition(".")
             position = list(all_columns()[target]).index(name)
-            letter = xlsxwriter.utility.xl_col_to_name(position)
+            letter = column_letters(position)
             message["error_message"] = f"Expected a name of the sheet {target}, column {name}"
             return {
                 **message,

@@ -19,10 +19,10 @@ from scipy.special import ndtr, ndtri
 from teikei.errors import Problem, StudyError
 from teikei.study import Study, apply_scenario
 from teikei.study.checks.ranges import PROBABILITY, SCENARIOS_TABLE, written
-from teikei.study.columns import all_columns
 from teikei.study.scenarios import SETTINGS_TABLE, parse_where
 from teikei.study.types import Settings
 from teikei.sweep.types import Array, Driver, Entry, Uncertainty
+from teikei.tables.columns import all_columns
 
 _EDGE: Final = 1e-6  # quantiles stay inside the open interval
 _Z95: Final = 1.6448536269514722

@@ -15,7 +15,6 @@ from teikei.errors import NoPlanError, StudyError
 from teikei.runs import versions
 from teikei.runs.export import write_tables
 from teikei.study import Study, apply_scenario
-from teikei.study.messages import show
 from teikei.sweep import design, gather
 from teikei.sweep.conduct import Progress, Tally, compute
 from teikei.sweep.decided import decisions
@@ -35,6 +34,7 @@ from teikei.sweep.inputs import read_uncertainty
 from teikei.sweep.one import evaluate_chunk, packed, plans_to_keep
 from teikei.sweep.page import write_page
 from teikei.sweep.types import Array, Options, Sample, SweepStoppedError, Uncertainty
+from teikei.tables.messages import show
 
 TABLES: Final = "tables"
 

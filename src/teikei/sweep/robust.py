@@ -28,13 +28,13 @@ from teikei.plan.decisions import Decisions
 from teikei.plan.solve_one import solve_scope
 from teikei.simulate.types import Performance
 from teikei.study import Study
-from teikei.study.messages import show
 from teikei.sweep import design
 from teikei.sweep.executors import Workers, in_order
 from teikei.sweep.inputs import read_uncertainty, sampled_study, to_quantiles
 from teikei.sweep.mixed import Costs, mix
 from teikei.sweep.second_stage import Awarded, Frame, Solved, awards_for, scenario_scope
 from teikei.sweep.types import Array, Uncertainty
+from teikei.tables.messages import show
 
 Progress = Callable[[str, float], None]
 Scenario = tuple[str, float, pl.DataFrame]

@@ -14,13 +14,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from teikei.errors import StudyError
+from teikei.room.release_list import ReleaseList, parse_list
 from teikei.web.accounts import Caller, new_id, token
 from teikei.web.database import ROOM, Store
-from teikei.web.release_list import ReleaseList
-from teikei.web.signed import signed_documents
+from teikei.web.specification import signed_documents
 from teikei.web.workspace import folder_hash, read_version
 
 DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSED = (
@@ -35,18 +33,6 @@ TWO_PEOPLE: Final = 2
 def room_folder(store: Store, joint: str) -> Path:
     """Where the operator's room keeps the committed inputs of a joint study."""
     return store.workspace(ROOM) / "joint" / joint
-
-
-def parse_list(text: str) -> ReleaseList:
-    """A release list from its JSON; raises StudyError with every point to mend."""
-    try:
-        return ReleaseList.model_validate_json(text)
-    except ValidationError as error:
-        sentences = [
-            f"{'.'.join(str(part) for part in one['loc']) or 'list'}: {one['msg'].removeprefix('Value error, ')}"
-            for one in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        raise StudyError("; ".join(sentences)) from None
 
 
 def create(

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from teikei.errors import StudyError
-from teikei.web.joint import parse_list
-from teikei.web.release_list import (
+from teikei.room.release_list import (
     Drivers,
     OwnShareBand,
     ReleaseList,
@@ -23,6 +22,7 @@ from teikei.web.release_list import (
     Specification,
     TierIndex,
     Timeline,
+    parse_list,
 )
 
 RULES: Final = ("shapley", "nucleolus", "equal_saving", "proportional_to_standalone")

@@ -8,15 +8,15 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
+from teikei.room.signed import Signed, must_fit
+from teikei.room.specification import MODULE, NOT_CROSSING, fields_of
 from teikei.web import joint as joints
 from teikei.web import list_form, specification
 from teikei.web.access import EVERYONE, Rule, route
 from teikei.web.accounts import BUYER, CLEAN_TEAM, PLANNER
 from teikei.web.database import ROOM
-from teikei.web.design_fields import MODULE, NOT_CROSSING, fields_of
 from teikei.web.pages import caller_of, form_texts, page, record, see, server_of
 from teikei.web.released_view import view
-from teikei.web.signed import Signed, must_fit
 from teikei.web.workspace import read_version
 
 router = APIRouter()

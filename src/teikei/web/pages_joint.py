@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
 from teikei.errors import StudyError
+from teikei.room.release_list import Settlement, parse_list
 from teikei.web import joint as joints
 from teikei.web import list_form, solve, specification
 from teikei.web.access import EVERYONE, Rule, route, workspace_of
@@ -17,9 +18,8 @@ from teikei.web.accounts import BUYER, OPERATOR, PLANNER
 from teikei.web.database import ROOM
 from teikei.web.jobs import CANCELLED, DONE, FAILED
 from teikei.web.pages import caller_of, form_texts, page, record, see, server_of
-from teikei.web.release_list import Settlement
 from teikei.web.released_view import view
-from teikei.web.signed import signed_documents
+from teikei.web.specification import signed_documents
 from teikei.web.workspace import read_version
 
 router = APIRouter()
@@ -85,7 +85,7 @@ def start_joint_study(
     study, version = chosen_version(request, frame)
     place = read_version(server.store, ROOM, study, version)
     facts = list_form.read_frame(place.path)
-    parsed = joints.parse_list(release_list) if release_list.strip() else list_form.list_of(form, facts)
+    parsed = parse_list(release_list) if release_list.strip() else list_form.list_of(form, facts)
     if parsed.rung not in facts.rungs:
         raise StudyError(f"the frame has no rung {parsed.rung!r}; it has {', '.join(facts.rungs)}")
     scope = {
@@ -193,7 +193,7 @@ def change_release_list(
     with server_of(request).store.operator() as connection:
         found = joints.read(connection, joint)
         if release_list.strip():
-            new = joints.parse_list(release_list)
+            new = parse_list(release_list)
         else:
             new = list_form.list_of(form, list_form.from_public(found["scope"].get("facts", {})), found["list"])
         joints.change_list(connection, joint, new)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from teikei.errors import StudyError
+from teikei.room.signed import Signed
 from teikei.web import joint as joints
 from teikei.web import solve
 from teikei.web.access import Rule, route
@@ -19,7 +20,7 @@ from teikei.web.database import ROOM
 from teikei.web.jobs import CANCELLED, FAILED
 from teikei.web.pages import caller_of, record, see, server_of
 from teikei.web.pages_joint import chosen_version
-from teikei.web.signed import Signed, signed_documents
+from teikei.web.specification import signed_documents
 
 router = APIRouter()
 _PLANNERS: Final = Rule((PLANNER,), "member")

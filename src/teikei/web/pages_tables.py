@@ -17,7 +17,7 @@ from teikei.web.pages import caller_of, form_texts, page, record, see, server_of
 from teikei.web.workspace import Version, add_edit, keep, read_version, study_path, version_folder
 
 if TYPE_CHECKING:  # what reads tables is loaded when it is needed: the server starts without it
-    from teikei.study.columns import Column
+    from teikei.tables.columns import Column
     from teikei.web.tables import Sheet
 
 router = APIRouter()
@@ -46,7 +46,7 @@ def _newest(request: Request, study: str) -> tuple[int, str]:
 @route(router, "GET", "/studies/{study}/{version}/edit", _OBJECT)
 def list_tables(request: Request, study: str, version: str) -> HTMLResponse:
     """All tables of a version with their rows and problems."""
-    from teikei.study.columns import all_columns
+    from teikei.tables.columns import all_columns
     from teikei.web import tables
 
     chosen = _read(request, study, version)
@@ -79,7 +79,7 @@ def show_table(
     request: Request, study: str, version: str, name: str, start: int = 0, find: str = "", column: str = ""
 ) -> HTMLResponse:
     """One table, some rows at a time; editable where it is the newest version."""
-    from teikei.study.columns import all_columns
+    from teikei.tables.columns import all_columns
     from teikei.web import tables
 
     chosen = _read(request, study, version)
@@ -151,7 +151,7 @@ def save_table(
     note: Annotated[str, Form()] = "",
 ) -> Response:
     """Keeps the edit as a new version with every problem it has, and shows the table again."""
-    from teikei.study.read_folder import SETTINGS_FILE
+    from teikei.tables.read_folder import SETTINGS_FILE
     from teikei.web import tables
 
     server, caller = server_of(request), caller_of(request)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from teikei.web.design_fields import fields_of
+from teikei.room.specification import fields_of
 
 _SPAN: Final = re.compile(r"(\d{4})-Q([1-4]) to (\d{4})-Q([1-4])")
 LINE_HEIGHT: Final = 22

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from teikei.errors import StudyError
+from teikei.room.release_list import ReleaseList, RequirementPriceBand
+from teikei.room.signed import Signed, apply
 from teikei.web import joint as joints
 from teikei.web.database import ROOM, Store
 from teikei.web.jobs import DONE, Jobs
-from teikei.web.release_list import ReleaseList, RequirementPriceBand
-from teikei.web.signed import Signed, apply
 from teikei.web.worker import EXTRA
 from teikei.web.workspace import read_version, study_path
 
@@ -39,8 +39,8 @@ def start(
     number: 0 for the first solve, else the round of a what-if run of ``company``, whose changed inputs replace its
     committed ones (empty: nobody's change). Raises StudyError (for the operator) where the parts do not fit.
     """
+    from teikei.room.joint_study import assemble
     from teikei.study import check, load
-    from teikei.web.assemble import assemble
 
     joint, release_list = found["joint"], found["list"]
     folder = joints.room_folder(store, joint)
@@ -99,7 +99,7 @@ def open_door(
     job: str,
 ) -> None:
     """Stores for each of ``members`` what ``release`` passes of a run; pages show only what is stored here."""
-    from teikei.web.release import release
+    from teikei.room.door import release
 
     run = joint_run(store, jobs, job)
     for member in members:
@@ -112,7 +112,7 @@ def open_settlement(
     store: Store, jobs: Jobs, connection: sqlite3.Connection, found: dict[str, Any], today: dt.date
 ) -> None:
     """Releases the first round again with the late settlement opened, where its date has come."""
-    from teikei.web.release import release
+    from teikei.room.door import release
 
     run = joint_run(store, jobs, found["job"])
     for member in found["list"].members:

@@ -9,44 +9,15 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-import math
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from teikei.errors import StudyError
+from teikei.room.signed import Signed
+from teikei.room.specification import MODULE, clean, fields_of, number_of
+from teikei.tables.write import new_workbook, write_row
 from teikei.web.accounts import Caller, new_id
-from teikei.web.design_fields import MODULE, ORDERS, fields_of
-
-
-def clean(kind: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The fields of a proposal. Raises StudyError naming every field that cannot be right."""
-    values: dict[str, str] = {}
-    wrong: list[str] = []
-    for field in fields_of(kind):
-        text = given.get(field.name, "").strip()[:300]
-        if field.kind == "number" and text and _number(text) is None:
-            wrong.append(f"{field.title}: expected a number above 0{' in ' + field.unit if field.unit else ''}")
-        if field.choices and text and text not in field.choices:
-            wrong.append(f"{field.title}: expected {', '.join(field.choices)}")
-        if text:
-            values[field.name] = text
-    titles = {field.name: field.title for field in fields_of(kind)}
-    for small, large in ORDERS:
-        low, high = _number(values.get(small, "")), _number(values.get(large, ""))
-        if low is not None and high is not None and low > high:
-            wrong.append(f"{titles[small]} ({low:g}) is above {titles[large]} ({high:g})")
-    if wrong:
-        raise StudyError("; ".join(wrong))
-    return values
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value > 0 else None
 
 
 def create(connection: sqlite3.Connection, joint: str, title: str, kind: str, classes: Sequence[str]) -> str:
@@ -172,42 +143,40 @@ def state(connection: sqlite3.Connection, document: str) -> dict[str, Any]:
 
 def as_workbook(found: Mapping[str, Any]) -> bytes:
     """The newest version with its history and signatures as an Excel workbook; texts stay texts."""
-    import xlsxwriter
-
     packed = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     proposed = found["drafts"][-1]["at"] if found["drafts"] else 0.0
-    with xlsxwriter.Workbook(packed, options) as book:
+    with new_workbook(packed, in_memory=True) as book:
         book.set_properties({"created": dt.datetime.fromtimestamp(proposed, dt.UTC)})  # the same file at any hour
         bold = book.add_format({"bold": True})
         sheet = book.add_worksheet("specification")
         sheet.set_column(0, 0, 48)
         sheet.set_column(1, 2, 24)
         state = "signed by all" if found["signed"] else "draft"
-        sheet.write_row(0, 0, [found["title"], f"version {found['version']}", state], bold)
-        sheet.write_row(2, 0, ["Field", "Value", "Unit"], bold)
+        quoted = book.add_format({"quote_prefix": True})
+        write_row(sheet, 0, [found["title"], f"version {found['version']}", state], bold, quoted)
+        write_row(sheet, 2, ["Field", "Value", "Unit"], bold)
         for line, field in enumerate(fields_of(found["kind"]), start=3):
             value = found["fields"].get(field.name, "")
-            sheet.write_string(line, 0, field.title)
-            number = _number(value) if field.kind == "number" else None
-            if number is None:
-                sheet.write_string(line, 1, value)
-            else:
-                sheet.write_number(line, 1, number)
-            sheet.write_string(line, 2, field.unit)
+            number = number_of(value) if field.kind == "number" else None
+            write_row(sheet, line, [field.title, value if number is None else number, field.unit], quoted=quoted)
         history = book.add_worksheet("history")
         history.set_column(0, 5, 22)
-        history.write_row(0, 0, ["Version", "Company", "By", "Field", "Before", "After", "Reason"], bold)
+        write_row(history, 0, ["Version", "Company", "By", "Field", "Before", "After", "Reason"], bold)
         line = 1
         for draft in found["drafts"]:
             for name, before, after in draft["changes"]:
                 cells = [str(draft["version"]), draft["company"], draft["by"], name, before, after, draft["reason"]]
-                for column, text in enumerate(cells):
-                    history.write_string(line, column, text)
+                write_row(history, line, cells, quoted=quoted)
                 line += 1
         signed = book.add_worksheet("signatures")
-        signed.write_row(0, 0, ["Company", "By", "Version"], bold)
+        write_row(signed, 0, ["Company", "By", "Version"], bold)
         for line, one in enumerate(found["signatures"], start=1):
-            for column, text in enumerate([one["company"], one["by"], str(one["version"])]):
-                signed.write_string(line, column, text)
+            write_row(signed, line, [one["company"], one["by"], str(one["version"])], quoted=quoted)
     return packed.getvalue()
+
+
+def signed_documents(connection: sqlite3.Connection, joint: str) -> list[Signed]:
+    """The documents of a joint study whose newest version all members have signed, in a fixed order."""
+    rows = connection.execute("SELECT document FROM documents WHERE joint=? ORDER BY document", (joint,)).fetchall()
+    found = [read(connection, row["document"]) for row in rows]
+    return [Signed(one["document"], one["version"], one["kind"], one["fields"]) for one in found if one["signed"]]

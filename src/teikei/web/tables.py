@@ -6,7 +6,6 @@ on the study is a folder, and comes back as a workbook through the download.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from teikei.errors import Problem, StudyError
-from teikei.study.columns import all_columns
-from teikei.study.messages import number_text
-from teikei.study.read_folder import SETTINGS_FILE, Found, read_folder
-from teikei.study.read_workbook import read_workbook
-from teikei.study.source import RawTable, name_and_unit
+from teikei.tables.columns import all_columns
+from teikei.tables.messages import number_text
+from teikei.tables.read_folder import SETTINGS_FILE, Found, read_folder
+from teikei.tables.read_workbook import read_workbook
+from teikei.tables.source import RawTable, name_and_unit
+from teikei.tables.write import write_csv
 
 SETTINGS: Final = "study"
 LONGEST_CELL: Final = 2_000
@@ -109,11 +109,8 @@ def _is_number(text: str) -> bool:
 
 
 def write_sheet(sheet: Sheet, folder: Path) -> None:
-    """Writes one table as a CSV file."""
-    with (folder / f"{sheet.name}.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(sheet.header)
-        writer.writerows(cells for _, cells in sheet.rows)
+    """Writes one table as a CSV file; what a spreadsheet would run gets the apostrophe that the reader takes away."""
+    write_csv(folder / f"{sheet.name}.csv", sheet.header, (cells for _, cells in sheet.rows), typed=True)
 
 
 def as_folder(path: Path, target: Path) -> None:

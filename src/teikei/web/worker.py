@@ -72,11 +72,11 @@ def _options(folder: Path) -> dict[str, Any]:
 
 def _preview(study: Any, asked: dict[str, Any], file: Path) -> None:
     """What a rival could infer about each own figure; the file stays in the owner's workspace."""
-    from teikei.web.preview import preview
-    from teikei.web.release_list import ReleaseList
+    from teikei.room.preview import preview_of
+    from teikei.room.release_list import ReleaseList
 
     _say("Looking at every figure", 0.1)
-    found = preview(study, str(asked["company"]), ReleaseList.model_validate(asked["list"]))
+    found = preview_of(study, str(asked["company"]), ReleaseList.model_validate(asked["list"]))
     beside = file.with_suffix(".partial")
     beside.write_text(found.text(), "utf-8")
     beside.rename(file)

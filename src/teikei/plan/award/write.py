@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from teikei.plan.award.types import Array, Award, AwardResult, RulePrice, Tender
+from teikei.tables.write import new_workbook, write_cell, write_csv, write_row
 
 COLUMNS = ("supplier", "item", "year", "quantity", "unit_price", "discount", "spend")
 
@@ -23,27 +23,18 @@ def write_files(result: AwardResult, folder: Path) -> None:
     and further sheets.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _csv(folder / "awards.csv", COLUMNS, [_line(award) for award in result.awards])
+    write_csv(folder / "awards.csv", COLUMNS, [_line(award) for award in result.awards])
     if result.scenarios:
-        _csv(folder / "scenarios.csv", SCENARIO_COLUMNS, scenario_rows(result))
+        write_csv(folder / "scenarios.csv", SCENARIO_COLUMNS, scenario_rows(result))
         rows = [row[:-1] for row in _scenario_awards(result)]
-        _csv(folder / "scenario_awards.csv", ("scenario", *COLUMNS), rows)
+        write_csv(folder / "scenario_awards.csv", ("scenario", *COLUMNS), rows)
     if result.prices:
-        _csv(folder / "rule_prices.csv", PRICE_COLUMNS, [_price_row(price) for price in result.prices])
+        write_csv(folder / "rule_prices.csv", PRICE_COLUMNS, [_price_row(price) for price in result.prices])
     _workbook(result, folder / "awards.xlsx")
 
 
 def _line(award: Award) -> tuple[Any, ...]:
     return tuple(getattr(award, name) for name in COLUMNS)
-
-
-def _csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    beside = path.with_name(f"{path.name}.part")
-    with beside.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(header)
-        writer.writerows(rows)
-    os.replace(beside, path)
 
 
 def write_summary(result: AwardResult, folder: Path) -> None:
@@ -99,12 +90,9 @@ WIDTHS = {"reason": 70, "rule": 44, "scenario": 24, "place": 28, "name": 22, "st
 
 
 def _workbook(result: AwardResult, path: Path) -> None:
-    import xlsxwriter
-
     beside = path.with_suffix(".part.xlsx")
-    # Names come from the user's files: a name that starts with = must stay text, never become a live formula.
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "constant_memory": True}
-    with xlsxwriter.Workbook(str(beside), options) as book:
+    with new_workbook(beside, constant_memory=True) as book:
+        quoted = book.add_format({"quote_prefix": True})
         bold = book.add_format({"bold": True, "bottom": 1})
         shown = {name: book.add_format({"num_format": text}) for name, text in FORMATS.items()}
         whole = book.add_format({"num_format": "#,##0"})
@@ -115,12 +103,13 @@ def _workbook(result: AwardResult, path: Path) -> None:
                 page.set_column(at, at, WIDTHS.get(column, 16))
             page.freeze_panes(1, 0)
             page.autofilter(0, 0, max(1, len(rows)), len(header) - 1)
-            page.write_row(0, 0, header, bold)
+            write_row(page, 0, header, bold)
             for number, row in enumerate(rows, 1):
                 for at, (column, cell) in enumerate(zip(header, row, strict=True)):
                     look = shown.get(column) if isinstance(cell, float | int) else None
                     counted = FORMATS.get(column) == FORMATS["quantity"]
-                    page.write(number, at, cell, whole if counted and cell == _rounded(cell) else look)
+                    style = whole if counted and cell == _rounded(cell) else look
+                    write_cell(page, number, at, cell, style, quoted)
 
         sheet("summary", ("what", "value"), _facts(result))
         lines = [(*_line(award), award.reason) for award in result.awards]

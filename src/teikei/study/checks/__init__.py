@@ -17,7 +17,7 @@ from teikei.study.checks import (
     references,
     volumes,
 )
-from teikei.study.source import Draft
+from teikei.study.draft import Draft
 
 Check = Callable[[Draft], Iterator[Problem]]
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from teikei.errors import Problem
-from teikei.study.messages import number_text, show
-from teikei.study.source import Draft, Row
+from teikei.study.draft import Draft
+from teikei.tables.messages import number_text, show
+from teikei.tables.source import Row
 
 
 def offers_have_tiers(draft: Draft) -> Iterator[Problem]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from teikei.errors import Problem
-from teikei.study.messages import show, suggest
+from teikei.study.draft import Draft
 from teikei.study.scenarios import SETTINGS_TABLE, PatchError, patch_rows, patch_settings, read_patch
-from teikei.study.source import Draft
+from teikei.tables.messages import show, suggest
 
 _SCOPES = {
     "class": ("classes", "class"),

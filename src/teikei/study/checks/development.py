@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from teikei.errors import Problem
-from teikei.study.messages import show, suggest
-from teikei.study.source import Draft, Row
+from teikei.study.draft import Draft
+from teikei.tables.messages import show, suggest
+from teikei.tables.source import Row
 
 NRE_TOLERANCE: Final = 0.02
 _EXTERNAL: Final = "external"

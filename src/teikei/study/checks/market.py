@@ -8,8 +8,8 @@ from importlib import resources
 from typing import Final
 
 from teikei.errors import Problem
-from teikei.study.messages import number_text, show
-from teikei.study.source import Draft
+from teikei.study.draft import Draft
+from teikei.tables.messages import number_text, show
 
 LARGEST_SUBSIDY_SHARE: Final = 0.6
 PARAMETER_CURRENCY: Final = "JPY"  # of the money in data/market/parameters.csv

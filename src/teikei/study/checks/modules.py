@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import Final
 
 from teikei.errors import Problem
-from teikei.study.messages import listed, number_text, show
-from teikei.study.source import Draft, Row
+from teikei.study.draft import Draft
+from teikei.tables.messages import listed, number_text, show
+from teikei.tables.source import Row
 
 _ORDERED: Final = (
     ("usable_energy_kwh", "gross_energy_kwh", "usable energy", "gross energy"),

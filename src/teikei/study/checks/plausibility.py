@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from teikei.errors import Problem
-from teikei.study.source import Draft, Row
+from teikei.study.draft import Draft
+from teikei.tables.source import Row
 
 OUTLIER_FACTOR: Final = 10.0
 FEWEST_CARS: Final = 1_000

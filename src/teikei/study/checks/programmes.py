@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from teikei.errors import Problem
-from teikei.study.messages import closest, number_text, show
-from teikei.study.source import Draft, Row
+from teikei.study.draft import Draft
+from teikei.tables.messages import closest, number_text, show
+from teikei.tables.source import Row
 from teikei.units import KMH_PER_MPS
 
 HIGHEST_SPEED_KMH: Final = 140.0

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from teikei.errors import Problem
 from teikei.study.checks.references import MOST_SUGGESTIONS
-from teikei.study.columns import Column
-from teikei.study.messages import number_text, show, suggest
+from teikei.study.draft import Draft
 from teikei.study.scenarios import SETTINGS_TABLE, PatchError, parse_where
-from teikei.study.source import Draft, Row
 from teikei.study.types import Settings
+from teikei.tables.columns import Column
+from teikei.tables.messages import number_text, show, suggest
+from teikei.tables.source import Row
 
 SCENARIOS_TABLE = "scenarios"
 PROBABILITY = "probability"

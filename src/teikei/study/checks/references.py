@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from teikei.errors import Problem
-from teikei.study.columns import LIST_SEPARATOR, Column
-from teikei.study.messages import show, suggest
-from teikei.study.source import Draft
+from teikei.study.draft import Draft
+from teikei.tables.columns import LIST_SEPARATOR, Column
+from teikei.tables.messages import show, suggest
 
 MOST_SUGGESTIONS: Final = 100  # different unknown names of one column for which the closest match is looked up
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from teikei.errors import Problem
 from teikei.study.checks.programmes import start_year
-from teikei.study.source import Draft, Row
+from teikei.study.draft import Draft
+from teikei.tables.source import Row
 
 _SERIES = ("programme", "generation", "company", "plant", "region", "scenario")
 
