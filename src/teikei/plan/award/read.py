@@ -10,9 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from teikei.errors import Problem, StudyError
+from teikei.plan.award.bid_validation import price_problems
 from teikei.plan.award.limits import offer_limits
 from teikei.plan.award.rules import read_rules
-from teikei.plan.award.tables import RawTable, closest, number_column, read_tables, year_column, year_of
+from teikei.plan.award.tables import (
+    TenderTable,
+    cell_problems,
+    closest,
+    number_column,
+    read_tables,
+    year_column,
+    year_of,
+)
 from teikei.plan.award.terms_read import read_terms, special_rows
 from teikei.plan.award.types import Array, Ints, Tender
 
@@ -26,6 +35,8 @@ def read_tender(path: str | Path) -> Tender:
     """
     tables, problems = read_tables(Path(path))
     _stop_on_errors(problems)
+    for table in tables.values():
+        problems.extend(cell_problems(table))
     items, years, demand = _read_items(tables["items"], problems)
     suppliers, activation = _read_suppliers(tables["suppliers"], problems)
     capacity = np.full((len(suppliers), len(years)), np.inf)
@@ -67,15 +78,15 @@ def read_tender(path: str | Path) -> Tender:
         problems.extend(_demand_problems(tender, tables["items"]))
         problems.extend(_rule_problems(tender, named))
     _stop_on_errors(problems)
-    return replace(tender, warnings=tuple(problems))
+    return replace(tender, warnings=tuple(dict.fromkeys(problems)))
 
 
 def _stop_on_errors(problems: Sequence[Problem]) -> None:
     if any(not problem.warning for problem in problems):
-        raise StudyError(problems)
+        raise StudyError(list(dict.fromkeys(problems)))
 
 
-def _names(table: RawTable, column: str, known: dict[str, int] | None, problems: list[Problem]) -> list[int | None]:
+def _names(table: TenderTable, column: str, known: dict[str, int] | None, problems: list[Problem]) -> list[int | None]:
     """Index of each cell's name in ``known``; None where unknown (a problem)."""
     result: list[int | None] = []
     for row, name in enumerate(table.texts(column)):
@@ -91,7 +102,7 @@ def _names(table: RawTable, column: str, known: dict[str, int] | None, problems:
     return result
 
 
-def _read_items(table: RawTable, problems: list[Problem]) -> tuple[tuple[str, ...], tuple[int, ...], Array]:
+def _read_items(table: TenderTable, problems: list[Problem]) -> tuple[tuple[str, ...], tuple[int, ...], Array]:
     _names(table, "item", None, problems)
     names, year_cells = table.texts("item"), year_column(table, problems)
     quantity = number_column(table, "quantity", problems)
@@ -115,7 +126,7 @@ def _read_items(table: RawTable, problems: list[Problem]) -> tuple[tuple[str, ..
     return tuple(items), tuple(years), demand
 
 
-def _read_suppliers(table: RawTable, problems: list[Problem]) -> tuple[tuple[str, ...], Array]:
+def _read_suppliers(table: TenderTable, problems: list[Problem]) -> tuple[tuple[str, ...], Array]:
     _names(table, "supplier", None, problems)
     names = table.texts("supplier")
     cost = number_column(table, "activation_cost", problems, empty=0.0)
@@ -128,7 +139,7 @@ def _read_suppliers(table: RawTable, problems: list[Problem]) -> tuple[tuple[str
     return tuple(seen), np.array([cost[row] for row in seen.values()], dtype=np.float64)
 
 
-def _year_index(table: RawTable, years: Sequence[int], problems: list[Problem]) -> list[int | None]:
+def _year_index(table: TenderTable, years: Sequence[int], problems: list[Problem]) -> list[int | None]:
     """Index of each row's year; a year without any demand is a note, and the row is left out."""
     place = {year: index for index, year in enumerate(years)}
     result: list[int | None] = []
@@ -144,7 +155,7 @@ def _year_index(table: RawTable, years: Sequence[int], problems: list[Problem]) 
 
 
 def _read_capacity(
-    table: RawTable,
+    table: TenderTable,
     suppliers: Sequence[str],
     years: Sequence[int],
     capacity: Array,
@@ -166,7 +177,7 @@ def _read_capacity(
         capacity[s, t], least[s, t] = value[row], minimum[row]
 
 
-def _possible_expansion(table: RawTable | None, suppliers: Sequence[str], years: Sequence[int]) -> Array:
+def _possible_expansion(table: TenderTable | None, suppliers: Sequence[str], years: Sequence[int]) -> Array:
     """What the expansions could add to capacities (S, T); rows that cannot be read are left to ``read_terms``."""
     result = np.zeros((len(suppliers), len(years)))
     if table is None:
@@ -180,7 +191,7 @@ def _possible_expansion(table: RawTable | None, suppliers: Sequence[str], years:
 
 
 def _read_tiers(
-    table: RawTable | None,
+    table: TenderTable | None,
     suppliers: Sequence[str],
     years: Sequence[int],
     capacity: Array,
@@ -228,7 +239,7 @@ def _read_tiers(
 
 
 def _read_offers(
-    table: RawTable,
+    table: TenderTable,
     *,
     suppliers: Sequence[str],
     items: Sequence[str],
@@ -242,6 +253,8 @@ def _read_offers(
     item_at = _names(table, "item", {name: i for i, name in enumerate(items)}, problems)
     year_at = _year_index(table, years, problems)
     price = number_column(table, "unit_price", problems)
+    indexes = [np.array([-1 if one is None else one for one in at]) for at in (supplier_at, item_at, year_at)]
+    problems.extend(price_problems(table, price, *indexes))
     maximum = number_column(table, "max_quantity", problems, empty=np.inf)
     minimum = number_column(table, "min_quantity", problems, empty=0.0)
     seen: dict[tuple[int, int, int], int] = {}
@@ -277,7 +290,7 @@ def _read_offers(
     return (keys[:, 0], keys[:, 1], keys[:, 2], price[rows], maximum[rows], minimum[rows]), named
 
 
-def _demand_problems(tender: Tender, table: RawTable) -> list[Problem]:
+def _demand_problems(tender: Tender, table: TenderTable) -> list[Problem]:
     """Items and years whose offers, each taken at its most, do not add up to what is asked for."""
     limits = offer_limits(tender)
     supply = np.zeros_like(tender.demand)

@@ -15,19 +15,20 @@ force                   the supplier gets at least this share of each item in th
 incumbent               the value is the supplier that has the items today; binds only in the scenario ``incumbent``
 
 A scope is ``*`` or terms joined by ``;``: ``item=A*|B7;supplier=S1;year=2027``. Names may carry ``*``; a bare name is
-looked up among suppliers, items and years.
+looked up among suppliers, items and years. A name that holds ``;``, ``|``, ``=`` or ``*`` itself stands in double
+quotes: ``item="A;B"|C``; a scope that is such a name and nothing else needs none.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Final
 
 import numpy as np
 
 from teikei.errors import Problem
-from teikei.plan.award.tables import RawTable, closest
+from teikei.plan.award.tables import TenderTable, closest, number_of, split_names, unquoted
 from teikei.plan.award.types import Flags, Rule
 
 SHARE_RULES: Final = (
@@ -44,7 +45,7 @@ COUNTED_SHARE: Final = 0.01  # a smaller award does not count as a second source
 
 
 def read_rules(
-    table: RawTable, suppliers: Sequence[str], items: Sequence[str], years: Sequence[int], problems: list[Problem]
+    table: TenderTable, suppliers: Sequence[str], items: Sequence[str], years: Sequence[int], problems: list[Problem]
 ) -> tuple[Rule, ...]:
     """The rules of a tender; a rule that is unknown, names nothing or has a bad value is a problem at its cell."""
     names: dict[str, Sequence[str]] = {"supplier": suppliers, "item": items, "year": [str(year) for year in years]}
@@ -72,25 +73,31 @@ def _scope(scope: str, names: dict[str, Sequence[str]], place: str, problems: li
     flags = {kind: np.ones(len(known), dtype=np.bool_) for kind, known in names.items()}
     if scope == "":
         problems.append(Problem(place, "the scope is empty; write * for everything"))
-    for term in (part.strip() for part in scope.split(";")):
+    whole = any(scope in known for known in names.values())
+    for term in [f'"{scope.replace(chr(34), chr(34) * 2)}"'] if whole else split_names(scope, ";"):
         if term in ("", "*"):
             continue
-        kind, equals, wanted = (part.strip() for part in term.partition("="))
-        if not equals:
-            wanted = kind
+        kind, *values = split_names(term, "=")
+        wanted = "=".join(values)
+        if not values:
+            wanted = term
             kind = next((k for k, known in names.items() if _matching(wanted, known).any()), "")
             if not kind:
-                message = f"the scope names nothing: '{term}' is no supplier, item or year"
-                problems.append(Problem(place, message + closest(term, [n for known in names.values() for n in known])))
+                every = [name for known in names.values() for name in known]
+                message = f"the scope names nothing: '{term}' is no supplier, item or year{closest(term, every)}"
+                problems.append(Problem(place, message + _quote_hint(every)))
                 continue
         elif kind not in names:
-            problems.append(Problem(place, f"the scope says '{kind}', expected supplier, item or year"))
+            every = [name for known in names.values() for name in known]
+            message = f"the scope says '{kind}', expected supplier, item or year{_quote_hint(every)}"
+            problems.append(Problem(place, message))
             continue
         found = _matching(wanted, names[kind])
-        for name in wanted.split("|"):
-            if not _matching(name.strip(), names[kind]).any():
-                message = f"the scope names nothing: no {kind} '{name.strip()}'{closest(name.strip(), names[kind])}"
-                problems.append(Problem(place, message))
+        for name in split_names(wanted, "|"):
+            if not _matching(name, names[kind]).any():
+                plain = unquoted(name)[0]
+                message = f"the scope names nothing: no {kind} '{plain}'{closest(plain, names[kind])}"
+                problems.append(Problem(place, message + _quote_hint(names[kind])))
         flags[kind] &= found
         if found.any() and not flags[kind].any():
             problems.append(Problem(place, f"the scope names nothing: no {kind} fits all terms of '{scope}'"))
@@ -98,9 +105,20 @@ def _scope(scope: str, names: dict[str, Sequence[str]], place: str, problems: li
 
 
 def _matching(wanted: str, known: Sequence[str]) -> Flags:
-    patterns = [part.strip() for part in wanted.split("|")]
-    plain, wild = {p for p in patterns if "*" not in p}, [p for p in patterns if "*" in p]
-    return np.array([name in plain or any(fnmatchcase(name, p) for p in wild) for name in known], dtype=np.bool_)
+    patterns = [unquoted(part) for part in split_names(wanted, "|")]
+    plain = {name for name, quoted in patterns if quoted or "*" not in name}
+    wild = [
+        re.compile(".*".join(re.escape(piece) for piece in name.split("*")), re.S)
+        for name, quoted in patterns
+        if not quoted and "*" in name
+    ]
+    fits = [name in plain or any(pattern.fullmatch(name) for pattern in wild) for name in known]
+    return np.array(fits, dtype=np.bool_)
+
+
+def _quote_hint(known: Sequence[str]) -> str:
+    odd = next((name for name in known if any(sign in name for sign in ';|=*"')), None)
+    return "" if odd is None else f'; a name with ; | = or * stands in double quotes, such as "{odd}"'
 
 
 def _value(name: str, value: str, suppliers: Sequence[str], place: str, problems: list[Problem]) -> tuple[float, str]:
@@ -110,10 +128,8 @@ def _value(name: str, value: str, suppliers: Sequence[str], place: str, problems
         return 0.0, value
     if name == "exclude":
         return 0.0, ""
-    try:
-        number = float(value)
-    except ValueError:
-        number = float("nan")
+    read = number_of(value)
+    number = float("nan") if read is None else read
     if name in SHARE_RULES and not 0.0 <= number <= 1.0:
         problems.append(Problem(place, f"{name} is '{value}', a share between 0 and 1 is expected"))
     if name in COUNT_RULES and not (number >= 1 and float(number).is_integer()):
