@@ -69,6 +69,11 @@ def read_cell(column: Column, raw: Any) -> Cell:
     return Cell(error=f"found {show(raw)}, expected {expected(column)}")
 
 
+def is_plain_number(text: str) -> bool:
+    """Whether a text is a number that every reader takes in one way: ASCII digits, a decimal point, an exponent."""
+    return text.isascii() and _NUMBER.fullmatch(text) is not None
+
+
 def expected(column: Column) -> str:
     """What a cell of this column should hold, in words: type, unit, range, choices."""
     unit = f" in {column.unit}" if column.unit else ""
@@ -197,7 +202,7 @@ def _did_you_mean(text: str, choices: tuple[str, ...]) -> str:
 
 
 def _number(column: Column, text: str) -> tuple[float | None, str]:
-    if not (text.isascii() and _NUMBER.fullmatch(text)):
+    if not is_plain_number(text):
         return None, explain_number(column, text)
     value = float(text)
     if not math.isfinite(value):
