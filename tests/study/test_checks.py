@@ -304,3 +304,54 @@ def test_only_sites_with_a_capacity_can_be_expanded(tmp_path: Path) -> None:
         tables["expansions"] = [["site", "from_year", "capacity", "cost"], [site, "2028", "10", "5"]]
 
     assert said(change(tmp_path, edit), "expansions.csv:2:site", "there is nothing to expand")
+
+
+def market_of(tmp_path: Path, *rows: str) -> list[Problem]:
+    """Problems of the small study with further products of its home market."""
+
+    def edit(tables: Tables) -> None:
+        tables["products"] += [
+            *(f"Car {k},JP,Maker {k},,kei,ice,2025,{1_500_000 + 100_000 * k},50000,,,".split(",") for k in range(6)),
+            *(row.split(",") for row in rows),
+        ]
+
+    return change(tmp_path, edit)
+
+
+def test_a_range_of_nothing_is_refused_and_a_tiny_one_noted(tmp_path: Path) -> None:
+    problems = market_of(tmp_path, "Slip,JP,Other,,kei,bev,2025,2600000,900,0,wltc_japan,20")
+    assert said(problems, "products.csv:11:range_km", "found 0 for Slip", "leave the cell empty")
+    problems = market_of(tmp_path / "b", "Slip,JP,Other,,kei,bev,2025,2600000,900,18,wltc_japan,20")
+    assert said(problems, "products.csv:11:range_km", "whole range of Slip", warning=True)
+
+
+def test_a_price_or_units_of_another_size_than_the_market_are_refused(tmp_path: Path) -> None:
+    for k, (price, units, column, words) in enumerate(
+        (
+            ("1", "900", "price", "found 1 for Slip"),
+            ("2600", "900", "price", "found 2600 for Slip"),
+            ("2600000000", "900", "price", "no market has both"),
+            ("2600000", "5e9", "units", "more than the world buys"),
+            ("2600000", "9e7", "units", "times all other cars of JP"),
+        )
+    ):
+        problems = market_of(tmp_path / str(k), f"Slip,JP,Other,,kei,ice,2025,{price},{units},,,")
+        assert said(problems, f"products.csv:11:{column}", words), (price, units)
+    problems = market_of(tmp_path / "ok", "Slip,JP,Other,,kei,ice,2025,26000000,5000000,,,")
+    assert said(problems, "products.csv:11:units", "check the unit", warning=True)
+
+
+def test_rows_of_other_years_enter_or_are_named(tmp_path: Path) -> None:
+    problems = market_of(
+        tmp_path,
+        "Newcomer,JP,Other,,kei,bev,2027,2500000,12000,180,wltc_japan,20",
+        "Newcomer,JP,Other,,kei,bev,2028,2400000,15000,180,wltc_japan,20",
+        "Rival,JP,Other,,kei,ice,2026,1700000,800000,,,",
+        "Old,JP,Other,,kei,ice,2020,1700000,800000,,,",
+        "Ours,JP,Aoba,P1,kei,bev,2027,2600000,1000,180,wltc_japan,20",
+    )
+    assert not [one for one in problems if one.place == "products.csv:11:year"]
+    assert said(problems, "products.csv:12:year", "enters in 2027 already", warning=True)
+    assert said(problems, "products.csv:13:year", "Rival is on sale in 2025", warning=True)
+    assert said(problems, "products.csv:14:year", "market is that of 2025", warning=True)
+    assert said(problems, "products.csv:15:year", "programme P1", warning=True)

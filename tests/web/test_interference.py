@@ -22,15 +22,16 @@ from teikei.runs.types import Run
 from teikei.web import joint as joints
 from teikei.web import solve
 from teikei.web.access import all_routes, rule_of
+from tests.room.test_door import BREAKS, ITEMS, agreed, make_list
 from tests.study.small import small_tables, write_small
 from tests.web.joint_tables import RUNG, make_tables
 from tests.web.people import make_town
 from tests.web.test_joint import files_of, to_release
-from tests.web.test_release import BREAKS, agreed, make_list
 from tests.web.test_workspace import STAND_IN, upload
 
 OWN = (31_000.0, 1.1)  # Aoba's volume and cost, which Aoba knows
-LIST = make_list(what_ifs=2)
+OFFERED = {"kind": "tier_index", "schedules": [{"offer": "O1", "breaks": BREAKS[:2]}]}  # as in the frame
+LIST = make_list(what_ifs=2, items=[OFFERED if item["kind"] == "tier_index" else item for item in ITEMS])
 
 
 class Stage:

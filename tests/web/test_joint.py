@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 
 from teikei.room.joint_study import assemble
 from teikei.study import check, load
+from tests.room.test_door import make_list
 from tests.study.small import small_tables, write_small
 from tests.web.people import Town, make_town
-from tests.web.test_release import make_list
 from tests.web.test_workspace import STAND_IN, upload
 
 MEMBERS = {"aoba": ("Aoba",), "midori": ("Midori",)}
@@ -140,12 +141,14 @@ def test_nobodys_file_can_bring_rows_of_another(tmp_path: Path) -> None:
     assert mine
     assert theirs
     inputs = {"aoba": tmp_path / "one", "midori": tmp_path / "two"}
-    joint = assemble(tmp_path / "one", inputs, MEMBERS, tmp_path / "joint")
+    joint = assemble(tmp_path / "one", inputs, LIST, tmp_path / "joint")
     assert [problem for problem in check(joint) if not problem.warning] == []
     masses = dict(load(joint)["programmes"].select("programme", "body_mass_kg").iter_rows())
     assert masses == {"P1": 900.0, "P2": 1300.0}
     whole, again = load(tmp_path / "one"), load(joint)
-    for table in whole.tables:
+    levels = again["volumes"].group_by("programme").agg(pl.col("units").mean()).sort("programme")
+    assert [round(units, 6) for units in levels["units"]] == [35_000, 25_000]  # 31,000 and 23,333 on cells of 10,000
+    for table in set(whole.tables) - {"volumes"}:
         assert sorted(map(str, whole[table].drop("body_mass_kg", strict=False).rows())) == sorted(
             map(str, again[table].drop("body_mass_kg", strict=False).rows())
         ), table

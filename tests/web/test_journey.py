@@ -31,6 +31,7 @@ FORM = {
     "saving_at_least": "5000",
     "smallest_interval_million": "5000",
     "smallest_interval_units": "10000",
+    "known_saving": "-5000; 25000",
 }
 
 

@@ -9,7 +9,7 @@ from teikei.market.fit import calibrate
 from teikei.market.inputs import MarketInputError
 from teikei.market.inversion import invert_shares
 from teikei.market.prediction import predict
-from teikei.market.price_equilibrium import Equilibrium, equilibrium, marginal_cost
+from teikei.market.price_equilibrium import Equilibrium, MarketWarning, equilibria, equilibrium, marginal_cost
 from teikei.market.respond import price_and_sell
 from teikei.market.types import MarketOutcome
 
@@ -17,7 +17,9 @@ __all__ = [
     "Equilibrium",
     "MarketInputError",
     "MarketOutcome",
+    "MarketWarning",
     "calibrate",
+    "equilibria",
     "equilibrium",
     "invert_shares",
     "marginal_cost",

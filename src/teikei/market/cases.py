@@ -18,7 +18,7 @@ NOT_EVALUATED: Final = "not evaluated"
 Reprice = Callable[[Plan, pl.DataFrame], Plan]
 CostChange = Mapping[int, Mapping[str, float]]  # year -> programme -> study currency per car
 
-_NOT_BY_CAR: Final = ("shortfall",)
+_NOT_BY_CAR: Final = ("shortfall", "missed_target")  # another car does not cause it, or it is no cash
 _LOOP_CAP: Final = 12
 _LOOP_TOLERANCE_JPY: Final = 1.0  # per car: below what any price list shows
 _CENTRAL: Final = slice(0, 1)
@@ -50,12 +50,17 @@ class LoopResult:
     converged: bool
 
 
+def is_variable() -> pl.Expr:
+    """Rows of ``unit_costs`` that reach prices: what one more car costs, in cash."""
+    return ~pl.col("item").is_in(_NOT_BY_CAR)
+
+
 def unit_cost(table: pl.DataFrame) -> dict[tuple[str, int], float]:
     """Variable cost per car (study currency) by (programme, year): items added up, companies weighted by units.
 
     Payments for orders short of a minimum are left out: another car does not cause them, so they are not in prices.
     """
-    table = table.filter(~pl.col("item").is_in(_NOT_BY_CAR))
+    table = table.filter(is_variable())
     if not table.height:
         return {}
     car = table.group_by("company", "programme", "year").agg(pl.col("variable_cost").sum(), pl.col("units").max())

@@ -112,18 +112,17 @@ def home_market(study: Study, country: str | None = None) -> HomeMarket:
             f"products: no row for country {country} and year {year}, so no market can be computed: add its cars, or "
             "change home_market or market_year in study.yaml"
         )
-    places = study.row_places.get("products", ())
     problems = []
     for row in table.iter_rows(named=True):
         for column in ("price", "units"):
             if row[column] is None or not row[column] > 0:
-                place = places[row["row"]] if row["row"] < len(places) else f"products:{row['product']}"
+                place = row_place(study, row["row"])
                 problems.append(Problem(f"{place}:{column}", f"found {row[column]}; expected a number above 0"))
     if problems:
         raise StudyError(problems)
     products = tuple(table["product"].to_list())
     rate = parameter_rate(study)
-    subsidy, tax, messages = _policy(study, country, products, MILLION * rate)
+    subsidy, tax, messages = policy_of(study, country, products, MILLION * rate)
     number = {name: table[name].cast(pl.Float64).fill_null(np.nan).to_numpy().copy() for name in _NUMBERS}
     return HomeMarket(
         country=country,
@@ -144,6 +143,12 @@ def home_market(study: Study, country: str | None = None) -> HomeMarket:
         currency=study.settings.currency,
         rate=rate,
     )
+
+
+def row_place(study: Study, row: int) -> str:
+    """Where row ``row`` of the products table stands, as the study's reader spells it."""
+    places = study.row_places.get("products", ())
+    return places[row] if row < len(places) else f"products:{study['products']['product'][row]}"
 
 
 def parameter_rate(study: Study) -> float:
@@ -184,7 +189,7 @@ def _borrowed(study: Study, country: str, rate: float) -> list[str]:
 _NUMBERS = ("price", "units", "range_km", "battery_kwh")
 
 
-def _policy(
+def policy_of(
     study: Study, country: str, products: tuple[str, ...], million: float
 ) -> tuple[dict[int, Array], dict[int, Array], tuple[str, ...]]:
     """Subsidy and tax (J,) by year in which the table says anything; a product keeps its last figure."""

@@ -20,6 +20,7 @@ from teikei.market.calibration import DEMAND, Calibrated, Demand, price_scale, t
 from teikei.market.demand import derive
 from teikei.market.home import MILLION, RANGE_KM, HomeMarket
 from teikei.market.inputs import check_market
+from teikei.market.launches import launches, with_launches
 from teikei.market.reference import parameters
 from teikei.market.types import Array, IntArray
 from teikei.study.types import Study
@@ -226,9 +227,13 @@ def consideration_path(start: Array, push: Array, mouth: Array, years: int) -> A
 
 def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None) -> tuple[list[Scene], list[str]]:
     """The markets from the calibration year to ``last_year`` (default: the study's), and what was assumed."""
-    base = calibrated.home
-    entrants, messages = _entrants(study, base)
-    wide = _with_entrants(calibrated, entrants)
+    later, told = launches(study, calibrated.home)
+    launched = dict(zip(later.home.product, later.year.tolist(), strict=True)) if later else {}
+    entrants, messages = _entrants(study, calibrated.home)
+    messages = [*told, *messages]
+    with_later = with_launches(calibrated, later) if later else calibrated
+    base = with_later.home
+    wide = _with_entrants(with_later, entrants)
     home, demand = wide.home, wide.draws
     count, products = demand.mean.shape
     end = max(last_year or study.settings.last_year, home.year)
@@ -258,6 +263,9 @@ def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None
         fall = drawn["pack_price"] / MILLION * ((1 - drawn["pack_price_fall"]) ** step - 1)
         cost += fall[:, None] * known_kwh * home.plug_in
         for j in range(products):
+            if year < launched.get(home.product[j], home.year):
+                on_sale[j] = False
+                continue
             entrant = entrants[j - len(base.product)] if j >= len(base.product) else None
             on_sale[j] = _move(
                 study, home, j, entrant, year, mean[:, j], cost[:, j], column, scale[:, j], drawn, newcomer[:, j]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,25 @@ import polars as pl
 
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+
+class CostAtPrices(np.ndarray[Any, np.dtype[np.float64]]):
+    """Marginal costs (..., J) that remember the observed prices they were backed out of.
+
+    An array of numbers like any other; what is computed from it keeps ``observed_price`` while the shape is the same.
+    """
+
+    observed_price: Array | None
+
+    def __new__(cls, cost: Array, observed_price: Array | None = None) -> CostAtPrices:
+        """``cost`` (..., J) backed out of ``observed_price`` (..., J)."""
+        found = np.asarray(cost, dtype=np.float64).view(cls)
+        found.observed_price = observed_price
+        return found
+
+    def __array_finalize__(self, source: object) -> None:
+        price = getattr(source, "observed_price", None)
+        self.observed_price = price if price is not None and price.shape == self.shape else None
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ class ContractFact:
     unit_price: float
     cancellation_cost: float
     revalidation_cost: float
+    renegotiated: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +238,43 @@ def rule_number(value: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class VehicleWork:
+    """Development of one generation of a car: million, year of its start of production, years it is built."""
+
+    programme: str
+    generation: str
+    amount: float
+    start_year: int
+    life_years: float
+
+
+@dataclass(frozen=True, slots=True)
+class CommodityFact:
+    """A row of ``commodities``; class_name is empty for the rest of the car, cut_limit 1 where none is given."""
+
+    name: str
+    class_name: str
+    joinable_share: float
+    dispersion: float
+    alignment_share: float
+    commercial_rate: float
+    cut_limit: float
+    from_rung: str
+    contract_years: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpendFact:
+    """A row of ``spend``; programme is empty where it holds for all cars of the company."""
+
+    company: str
+    programme: str
+    commodity: str
+    per_car: float
+    million_a_year: float
+
+
+@dataclass(frozen=True, slots=True)
 class RungRule:
     """What a rung permits for one class."""
 
@@ -287,6 +325,11 @@ class Facts:
     incremental_rebates: frozenset[str] = frozenset()
     expansions: tuple[ExpansionFact, ...] = ()
     rejected: Mapping[str, Configurations] = field(default_factory=dict)
+    classes_of_slot: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    vehicle_work: tuple[VehicleWork, ...] = ()
+    commodities: tuple[CommodityFact, ...] = ()
+    spend: tuple[SpendFact, ...] = ()
+    ramp: tuple[tuple[float, float], ...] = ()
 
     def landed(self, class_name: str, origin: str, destination: str, energy_kwh: float) -> tuple[float, float]:
         """Landed-cost law of a part: (factor on price, freight in study currency per piece).

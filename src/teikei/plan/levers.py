@@ -43,14 +43,17 @@ LEVER_ORDER = (
     "access",
     "plant_use",
     "technical_scale",
+    "alignment",
     "commercial_scale",
     "divergence",
     "coordination",
+    "joint_organisation",
     "switching",
 )
 
 ITEM_LEVER = {
     "nre_family": "development",
+    "nre_vehicle": "development",
     "tooling": "tooling",
     "nre_variant": "variants",
     "nre_application": "variants",
@@ -62,6 +65,9 @@ ITEM_LEVER = {
     "switching": "switching",
     "activation": "switching",
     "take_or_pay": "commercial_scale",
+    "alignment": "alignment",
+    "joint_rate": "commercial_scale",
+    "joint_organisation": "joint_organisation",
     "expansion": "plant_use",
 }
 

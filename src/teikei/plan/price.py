@@ -11,10 +11,13 @@ from teikei.errors import NoPlanError
 from teikei.plan.bill import Line, price_lines, take_or_pay_price
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import Charge, charges
+from teikei.plan.joined_spend import REST, organisation_years, rest_of_car
 from teikei.plan.money import END, discount, once, plant_cash
 from teikei.plan.origin import local_content
 from teikei.plan.promises import broken_promises
 from teikei.plan.scope import Item, Scope
+from teikei.plan.vehicle_work import ITEM as VEHICLE_NRE
+from teikei.plan.vehicle_work import VEHICLE_CLASS, vehicle_cash
 
 
 class Record(NamedTuple):
@@ -40,6 +43,7 @@ class Priced:
 
 
 BILL_ITEMS = ("purchase", "rebate", "duty_freight", "warranty", "equity", "shortfall", "local_content")
+JOINT_ITEMS = ("alignment", "joint_rate")
 
 
 def price(scope: Scope, decisions: Decisions, *, held: bool = True) -> Priced:
@@ -59,6 +63,10 @@ def price(scope: Scope, decisions: Decisions, *, held: bool = True) -> Priced:
         *_plant_records(scope, decisions),
         *_qualification_records(scope, decisions),
         *_alliance_records(scope),
+        *_joint_buying_records(scope, decisions, lines),
+        *_rest_of_car_records(scope),
+        *_organisation_records(scope),
+        *_vehicle_records(scope),
         *_take_or_pay_records(scope, decisions, lines),
         *_expansion_records(scope, decisions, lines),
     ]
@@ -322,3 +330,60 @@ def _alliance_records(scope: Scope) -> list[Record]:
         Record(company, programme, year, "alliance", "", "", value * share)
         for (company, programme), share in owner_shares(scope, scope.slots).items()
     ]
+
+
+def _joint_buying_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> list[Record]:
+    """What alignment and the rate on joint spend take off the price of awards (negative)."""
+    owners, records = item_owners(scope, decisions), []
+    for line in lines:
+        class_name = scope.facts.modules[line.item.module].class_name
+        scale = -line.pieces / 1e6 * discount(scope.facts, line.year)
+        for name, amount in zip(JOINT_ITEMS, (line.alignment, line.joint_rate), strict=True):
+            if amount:
+                records += [
+                    Record(
+                        company, line.item.programme, line.year, name, class_name, line.item.module,
+                        amount * scale * share,
+                    )
+                    for company, share in owners[(line.item, line.year)].items()
+                ]  # fmt: skip
+    return records
+
+
+def _rest_of_car_records(scope: Scope) -> list[Record]:
+    """Spend on commodities without a class, and what joint buying takes off it."""
+    records = []
+    for one in rest_of_car(scope):
+        worth = one.spend * discount(scope.facts, one.year)
+        where = (one.company, one.programme, one.year)
+        records.append(Record(*where, REST, REST, one.commodity, worth))
+        for name, share in zip(JOINT_ITEMS, one.cut, strict=True):
+            if share:
+                records.append(Record(*where, name, REST, one.commodity, -worth * share))
+    return records
+
+
+def _organisation_records(scope: Scope) -> list[Record]:
+    """Yearly cost of buying together, by cars."""
+    amount = scope.facts.settings.joint_organisation_a_year
+    return [
+        Record(company, programme, year, "joint_organisation", "", "", amount * discount(scope.facts, year) * share)
+        for year in organisation_years(scope)
+        for (company, programme), share in owner_shares(scope, scope.slots).items()
+    ]
+
+
+def _vehicle_records(scope: Scope) -> list[Record]:
+    """Development of the cars themselves, by owners of their cars."""
+    facts, records = scope.facts, []
+    for one, cash in vehicle_cash(facts, scope.generations):
+        car = (one.programme, one.generation)
+        slots = [s for s in scope.slots if (facts.slots[s].programme, facts.slots[s].generation) == car]
+        for year, amount in cash:
+            at = facts.settings.last_year if year == END else year
+            value = amount * discount(facts, year)
+            records += [
+                Record(company, programme, at, VEHICLE_NRE, VEHICLE_CLASS, one.generation, value * share)
+                for (company, programme), share in owner_shares(scope, slots).items()
+            ]
+    return records

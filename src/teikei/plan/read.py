@@ -25,14 +25,17 @@ from teikei.plan.facts import (
 )
 from teikei.plan.read_supply import (
     read_bundles,
+    read_commodities,
     read_expansions,
     read_offers,
     read_plants,
     read_rebates,
     read_sites,
+    read_spend,
     read_trade,
     rows_of,
 )
+from teikei.plan.vehicle_work import read_vehicle_work
 from teikei.simulate.types import Performance
 from teikei.study.types import Study
 
@@ -100,6 +103,11 @@ def read_facts(
         messages=tuple(messages),
         bundles=read_bundles(study, offers),
         expansions=read_expansions(study, sites),
+        classes_of_slot=_classes_of_slot(catalogue, slots),
+        vehicle_work=read_vehicle_work(study),
+        commodities=read_commodities(study),
+        spend=read_spend(study),
+        ramp=tuple(study["ramp"].sort("years_after").select("years_after", "share").iter_rows()),
         incremental_rebates=frozenset(
             row["supplier"] for row in rows_of(study["rebates"]) if row.get("kind") == "incremental"
         ),
@@ -192,6 +200,15 @@ def _refuse_unserved(
         raise NoPlanError("\n".join(sentences))
 
 
+def _classes_of_slot(catalogue: Catalogue, slots: Mapping[str, SlotFact]) -> dict[str, frozenset[str]]:
+    """Slot -> classes that its candidates carry, feasible or not."""
+    found: dict[str, set[str]] = {slot: set() for slot in slots}
+    for slot, class_name in catalogue.candidates.select("slot", "class").unique().iter_rows():
+        if slot in found:
+            found[slot].add(class_name)
+    return {slot: frozenset(names) for slot, names in found.items()}
+
+
 def _existing(study: Study, catalogue: Catalogue, slots: Mapping[str, SlotFact]) -> dict[tuple[str, str], ContractFact]:
     country = {row["site"]: row["country"] for row in rows_of(study["sites"])}
     contracts: dict[tuple[str, str, str, str, str], ContractFact] = {}
@@ -211,6 +228,7 @@ def _existing(study: Study, catalogue: Catalogue, slots: Mapping[str, SlotFact])
             unit_price=row["unit_price"],
             cancellation_cost=row["cancellation_cost"],
             revalidation_cost=row["revalidation_cost"],
+            renegotiated=row["renegotiated"],
         )
     result = {}
     found = catalogue.candidates.filter("existing").unique(["slot", "position"], keep="first", maintain_order=True)

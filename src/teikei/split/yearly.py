@@ -14,11 +14,22 @@ from teikei.split.types import Vector
 from teikei.study.types import Study
 
 BILL_ITEMS: Final = frozenset(
-    ("purchase", "rebate", "duty_freight", "warranty", "equity", "shortfall", "local_content")
+    (
+        "purchase",
+        "rebate",
+        "duty_freight",
+        "warranty",
+        "equity",
+        "shortfall",
+        "local_content",
+        "alignment",
+        "joint_rate",
+        "rest_of_car",
+    )
 )
 """What follows the number of cars; every other item is spent once or by the year."""
 
-OWN_ITEMS: Final = frozenset(("nre_application", "switching", "activation"))
+OWN_ITEMS: Final = frozenset(("nre_application", "nre_vehicle", "switching", "activation"))
 """One-off items that a company pays for its own programmes and shares with nobody."""
 
 

@@ -43,6 +43,14 @@ class Settings(BaseModel):
     alliance_one_off: float = Field(
         default=0.0, ge=0, description="Million, once per alliance above the first pooling rung"
     )
+    alliance_year: int | None = Field(
+        default=None, ge=1990, le=2100, description="First year of buying together; empty = first_year"
+    )
+    joint_organisation_a_year: float = Field(
+        default=0.0,
+        ge=0,
+        description="Million a year of buying together, from the first pooling rung on",
+    )
     home_market: str = Field(default="JP", description="Country whose car market is predicted")
     market_year: int = Field(default=2025, description="Year of the product table the market is calibrated on")
     report_year: int = Field(default=2030, description="Year in which unit costs, prices and sales are compared")
@@ -57,6 +65,11 @@ class Settings(BaseModel):
         if abs(sum(self.nre_profile) - 1) > 1e-9:
             raise ValueError(f"nre_profile adds up to {sum(self.nre_profile)}, expected 1")
         return self
+
+    @property
+    def alliance_start(self) -> int:
+        """First year of buying together."""
+        return self.first_year if self.alliance_year is None else self.alliance_year
 
     @property
     def years(self) -> tuple[int, ...]:

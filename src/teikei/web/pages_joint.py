@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
 from teikei.errors import StudyError
-from teikei.room.release_list import Settlement, parse_list
+from teikei.room.items import Settlement
+from teikei.room.release_list import parse_list
 from teikei.web import joint as joints
 from teikei.web import list_form, solve, specification
 from teikei.web.access import EVERYONE, Rule, route, workspace_of
@@ -86,8 +87,7 @@ def start_joint_study(
     place = read_version(server.store, ROOM, study, version)
     facts = list_form.read_frame(place.path)
     parsed = parse_list(release_list) if release_list.strip() else list_form.list_of(form, facts)
-    if parsed.rung not in facts.rungs:
-        raise StudyError(f"the frame has no rung {parsed.rung!r}; it has {', '.join(facts.rungs)}")
+    list_form.must_fit(parsed, facts)
     scope = {
         "frame": study,
         "frame_version": version,
@@ -196,7 +196,8 @@ def change_release_list(
             new = parse_list(release_list)
         else:
             new = list_form.list_of(form, list_form.from_public(found["scope"].get("facts", {})), found["list"])
-        joints.change_list(connection, joint, new)
+        list_form.must_fit(new, list_form.from_public(found["scope"].get("facts", {})))
+        joints.change_list(connection, server_of(request).clock(), joint, new)
         record(request, connection, "changed the release list", joint)
     return see(f"/joint/{joint}")
 

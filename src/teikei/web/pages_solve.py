@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -96,8 +95,12 @@ def approve_what_if(request: Request, joint: str, what_if: str) -> Response:
         found = joints.read(connection, joint)
         row = dict(connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone())
     if ready:
-        with contextlib.suppress(StudyError):  # what does not fit may name a rival's cells: only the operator reads it
+        try:
             _start_what_if(request, found, row)
+        except StudyError:  # what does not fit may name a rival's cells: all read that it did not start, not why
+            with server.store.operator() as connection:
+                connection.execute("UPDATE what_ifs SET state=? WHERE what_if=?", (joints.NOT_STARTED, what_if))
+                record(request, connection, "could not put a what-if run together", f"{joint} {what_if}")
     return see(f"/joint/{joint}")
 
 
@@ -108,7 +111,7 @@ def _start_what_if(request: Request, found: dict[str, Any], row: dict[str, Any])
     changed = row["company"] if row["kind"] == joints.OWN_RUN else ""
     job = solve.start(server.store, server.jobs, found, documents, row["round"], changed, "what-if")
     with server.store.operator() as connection:
-        connection.execute("UPDATE what_ifs SET job=? WHERE what_if=?", (job, row["what_if"]))
+        connection.execute("UPDATE what_ifs SET job=?, state='approved' WHERE what_if=?", (job, row["what_if"]))
 
 
 @route(router, "POST", "/joint/{joint}/what-if/{what_if}/start", _ROOM)
@@ -119,7 +122,7 @@ def start_what_if_again(request: Request, joint: str, what_if: str) -> Response:
         found = joints.read(connection, joint)
         row = dict(connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone())
         ended = not row["job"] or solve.state_of(server.store, row["job"]) in (FAILED, CANCELLED)
-        if row["state"] != "approved" or not ended:
+        if row["state"] not in ("approved", joints.NOT_STARTED) or not ended:
             raise StudyError("this what-if run is not approved, or under way already")
         record(request, connection, "started a what-if run again", f"{joint} {what_if}")
     _start_what_if(request, found, row)

@@ -28,6 +28,10 @@ _WORDS: Final = (
         "Levers: paying family design, tools and versions once instead of once per company.",
     ),
     (
+        "alignment",
+        "Lever: who pays more for comparable parts gets nearer to the partner's price once they are bought together.",
+    ),
+    (
         "commercial scale",
         "Lever: better conditions for more total business with one supplier, each company keeping its own drawing.",
     ),
@@ -40,6 +44,7 @@ _WORDS: Final = (
     ),
     ("overdesign", "Penalty: a shared part is larger than this car needs."),
     ("coordination", "Penalty: people and time to agree."),
+    ("joint organisation", "Cost: the people who buy for all, every year."),
     ("divergence", "Penalty: units that leave the common drawing over time."),
     ("switching", "Penalty: tests and homologation when a programme changes module or source."),
     ("family, variant, application", "What is developed once; its members by size; one member put into one car."),
