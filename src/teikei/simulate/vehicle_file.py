@@ -16,6 +16,7 @@ import numpy as np
 from teikei.errors import Problem, StudyError
 from teikei.modules.types import Array
 from teikei.simulate.generic import KnownCars
+from teikei.tables.cells import plain_number
 from teikei.tables.columns import Column, plain_column
 
 REQUIRED: Final = (
@@ -204,7 +205,7 @@ def _number(name: str, text: str) -> tuple[float, str]:
     if not text:
         return math.nan, "" if name in _MAY_BE_EMPTY else f"{name}: empty, expected a number"
     try:
-        value = float(text)
+        value = plain_number(text)
     except ValueError:
         return math.nan, f"{name}: '{text}' is not a number"
     low, high = LIMITS[name]

@@ -74,6 +74,17 @@ def is_plain_number(text: str) -> bool:
     return text.isascii() and _NUMBER.fullmatch(text) is not None
 
 
+def plain_number(text: str) -> float:
+    """The number of a text by the law of cells (full-width digits too). Raises ValueError where it is none.
+
+    For files that are no tables of columns.csv: vehicles, cycles.
+    """
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if not is_plain_number(plain) or not math.isfinite(float(plain)):
+        raise ValueError(text)
+    return float(plain)
+
+
 def expected(column: Column) -> str:
     """What a cell of this column should hold, in words: type, unit, range, choices."""
     unit = f" in {column.unit}" if column.unit else ""

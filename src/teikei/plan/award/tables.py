@@ -12,7 +12,7 @@ import numpy as np
 
 from teikei.errors import Problem, StudyError
 from teikei.plan.award.types import Array
-from teikei.tables.cells import CURRENCY_SIGNS, Cell, empty_cell, is_plain_number
+from teikei.tables.cells import CURRENCY_SIGNS, Cell, empty_cell, is_plain_number, plain_number
 from teikei.tables.columns import plain_column
 from teikei.tables.messages import closest as closest_word
 from teikei.tables.read_folder import Found, read_folder
@@ -211,8 +211,10 @@ def year_of(text: str) -> int | None:
 
 def number_of(text: str) -> float | None:
     """A number by the law of cells; None where the text is none."""
-    cell = read_content(plain_column("", "value", "number"), text, Cell(), is_sheet=False)
-    return None if cell.value is None else float(cell.value)
+    try:
+        return plain_number(text)
+    except ValueError:
+        return None
 
 
 def split_names(text: str, separator: str) -> list[str]:

@@ -129,6 +129,8 @@ def _columns(grid: Grid, header: int, reader: Reader) -> list[BidColumn]:
         read_as = concepts[index]
         if read_as in ("minimum_per_order", "lead_time", "total", "note", "plant", "rate", "from", "discount", "scope"):
             read_as = ""
+        if read_as == "year" and year_in(text) is not None:
+            read_as = ""  # a header that is a year, not a column of years
         if not read_as and text and not is_long:
             is_year = year_in(text) is not None and not text.strip("0123456789年度FYfy ./")
             if is_year and supplier and not has_prices:

@@ -90,7 +90,8 @@ def _read_table(grid: Grid, header: int, columns: Mapping[str, Column], reader: 
     for index in range(grid.width):
         text = plain(grid.at(header, index))
         given = reader.settings(grid, index)
-        name = folded.get(plain_word(name_and_unit(text)[0]), "")
+        plain_name, unit = name_and_unit(text)
+        name = folded.get(plain_word(plain_name)) or folded.get(plain_word(f"{plain_name} {unit}"), "")
         name = str(given.get("read_as", name))
         if name in columns and name not in positions:
             positions[name] = index
@@ -111,6 +112,11 @@ def _read_table(grid: Grid, header: int, columns: Mapping[str, Column], reader: 
             hint = f"; is it {near}? Then say so in the map (columns: read_as)" if near else ""
             reader.note(grid, header, index, f"the column {show(text)} is not used{hint}")
     value_column = _value_column(columns, positions, grid, header) if years else ""
+    missing = [name for name, one in columns.items() if one.required and not one.default and name not in positions]
+    for name in missing:
+        if not (years and name in ("year", value_column)):
+            about = columns[name].description or columns[name].kind
+            reader.ask_for("columns: … read_as", grid, f"no column is {name} ({about})")
     if years and not value_column:
         reader.ask_for("columns: … read_as", grid, "years stand across, but the table has no column of figures by year")
         return [list(columns)]
