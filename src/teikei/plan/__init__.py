@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from teikei.plan.infeasible import explain_infeasible
-    from teikei.plan.ladder import solve, solver_options
+    from teikei.plan.ladder import lacking, solve, solver_options
     from teikei.plan.levers import savings_by_programme
     from teikei.plan.prices_of_requirements import requirement_curve, requirement_prices
     from teikei.plan.prices_of_rules import rule_prices
@@ -26,6 +26,7 @@ __all__ = [
     "Plans",
     "explain_infeasible",
     "integrated_rival",
+    "lacking",
     "reprice",
     "requirement_curve",
     "requirement_prices",
@@ -43,6 +44,7 @@ _HOMES = {
     "Plans": "types",
     "explain_infeasible": "infeasible",
     "integrated_rival": "rival",
+    "lacking": "ladder",
     "reprice": "repricing",
     "requirement_curve": "prices_of_requirements",
     "requirement_prices": "prices_of_requirements",

@@ -331,6 +331,11 @@ class Facts:
     spend: tuple[SpendFact, ...] = ()
     ramp: tuple[tuple[float, float], ...] = ()
 
+    @property
+    def baseline_rung(self) -> str:
+        """The rung at the lowest position: every bloc by itself."""
+        return self.rung_order[0]
+
     def landed(self, class_name: str, origin: str, destination: str, energy_kwh: float) -> tuple[float, float]:
         """Landed-cost law of a part: (factor on price, freight in study currency per piece).
 

@@ -11,6 +11,7 @@ from teikei.report.context import Context
 from teikei.report.evidence import Evidence
 from teikei.report.facts import EvShare, Rung
 from teikei.report.formatting import listed, number, percent, points
+from teikei.report.reading import left_out_sentence
 from teikei.report.sections.schedule import late_together
 
 
@@ -196,7 +197,12 @@ def sentence_of(status: str) -> str:
 
 
 def _facts(context: Context, evidence: Evidence) -> tuple[tuple[str, str], ...]:
+    left_out = " ".join(
+        text[0].upper() + text[1:]
+        for text in (left_out_sentence(stage, reason) for stage, reason in context.tables.left_out.items())
+    )
     return (
+        *((("Left out", left_out),) if left_out else ()),
         ("Who gets what", _split_fact(context)),
         (f"EV share in {region_name(context.ladder.home_market) or 'the home market'}", _ev_fact(context)),
         ("Resting on assumptions", _evidence_fact(context, evidence)),

@@ -38,7 +38,7 @@ class PlanValues:
     def __init__(self, study: Study, plans: Plans):
         self.study = study
         self.plans = plans
-        self.lowest = study.rung_names[0] if study.rung_names else "alone"
+        self.lowest = study.baseline_rung
         self.blocs = tuple(study.blocs.values())
         self.players = tuple(study.coalition_name(frozenset(bloc)) for bloc in self.blocs)
 

@@ -22,7 +22,6 @@ from teikei.report.blocks import (
     words,
 )
 from teikei.report.context import Context, other_tables
-from teikei.report.facts import ALONE
 from teikei.report.formatting import listed, number
 
 SHOWN_ROWS = 60
@@ -177,7 +176,9 @@ def _against_alone(context: Context) -> list[Block]:
     def line(row: dict[str, Any]) -> list[Cell | str]:
         cost, bound = row["engineering_cost"], row["cost_bound"]
         return [
-            row["coalition"] if row["status"] == "" or row["rung"] == ALONE else f"{row['coalition']}, together",
+            row["coalition"]
+            if row["status"] == "" or row["rung"] == context.ladder.baseline
+            else f"{row['coalition']}, together",
             Cell(number(row["objects"], 0), row["objects"]),
             Cell(number(row["hours"], 0), row["hours"]),
             Cell(money.text(cost, decimals), cost),
