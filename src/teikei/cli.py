@@ -154,6 +154,7 @@ def simulate(
     """Energy use and range of a study's candidates, or of vehicles given by their road load."""
     from teikei.simulate import simulate_study, simulate_vehicles
     from teikei.simulate.files import told
+    from teikei.simulate.study_file import results_path, without_cars
 
     if (study is None) == (vehicles is None):
         raise StudyError("name a STUDY, or give --vehicles CSV; one of the two")
@@ -165,7 +166,11 @@ def simulate(
         assert study is not None  # noqa: S101 - the test above leaves no other case
         from teikei.study import load
 
-        simulate_study(load(study), _writable(out))
+        read = load(study)
+        table = simulate_study(read, _writable(out))
+        if table.is_empty():
+            typer.echo(f"warning: {without_cars(read)}")
+        typer.echo(f"Written: {results_path(out)}")
     typer.echo(f"Written: {out}")
 
 

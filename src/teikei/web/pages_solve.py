@@ -144,7 +144,9 @@ def _start_what_if(request: Request, found: dict[str, Any], row: dict[str, Any])
             solve.start(server.store, server.jobs, found, documents, row["round"], changed, "what-if", job)
         except BaseException:
             with server.store.operator() as connection:
-                connection.execute("UPDATE what_ifs SET job='' WHERE what_if=? AND job=?", (row["what_if"], job))
+                connection.execute(
+                    "UPDATE what_ifs SET job='', state=? WHERE what_if=? AND job=?", (row["state"], row["what_if"], job)
+                )
             raise
 
 
