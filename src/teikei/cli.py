@@ -112,6 +112,9 @@ def run(
     ] = 0.0,
     singles: Annotated[bool, typer.Option("--singles", help="Also plan the companies of a bloc taken singly")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="Pursue plans and bounds further: minutes")] = False,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Leave a stage out: develop, split or market (may be given again)")
+    ] = None,
     cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT")] = None,
 ) -> None:
     """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
@@ -133,6 +136,7 @@ def run(
             schedule_seconds=schedule,
             singles=singles,
             thorough=thorough,
+            without=without or (),
         )
     console().print(headline(finished.tables, finished.meta))
     typer.echo(f"Report: {finished.report_path}")
@@ -364,11 +368,15 @@ def serve(
     data: Annotated[Path, typer.Option(help="Folder of the server's data (made if new)")] = Path("teikei-data"),
     port: Annotated[int, typer.Option(help="Port to listen on")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine only behind TLS")] = "127.0.0.1",
+    address: Annotated[str, typer.Option(help="How people reach the page, such as https://room.example")] = "",
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(help="IP address of a proxy whose X-Forwarded-For is believed; may be repeated")
+    ] = None,
 ) -> None:
     """Serve the page: workspaces of companies, joint studies, collective design; the first start prints a link."""
     from teikei.web.serve import serve as run_server
 
-    run_server(data, port, typer.echo, host=host)
+    run_server(data, port, typer.echo, host=host, address=address, trusted_proxies=trusted_proxy or ())
 
 
 @app.command("audit-verify", short_help="Prove that a server's log was not changed")
@@ -377,9 +385,12 @@ def audit_verify(
     head: Annotated[str, typer.Option(help="The head you kept: 64 hexadecimal digits")],
 ) -> None:
     """Prove that no line of a server's log was changed, left out, moved or cut off; exit 5 if one was."""
-    from teikei.web.audit import verify_file
+    from teikei.web import audit
 
-    typer.echo(f"The log is whole: {verify_file(log, head)} lines up to this head.")
+    text = audit.read_file(log)
+    count, later = audit.verify(text, head), audit.lines_after(text, head)
+    follow = "no line follows" if not later else "1 line follows" if later == 1 else f"{later} lines follow"
+    typer.echo(f"The log is whole: {count} lines. The head given is that of line {count - later}; {follow} it.")
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ costs into Bertrand-Nash prices year by year, and says what follows, with bands.
 """
 
 from teikei.market.fit import calibrate
+from teikei.market.home import lacking
 from teikei.market.inputs import MarketInputError
 from teikei.market.inversion import invert_shares
 from teikei.market.prediction import predict
@@ -22,6 +23,7 @@ __all__ = [
     "equilibria",
     "equilibrium",
     "invert_shares",
+    "lacking",
     "marginal_cost",
     "predict",
     "price_and_sell",

@@ -111,7 +111,7 @@ def types_of(theta: Array, home: HomeMarket, consideration: Array | None = None)
     weight = nodes.weight * np.where(nodes.considers > 0, share, 1.0 - share)
     electric = column["electric_taste_spread"] * nodes.electric_node
     kei = column["kei_taste_spread"] * nodes.kei_node
-    taste = electric[:, None, :] * home.battery_electric[:, None] + kei[:, None, :] * home.kei[:, None]
+    taste = electric[:, None, :] * home.battery_electric[:, None] + kei[:, None, :] * home.segment_taste[:, None]
     taste = taste + np.where(nodes.considers > 0, 0.0, NOT_CONSIDERED) * home.plug_in[:, None]
     return slope, weight, taste
 

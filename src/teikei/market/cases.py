@@ -13,7 +13,6 @@ from teikei.market.scene import Scene
 from teikei.plan.types import Plan, Plans
 from teikei.study.types import Study
 
-ALONE: Final = "alone"
 NOT_EVALUATED: Final = "not evaluated"
 Reprice = Callable[[Plan, pl.DataFrame], Plan]
 CostChange = Mapping[int, Mapping[str, float]]  # year -> programme -> study currency per car
@@ -87,14 +86,10 @@ def alone_costs(study: Study, plans: Plans) -> dict[tuple[str, int], float]:
     """Cost per car where every bloc plans for itself: the plans of blocs at the lowest rung."""
     costs: dict[tuple[str, int], float] = {}
     for members in study.blocs.values():
-        plan = plans.by_key.get((study.coalition_name(members), _lowest(study)))
+        plan = plans.by_key.get((study.coalition_name(members), study.baseline_rung))
         if plan is not None and "unit_costs" in plan.tables:
             costs |= unit_cost(plan.tables["unit_costs"])
     return costs
-
-
-def _lowest(study: Study) -> str:
-    return study.rung_names[0] if study.rung_names else ALONE
 
 
 def grand_plans(study: Study, plans: Plans) -> list[Plan]:
@@ -105,7 +100,7 @@ def grand_plans(study: Study, plans: Plans) -> list[Plan]:
         plan
         for (coalition, rung), plan in plans.by_key.items()
         if coalition == grand
-        and rung != _lowest(study)
+        and rung != study.baseline_rung
         and not plan.status.startswith(NOT_EVALUATED)
         and "unit_costs" in plan.tables
     ]
@@ -114,7 +109,8 @@ def grand_plans(study: Study, plans: Plans) -> list[Plan]:
 
 def build_cases(study: Study, plans: Plans | None, scenario: str) -> list[Case]:
     """Baseline, every evaluated rung, and the merger with and without the saving of the highest rung."""
-    cases = [Case(ALONE, ALONE, scenario, {})]
+    baseline = study.baseline_rung
+    cases = [Case(baseline, baseline, scenario, {})]
     joint = grand_plans(study, plans) if plans is not None else []
     before = alone_costs(study, plans) if plans is not None else {}
     cases += [
@@ -124,7 +120,7 @@ def build_cases(study: Study, plans: Plans | None, scenario: str) -> list[Case]:
     companies = study.companies
     if len(companies) > 1:
         grand = study.coalition_name(set(companies))
-        cases.append(Case(grand, ALONE, "merger", {}, companies))
+        cases.append(Case(grand, baseline, "merger", {}, companies))
         if joint:
             cases.append(Case(grand, cases[-2].rung, "merger", cases[-2].change, companies))
     return cases

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from teikei.market.cases import ALONE, Case, grand_plans, is_variable
+from teikei.market.cases import Case, grand_plans, is_variable
 from teikei.market.respond import Response
 from teikei.market.types import Array
 from teikei.plan.types import Plan, Plans
@@ -72,7 +72,7 @@ def at_home(study: Study, paired: Sequence[tuple[Case, list[Response]]]) -> dict
     found: dict[tuple[str, str, int, str], Parts] = {}
     baseline = {one.scene.year: one for one in paired[0][1]}
     for case, responses in paired:
-        if case.merged or case.rung == ALONE:
+        if case.merged or case.rung == study.baseline_rung:
             continue
         for one in responses:
             home, base = one.scene.home, baseline[one.scene.year]
@@ -166,7 +166,7 @@ def _planned(study: Study, case: Case, company: str, covered: set[str]) -> list[
 
 
 def _alone_plans(study: Study, plans: Plans) -> list[Plan]:
-    lowest = study.rung_names[0] if study.rung_names else ALONE
+    lowest = study.baseline_rung
     keys = [(study.coalition_name(members), lowest) for members in study.blocs.values()]
     return [plans.by_key[key] for key in keys if key in plans.by_key]
 

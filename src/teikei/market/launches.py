@@ -68,7 +68,7 @@ def launches(study: Study, home: HomeMarket) -> tuple[Launches | None, list[str]
         units=number["units"],
         range_km=number["range_km"],
         battery_kwh=number["battery_kwh"],
-        kei=(rows["segment"] == "kei").cast(pl.Float64).to_numpy().copy(),
+        segment=tuple(rows["segment"].to_list()),
         subsidy=subsidy,
         tax=tax,
     )
@@ -115,7 +115,7 @@ def with_launches(calibrated: Calibrated, found: Launches) -> Calibrated:
         units=np.concatenate([home.units, np.zeros(len(new.product))]),
         range_km=np.concatenate([home.range_km, new.range_km]),
         battery_kwh=np.concatenate([home.battery_kwh, new.battery_kwh]),
-        kei=np.concatenate([home.kei, new.kei]),
+        segment=home.segment + new.segment,
         subsidy=_joined(home.subsidy, new.subsidy, len(home.product), len(new.product)),
         tax=_joined(home.tax, new.tax, len(home.product), len(new.product)),
     )

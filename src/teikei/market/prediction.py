@@ -11,7 +11,6 @@ import polars as pl
 
 from teikei.market import explain, kept, questions
 from teikei.market.cases import (
-    ALONE,
     Case,
     Reprice,
     alone_costs,
@@ -110,7 +109,9 @@ def predict(
         policy_step=explain.policy_step(calibrated),
         stock=explain.stock_table(paired, calibrated.home.country),
         more={
-            "market_conduct": questions.conduct(study, scene, base, None if joint.rung == ALONE else joint),
+            "market_conduct": questions.conduct(
+                study, scene, base, None if joint.rung == study.baseline_rung else joint
+            ),
             "market_parity": parity,
             "market_break_even": questions.break_even(study, plans, paired),
             "market_incidence": questions.incidence(scene, base),

@@ -213,7 +213,7 @@ def export_tables(
         for year in range(first, last + 1):
             built = _built(study, region, home, year, path[:, max(year - origin, 0)])
             if built is None:
-                rows.append(_empty(region, year, path[:, max(year - origin, 0)]))
+                rows.append(_empty(study.baseline_rung, region, year, path[:, max(year - origin, 0)]))
                 continue
             market = _Market(built, slopes, vat_rate(region.region))
             base = market.answer(np.zeros(len(built.price)))
@@ -221,9 +221,9 @@ def export_tables(
                 change = _change(built, case, home)
                 one = base if not change.any() else market.answer(change)
                 rows.append(_summary(region, case, home, market, base, one))
-                if case in chosen and case.rung != "alone":
+                if case in chosen and case.rung != study.baseline_rung:
                     kept |= _kept(study, region, case, home, market, base, one)
-                if year == study.settings.report_year and case.rung != "alone":
+                if year == study.settings.report_year and case.rung != study.baseline_rung:
                     exports += _by_programme(region, case, home, market, base, one, change)
                 if not one.converged:
                     messages.append(
@@ -296,11 +296,11 @@ def _change(built: _RegionYear, case: Case, home: HomeMarket) -> Array:
     return np.array([saving.get(name, 0.0) / home.million if name else 0.0 for name in built.programme])
 
 
-def _empty(region: Region, year: int, share: Array) -> dict[str, object]:
+def _empty(baseline: str, region: Region, year: int, share: Array) -> dict[str, object]:
     """A region in which the study sells nothing: its EV share alone."""
     low, high = band(share)
     row: dict[str, object] = dict.fromkeys(_SUMMARY)
-    row |= {"region": region.region, "title": region.title, "rung": "alone", "scenario": "no sales", "year": year}
+    row |= {"region": region.region, "title": region.title, "rung": baseline, "scenario": "no sales", "year": year}
     row |= {"ev_share": float(share[0]), "ev_share_lower": low, "ev_share_upper": high, "alliance_ev_units": 0.0}
     return row
 

@@ -37,9 +37,10 @@ class CostAtPrices(np.ndarray[Any, np.dtype[np.float64]]):
 class MarketOutcome:
     """Outcome of every case.
 
-    Cases: the baseline (coalition and rung ``alone``), each evaluated rung of the grand coalition, and the contrast
-    ``merger`` (column scenario) at the highest rung and, with rung ``alone``, without any saving. ``lower`` and
-    ``upper`` are 10 % and 90 % of the draws; the plain figure is the most likely parameters without shocks.
+    Cases: the baseline (its coalition and rung bear the name of the lowest rung), each evaluated rung of the grand
+    coalition, and the contrast ``merger`` (column scenario) at the highest rung and, at the lowest rung, without any
+    saving. ``lower`` and ``upper`` are 10 % and 90 % of the draws; the plain figure is the most likely parameters
+    without shocks.
 
     outcome: table ``market_outcome`` (coalition, rung, scenario, year, region, product, company, price
     with VAT in study currency, units, share of new cars, lower and upper of the share), and the change to the baseline.

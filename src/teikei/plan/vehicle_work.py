@@ -48,8 +48,8 @@ def read_vehicle_work(study: Study) -> tuple[VehicleWork, ...]:
         if name not in segment or not ahead or (name, row["generation"]) in contracted:
             continue
         mine = work.filter(pl.col("item") == car_item(study, name, segment[name]))
-        hours = mine["hours"].fill_null(0.0).sum() * settings.engineering_rate_per_hour / 1e6
-        amount = hours + mine["external_cost"].fill_null(0.0).sum()
+        hours = float(mine["hours"].fill_null(0.0).sum()) * settings.engineering_rate_per_hour / 1e6
+        amount = hours + float(mine["external_cost"].fill_null(0.0).sum())
         if amount:
             found.append(VehicleWork(name, row["generation"], amount, start, row["eop_year"] - start + 1.0))
     return tuple(found)

@@ -20,6 +20,7 @@ from teikei.room.inference import Interval, Known
 from teikei.room.items import Entry, Item, Settlement, Solved
 from teikei.room.release_list import ReleaseList
 from teikei.runs.types import Run
+from teikei.study.rungs import stored_baseline_rung
 
 CELLS: Final = "cells"  # in Run.meta: on which cells its inputs were put, see ReleaseList.cells_key
 WITHHELD: Final = "withheld: it would narrow what you can infer below the promised width"
@@ -98,7 +99,7 @@ def joint_saving(run: Run, release_list: ReleaseList) -> float:
         (frozenset(coalition.split("+")), rung): float(value)
         for coalition, rung, value in costs.select("coalition", "rung", "value").iter_rows()
     }
-    baseline = str(next(iter(run.meta.get("rungs", ())), "alone"))
+    baseline = stored_baseline_rung(run.tables, run.meta)
     alone = [found.get((frozenset(own), baseline)) for own in release_list.members.values()]
     joint = found.get((frozenset(release_list.companies), release_list.rung))
     if joint is None or any(value is None for value in alone):

@@ -201,8 +201,8 @@ def members_only(study: Study, companies: set[str]) -> Study:
     )
     speaks = [bool(_words(row) & names) for row in tables["ranges"]["row"].to_list()]
     tables["ranges"] = tables["ranges"].filter(~pl.Series(speaks, dtype=pl.Boolean))
-    rows = tables["scenarios"].iter_rows(named=True)
-    touched = {row["scenario"] for row in rows if (_words(row["where"]) | _words(row["value"])) & names}
+    steps = tables["scenarios"].iter_rows(named=True)
+    touched = {row["scenario"] for row in steps if (_words(row["where"]) | _words(row["value"])) & names}
     tables["scenarios"] = _without(tables["scenarios"], "scenario", touched)
     return study.with_tables(**tables)
 

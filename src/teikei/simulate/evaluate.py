@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from teikei.errors import Problem, StudyError
-from teikei.modules.slots import E_AXLE, PACK
+from teikei.modules.slots import AXLES, E_AXLE, PACK
 from teikei.modules.types import Array, Catalogue, Pack
 from teikei.simulate.car import Car, road_load_of
 from teikei.simulate.consumption import procedure_consumption
@@ -71,8 +71,13 @@ class Evaluator:
     def evaluate(self, version: Version, configurations: list[Modules]) -> Evaluation:
         """Everything about these configurations of a version; equal cars are simulated once.
 
-        StudyError where the programme's road load is negative or cannot be formed.
+        A study that plans no e-axle or no pack for a car says nothing of how it drives: then only what hangs on no
+        drive (a size, the charger) is judged. StudyError where the programme's road load is negative or cannot be
+        formed.
         """
+        undriven = _undriven(version)
+        if undriven:
+            return self._weighed_only(version, configurations, undriven)
         check_road_load(version.programme)
         cars: list[Car] = []
         known: dict[tuple[Any, ...], int] = {}
@@ -110,6 +115,28 @@ class Evaluator:
             missed_trace_s=home[2][place],
             faults=tuple(core_faults[index] for index in place),
             reached=reached,
+            status=tuple(status),
+        )
+
+    def _weighed_only(self, version: Version, configurations: list[Modules], why: str) -> Evaluation:
+        """What can be said of configurations that cannot be simulated."""
+        nothing = np.full(len(configurations), np.nan)
+        reached, status = [], []
+        for row in version.requirements:
+            drives = row["requirement"] in BY_CYCLE or row["requirement"] in MANOEUVRES
+            place = np.zeros(0, dtype=np.intp)
+            values, text = (nothing, why) if drives else self._reached(version, row, configurations, [], place)
+            reached.append(values)
+            status.append(text)
+        return Evaluation(
+            configurations=tuple(configurations),
+            mass_kg=np.array([self._kerb_mass_kg(version, modules) for modules in configurations]),
+            wall_wh_per_km=nothing,
+            battery_wh_per_km=nothing,
+            range_km=nothing,
+            missed_trace_s=nothing,
+            faults=("",) * len(configurations),
+            reached=np.array(reached).reshape(len(reached), len(configurations)),
             status=tuple(status),
         )
 
@@ -207,6 +234,13 @@ class Evaluator:
             powers = [self._charger(version, modules, "ac_charge_power_kw") for modules in configurations]
             return np.array(powers) * factor, ""
         return np.array([MANOEUVRES[requirement](car, row) for car in cars])[place] * factor, ""
+
+
+def _undriven(version: Version) -> str:
+    """Why cars of this version cannot be simulated; empty where they can."""
+    wanted = {**dict.fromkeys(AXLES[version.drive], E_AXLE), PACK: PACK}
+    missing = list(dict.fromkeys(name for place, name in wanted.items() if place not in version.positions))
+    return f"not evaluated: the study plans no {' and no '.join(missing)} for this car" if missing else ""
 
 
 def cycle_voltage_v(pack: Pack) -> float:

@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from teikei.errors import Problem
+from teikei.study.rungs import baseline_rung, rung_names
 
 
 class Settings(BaseModel):
@@ -117,8 +118,17 @@ class Study:
     @property
     def rung_names(self) -> tuple[str, ...]:
         """Rungs by position, lowest first."""
-        table = self.tables["rungs"].sort("position", maintain_order=True)
-        return tuple(table["rung"].unique(maintain_order=True).to_list())
+        return rung_names(self.tables["rungs"])
+
+    @property
+    def baseline_rung(self) -> str:
+        """The rung at the lowest position, whatever its name: every bloc by itself; savings count from it."""
+        return baseline_rung(self.tables["rungs"])
+
+    def lacking(self, *tables: str) -> str:
+        """Which of the tables have no rows, as a sentence; empty where all have some."""
+        empty = [name for name in tables if self.tables[name].is_empty()]
+        return f"the study has no rows in {' and '.join(empty)}" if empty else ""
 
     def coalition_name(self, members: tuple[str, ...] | set[str] | frozenset[str]) -> str:
         """Companies joined by ``+`` in the order of the companies table."""

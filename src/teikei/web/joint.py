@@ -1,7 +1,8 @@
 """A joint study from invitation to deletion: one state at a time, and what each step asks for.
 
 drafting → (all sign the same revision) signed → (all commit) committed → (operator solves) solving → solved → (operator
-opens the door) released → closed. A change of the list voids all signatures; inputs are fixed before any result.
+opens the door) released → closing → closed (see ``ending``). A change of the list voids all signatures; inputs are
+fixed before any result.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,10 +23,10 @@ from teikei.web.database import ROOM, Store
 from teikei.web.specification import signed_documents
 from teikei.web.workspace import folder_hash, read_version
 
-DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSED = (
-    "drafting", "signed", "committed", "solving", "solved", "released", "closed",
+DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSING, CLOSED = (
+    "drafting", "signed", "committed", "solving", "solved", "released", "closing", "closed",
 )  # fmt: skip
-STATES: Final = (DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSED)
+STATES: Final = (DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSING, CLOSED)
 FIRST_ROUND: Final = 0
 NOT_STARTED: Final = "could not be put together"  # an approved what-if run; only the operator reads why
 OWN_RUN, SIGNED_RUN = "own", "signed"  # what a what-if run changes: own inputs, or the signed specifications
@@ -179,6 +180,7 @@ def request_what_if(
 def approve(connection: sqlite3.Connection, what_if: str, caller: Caller) -> bool:
     """One approval; True once two people, one of them from another company, have given theirs. Never one's own."""
     row = connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone()
+    _need(read(connection, row["joint"])["state"] == RELEASED, "this joint study is being ended")
     _need(row["state"] == "asked", "this what-if run is no longer waiting for approval")
     _need(row["by"] != caller.user, "nobody approves a request of their own")
     connection.execute("INSERT OR IGNORE INTO approvals VALUES (?, ?, ?)", (what_if, caller.user, caller.company))
@@ -188,28 +190,6 @@ def approve(connection: sqlite3.Connection, what_if: str, caller: Caller) -> boo
         return False
     connection.execute("UPDATE what_ifs SET state='approved' WHERE what_if=?", (what_if,))
     return True
-
-
-def close(
-    store: Store, connection: sqlite3.Connection, now: float, joint: str, job_folder: Callable[[str], Path]
-) -> None:
-    """Ends a joint study: raw inputs and joint runs are deleted; a record says what was deleted and when."""
-    found = read(connection, joint)
-    _need(found["state"] != CLOSED, "this joint study is closed already")
-    _need(found["state"] != SOLVING, "wait for the solve to end, or cancel it")
-    jobs = [
-        found["job"],
-        *[row["job"] for row in connection.execute("SELECT job FROM what_ifs WHERE joint=?", (joint,))],
-    ]
-    folders = [room_folder(store, joint), *[job_folder(job) for job in jobs if job]]
-    files = 0
-    for folder in folders:
-        files += sum(path.is_file() for path in folder.rglob("*"))
-        shutil.rmtree(folder, ignore_errors=True)
-        _need(not folder.exists(), "some files could not be deleted; the operator must look at the disk")
-    record = {"files": files, "commitments": [one["hash"] for one in found["commitments"]]}
-    connection.execute("INSERT INTO deletions VALUES (?, ?, ?)", (joint, now, json.dumps(record)))
-    connection.execute("UPDATE joint SET state=? WHERE joint=?", (CLOSED, joint))
 
 
 def _day(now: float) -> dt.date:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from teikei.room.release_list import ReleaseList, parse_list
 
 RULES: Final = ("shapley", "nucleolus", "equal_saving", "proportional_to_standalone")
 FORMS: Final = ("equal split", "own contract on joint terms", "price per kit")
+LARGEST: Final = 1e15  # of any figure in a list
 _TEXTS: Final = (
     "specification", "drivers", "timeline", "saving_band", "saving_at_least", "requirement_price_band",
     "own_share_band", "rule", "settlement_form", "settlement_unit", "settlement_date", "smallest_interval_million",
@@ -205,7 +207,7 @@ def _head(form: Mapping[str, str]) -> dict[str, Any]:
         "rung": form.get("rung", ""),
         "smallest_interval_million": _number(form, "smallest_interval_million", "promised width, saving"),
         "smallest_interval_units": _number(form, "smallest_interval_units", "promised width, volume"),
-        "what_ifs": int(_number(form, "what_ifs", "number of what-if runs")),
+        "what_ifs": _whole(form, "what_ifs", "number of what-if runs"),
         "known_volumes": _known_volumes(form.get("known_volumes", "")),
         "known_saving": _numbers(form, "known_saving", "what is known of the joint saving") or None,
         "volume_shape": form.get("volume_shape") or "frame",
@@ -281,9 +283,19 @@ def _schedules(form: Mapping[str, str], frame: Frame, before: ReleaseList | None
 def _numbers(form: Mapping[str, str], key: str, title: str) -> list[float]:
     parts = [part.strip().replace(",", "") for part in form.get(key, "").split(";")]
     try:
-        return [float(part) for part in parts if part]
+        found = [float(part) for part in parts if part]
     except ValueError:
-        raise StudyError(f"{title}: expected numbers with a semicolon between, such as 0; 100; 200") from None
+        found = [math.nan]
+    if not all(math.isfinite(one) and abs(one) < LARGEST for one in found):
+        raise StudyError(f"{title}: expected numbers with a semicolon between, such as 0; 100; 200")
+    return found
+
+
+def _whole(form: Mapping[str, str], key: str, title: str) -> int:
+    found = _number(form, key, title)
+    if not found.is_integer():
+        raise StudyError(f"{title}: expected a whole number")
+    return int(found)
 
 
 def _number(form: Mapping[str, str], key: str, title: str) -> float:

@@ -18,7 +18,7 @@ from teikei.web.access import EVERYONE, Rule, route, workspace_of
 from teikei.web.accounts import BUYER, OPERATOR, PLANNER
 from teikei.web.database import ROOM
 from teikei.web.jobs import CANCELLED, DONE, FAILED
-from teikei.web.pages import caller_of, form_texts, page, record, see, server_of
+from teikei.web.pages import caller_of, form_texts, line_of, named_joint, note, page, record, see, server_of
 from teikei.web.released_view import view
 from teikei.web.specification import signed_documents
 from teikei.web.workspace import read_version
@@ -97,7 +97,7 @@ def start_joint_study(
     }
     with server.store.operator() as connection:
         joint = joints.create(connection, server.clock(), title, scope, parsed)
-        record(request, connection, "started a joint study", joint)
+        record(request, connection, "started a joint study", named_joint(connection, joint))
     return see(f"/joint/{joint}")
 
 
@@ -137,6 +137,8 @@ def show_joint_study(request: Request, joint: str) -> HTMLResponse:
         documents = connection.execute("SELECT * FROM documents WHERE joint=? ORDER BY title", (joint,)).fetchall()
         signed_runs = len(signed_documents(connection, joint))
         document_states = {row["document"]: specification.state(connection, row["document"]) for row in documents}
+    if releases:
+        note(request, "looked at the release", f"{found['title']} [{joint}]")
     today = dt.datetime.fromtimestamp(server.clock(), dt.UTC).date()
     settlement_open = any(isinstance(item, Settlement) and item.not_before <= today for item in found["list"].items)
     room_state = solve.state_of(server.store, found["job"]) if caller.company is None and found["job"] else ""
@@ -198,7 +200,7 @@ def change_release_list(
             new = list_form.list_of(form, list_form.from_public(found["scope"].get("facts", {})), found["list"])
         list_form.must_fit(new, list_form.from_public(found["scope"].get("facts", {})))
         joints.change_list(connection, server_of(request).clock(), joint, new)
-        record(request, connection, "changed the release list", joint)
+        record(request, connection, "changed the release list", named_joint(connection, joint))
     return see(f"/joint/{joint}")
 
 
@@ -212,9 +214,17 @@ def start_preview(request: Request, joint: str, version: Annotated[str, Form()])
     assert caller.company is not None  # noqa: S101 - the rule admits companies only
     asked = {"company": caller.company, "list": found["list"].model_dump(mode="json"), "revision": found["revision"]}
     path = read_version(server.store, caller.company, study, number).path
-    job = server.jobs.add(caller.company, joint, 0, path, caller.name, {"preview": asked})
-    with server.store.operator() as connection:
-        record(request, connection, "started a preview", f"{joint} {job}", private=True)
+    subject = f"{found['title']} [{joint}]"
+    job = server.jobs.add(
+        caller.company,
+        joint,
+        0,
+        path,
+        caller.name,
+        {"preview": asked},
+        joint=joint,
+        line=lambda made: line_of(request, "started a preview", f"{subject}, run {made}", private=True),
+    )
     return see(f"/jobs/{job}")
 
 
@@ -223,7 +233,7 @@ def sign_list(request: Request, joint: str, revision: Annotated[int, Form()]) ->
     """A planner signs the revision shown, for the company."""
     with server_of(request).store.operator() as connection:
         joints.sign(connection, joint, caller_of(request), revision)
-        record(request, connection, "signed the release list", f"{joint} revision {revision}")
+        record(request, connection, "signed the release list", f"{named_joint(connection, joint)} revision {revision}")
     return see(f"/joint/{joint}")
 
 
@@ -235,5 +245,5 @@ def commit_inputs(request: Request, joint: str, version: Annotated[str, Form()])
     assert caller.company is not None  # noqa: S101 - the rule admits companies only
     with server.store.operator() as connection:
         shown = joints.commit_inputs(server.store, connection, server.clock(), joint, caller.company, study, number)
-        record(request, connection, "committed inputs", f"{joint} {shown}")
+        record(request, connection, "committed inputs", f"{named_joint(connection, joint)} {shown}")
     return see(f"/joint/{joint}")

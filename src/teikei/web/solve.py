@@ -36,8 +36,9 @@ def start(
     number: int,
     company: str,
     by: str,
+    job: str,
 ) -> str:
-    """Puts the joint study together, with the signed specifications, and into the queue; the job's id.
+    """Puts the joint study together, with the signed specifications, and into the queue as ``job``; its id.
 
     number: 0 for the first solve, else the round of a what-if run of ``company``, whose changed inputs replace its
     committed ones (empty: nobody's change). Raises StudyError (for the operator) where the parts do not fit.
@@ -63,7 +64,7 @@ def start(
         raise StudyError(problems[:50])
     coalition = load(target).coalition_name(set(release_list.companies))
     options = {**options_of(release_list, coalition), EXACT: company}
-    return jobs.add(ROOM, joint, 0, target, by, options)
+    return jobs.add(ROOM, joint, 0, target, by, options, joint=joint, job=job)
 
 
 def options_of(release_list: ReleaseList, coalition: str) -> dict[str, Any]:

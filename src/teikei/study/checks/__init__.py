@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from teikei.errors import Problem
 from teikei.study.checks import (
     buying,
+    cars,
     changes,
     development,
     market,
@@ -16,6 +17,7 @@ from teikei.study.checks import (
     purchasing,
     ranges,
     references,
+    terms,
     volumes,
 )
 from teikei.study.draft import Draft
@@ -27,7 +29,9 @@ ALL_CHECKS: tuple[Check, ...] = (
     *programmes.CHECKS,
     *volumes.CHECKS,
     *modules.CHECKS,
+    *cars.CHECKS,
     *buying.CHECKS,
+    *terms.CHECKS,
     *purchasing.CHECKS,
     *development.CHECKS,
     *market.CHECKS,

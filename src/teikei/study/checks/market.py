@@ -74,11 +74,34 @@ def the_market_can_be_stated_in_money(draft: Draft) -> Iterator[Problem]:
         )
 
 
+def the_market_can_be_calibrated(draft: Draft) -> Iterator[Problem]:
+    """A product of the market year has a price and sales above 0."""
+    if draft.settings is None:
+        return
+    country, year = draft.settings.home_market, draft.settings.market_year
+    for row in draft["products"]:
+        if (row["country"], row["year"]) != (country, year):
+            continue
+        for column in ("price", "units"):
+            if row[column] == 0:
+                yield row.error(
+                    column,
+                    f"found 0, expected a number above 0: what sells has a consumer price; leave out what was not "
+                    f"sold in {country} in {year}",
+                )
+
+
+def moments_lie_in_order(draft: Draft) -> Iterator[Problem]:
+    """The interval of a moment has a low and a high end."""
+    for row in draft["moments"]:
+        low, high = row["low"], row["high"]
+        if None not in (low, high) and not low < high:
+            yield row.error("low", f"{number_text(low)} is not below high, {number_text(high)}: correct one of the two")
+
+
 def products_are_sold_at_a_price(draft: Draft) -> Iterator[Problem]:
     """A product that sells has a price; a range, where it is given, is one."""
     for row in draft["products"]:
-        if row["price"] == 0 and row["units"]:
-            yield row.error("price", "found 0, expected the consumer price: a product that sells has a price")
         if row["powertrain"] == "bev" and row["range_km"] is None and "range_km" not in row.unread:
             yield row.warning(
                 "range_km",
@@ -205,6 +228,8 @@ def moments_lie_in_their_band(draft: Draft) -> Iterator[Problem]:
 
 
 CHECKS = (
+    the_market_can_be_calibrated,
+    moments_lie_in_order,
     the_home_market_has_products,
     products_are_sold_at_a_price,
     figures_of_one_market_are_of_one_size,
