@@ -22,20 +22,27 @@ from teikei.tables.sheet_facts import BadCell
 from teikei.tables.source import Layout, RawTable, name_and_unit
 
 COLUMNS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "items": (("item", "year", "quantity"), ()),
-    "suppliers": (("supplier",), ("activation_cost",)),
+    "items": (("item", "year", "quantity"), ("item_group", "order_multiple")),
+    "suppliers": (("supplier",), ("activation_cost", "country")),
     "capacity": (("supplier", "year", "capacity"), ("min_quantity",)),
-    "offers": (("supplier", "item", "year", "unit_price"), ("max_quantity", "min_quantity")),
+    "offers": (
+        ("supplier", "item", "year", "unit_price"),
+        ("max_quantity", "min_quantity", "order_multiple", "currency"),
+    ),
     "tiers": (("supplier", "year", "from_quantity", "discount"), ("item", "basis", "kind")),
     "bundles": (("bundle", "supplier", "items", "discount"), ("year", "min_share")),
     "take_or_pay": (("supplier", "quantity", "price"), ("items", "from_year", "to_year", "when")),
     "expansions": (("supplier", "from_year", "capacity", "cost"), ("to_year",)),
-    "rules": (("rule", "scope", "value"), ()),
+    "currencies": (("currency", "rate"), ("date",)),
+    "groups": (("group", "supplier"), ()),
+    "rules": (("rule", "scope", "value"), ("basis", "period")),
 }
 REQUIRED_TABLES: Final = ("items", "suppliers", "offers")
 MONEY_COLUMNS: Final = frozenset({"unit_price", "activation_cost", "price", "cost"})
 YEAR_COLUMNS: Final = frozenset({"year", "from_year", "to_year"})
-NAME_COLUMNS: Final = frozenset({"supplier", "item", "items", "bundle", "rule", "scope", "basis", "kind", "when"})
+NAME_COLUMNS: Final = frozenset(
+    {"supplier", "item", "items", "bundle", "rule", "scope", "basis", "kind", "when", "period", "group"}
+)
 """Columns whose cells must read as names; those of numbers are read where they are used, others are as they stand."""
 
 
