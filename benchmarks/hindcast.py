@@ -184,7 +184,7 @@ def kei_entry():
 
 def kei_removed(calibrated):
     """The entry in the model of products: 2025 with and without the kei electric cars."""
-    found, removed = explain.without(calibrated, lambda home: (home.kei > 0) & (home.battery_electric > 0))
+    found, removed = explain.without(calibrated, lambda home: (home.segment_taste > 0) & (home.battery_electric > 0))
     cars = found.units[:, removed].sum(axis=1)
     share = found.ev_share
     gone = explain.share_without(calibrated, removed)

@@ -205,7 +205,7 @@ def cold_and_warm() -> Iterator[tuple[str, tuple[float, float], tuple[float, flo
     for size in (2, 3, 4):
         for blocs in itertools.combinations(game.blocs, size):
             scope = game.scope(blocs, "shared")
-            first = game.scope(blocs, "alone")
+            first = game.scope(blocs, game.facts.baseline_rung)
             base = _baseline_of(game, blocs)
             gap = 0.01 * max(1e-3 * base.value, 1.0)
             begin = time.process_time()
@@ -249,7 +249,7 @@ def grown(
     spent = time.process_time() - begin
     found = plans.by_key[(name, "shared")]
     program = build(Scope(read_facts(study, catalogue, performance), name, "shared", study.companies)).program
-    return len(program.cost), sum(program.integer), spent, plans.value(name, "alone") - found.value, found
+    return len(program.cost), sum(program.integer), spent, plans.value(name, study.baseline_rung) - found.value, found
 
 
 def tenders(seeds: list[int]) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
 import pytest
+from rich.console import Console
 
 import teikei
 from teikei.errors import StudyError
+from teikei.report import headline
+from teikei.room import ReleaseList, release
+from teikei.room.door import joint_saving
 from teikei.runs import Run, read
+from teikei.runs.compare import saving_by_rung
 
+BASELINE = "単独"  # what the lowest rung may as well be called
 STUDY = Path(__file__).parent.parent / "examples" / "kit-supply"
 PROMISED = {
     "cost_by_rung": "coalition rung value bound gap status",
@@ -42,16 +50,61 @@ def test_run_has_the_promised_tables_and_columns(finished: Run, table: str) -> N
     assert set(PROMISED[table].split()) <= set(finished.tables[table].columns)
 
 
-def test_the_same_inputs_give_the_same_numbers_to_the_last_digit_with_or_without_workers(
-    finished: Run, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def renamed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same study again with workers, its lowest rung renamed and the rows of rungs.csv turned round."""
+    study = teikei.load(STUDY)
+    rungs = study["rungs"].with_columns(pl.col("rung").replace("alone", BASELINE)).reverse()
     with ThreadPoolExecutor(2) as executor:
-        again = teikei.run(teikei.load(STUDY), out=tmp_path / "second", executor=executor)
-    assert finished.tables.keys() == again.tables.keys()
+        return teikei.run(
+            study.with_tables(rungs=rungs), out=tmp_path_factory.mktemp("flow") / "second", executor=executor
+        )
+
+
+def test_the_same_inputs_give_the_same_numbers_to_the_last_digit_with_or_without_workers(
+    finished: Run, renamed: Run
+) -> None:
+    assert finished.tables.keys() == renamed.tables.keys()
     for name, table in finished.tables.items():
-        other = again.tables[name]
+        other = renamed.tables[name]
+        words = [column for column, kind in other.schema.items() if kind == pl.String]
+        other = other.with_columns(pl.col(words).str.replace_all(BASELINE, "alone", literal=True))
+        if name in ("rungs", "sources"):  # these list the rows of rungs.csv in their order
+            table, other = table.sort(table.columns), other.sort(table.columns)  # noqa: PLW2901
         timed = [column for column in table.columns if column == "seconds"]
         assert table.drop(timed).equals(other.drop(timed)), name
+
+
+def test_the_baseline_is_the_lowest_rung_whatever_its_name_in_terminal_page_and_comparison(
+    finished: Run, renamed: Run
+) -> None:
+    def told(run: Run) -> str:
+        console = Console(width=120, file=io.StringIO(), record=True)
+        console.print(headline(run.tables, run.meta))
+        return console.export_text().replace(BASELINE, "alone")
+
+    def page(run: Run) -> list[str]:
+        text = re.sub(r"<script.*?</script>", "", run.report_path.read_text("utf-8"), flags=re.DOTALL)
+        lines = [line.strip().replace(BASELINE, "alone") for line in re.sub(r"<[^>]+>", "\n", text).splitlines()]
+        return sorted({line for line in lines if not re.search(r"\d", line)})  # figures: the tables above
+
+    assert told(finished) == told(renamed)
+    assert "not evaluated" not in told(renamed)
+    assert saving_by_rung(finished) == saving_by_rung(renamed)
+    assert saving_by_rung(renamed)["powertrain"] > 0
+    assert page(finished) == page(renamed)
+
+
+def test_a_release_counts_the_joint_saving_from_the_lowest_rung_whatever_its_name(finished: Run, renamed: Run) -> None:
+    companies = finished.meta["companies"]
+    asked = {"rung": "powertrain", "members": {name.lower(): [name] for name in companies}}
+    agreed = ReleaseList.model_validate(
+        {**asked, "items": [{"kind": "saving_band", "edges": [0, 100, 200, 300]}], "smallest_interval_million": 10}
+        | {"smallest_interval_units": 1_000, "what_ifs": 1}
+    )
+    own = companies[0].lower()
+    assert joint_saving(renamed, agreed) == joint_saving(finished, agreed) > 0
+    assert release(renamed, own, agreed).text() == release(finished, own, agreed).text()
 
 
 def test_stored_run_reads_back_equal(finished: Run) -> None:

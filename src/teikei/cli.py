@@ -87,6 +87,9 @@ def run(
     ] = 0.0,
     singles: Annotated[bool, typer.Option("--singles", help="Also plan the companies of a bloc taken singly")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="Pursue plans and bounds further: minutes")] = False,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Leave a stage out: develop, split or market (may be given again)")
+    ] = None,
     cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT")] = None,
 ) -> None:
     """Run the whole line: plan every coalition at every rung, split the saving, predict sales, write the report."""
@@ -108,6 +111,7 @@ def run(
             schedule_seconds=schedule,
             singles=singles,
             thorough=thorough,
+            without=without or (),
         )
     console().print(headline(finished.tables, finished.meta))
     typer.echo(f"Report: {finished.report_path}")
@@ -163,6 +167,9 @@ def calibrate(
     typer.echo(f"Written: {out}")
 
 
+WIDE_GAP = 0.05  # an award no nearer than this to its bound is written, and exits as not converged
+
+
 @app.command(short_help="Award a tender by itself: whom to buy what from")
 def award(
     tender: Annotated[Path, typer.Argument(metavar="TENDER", help="Folder of tender tables, or a workbook")],
@@ -171,7 +178,12 @@ def award(
     gap: Annotated[float, typer.Option(help="Relative gap at which to stop")] = 1e-4,
     scenarios: Annotated[bool, typer.Option("--scenarios", help="Also: cheapest, incumbent, fewer suppliers")] = False,
     at_most: Annotated[int | None, typer.Option(help="Most suppliers of the scenario with fewer suppliers")] = None,
-    rule_prices: Annotated[bool, typer.Option("--rule-prices", help="Also: what each rule costs")] = False,
+    rule_prices: Annotated[bool, typer.Option("--rule-prices", help="Also: what rules cost, alone, together")] = False,
+    allow_overbuying: Annotated[bool, typer.Option("--allow-overbuying", help="More than asked, if cheaper")] = False,
+    whole_units: Annotated[bool, typer.Option("--whole-units", help="Whole numbers of pieces only")] = False,
+    lock: Annotated[Path | None, typer.Option(help="An awards.csv whose awards are kept")] = None,
+    next_round: Annotated[bool, typer.Option("--next-round", help="Also: at which price losers would win")] = False,
+    losers: Annotated[int, typer.Option(help="So many losing items for --next-round")] = 20,
 ) -> None:
     """Award a tender: whom to buy what from, at least cost, under your rules."""
     from time import perf_counter
@@ -184,6 +196,8 @@ def award(
         result = solve_tender(
             tender, out, time_limit_s=time_limit, gap=gap, progress=progress, started=started,
             with_scenarios=scenarios, at_most=at_most, with_prices=rule_prices,
+            allow_overbuying=allow_overbuying, whole_units=whole_units, lock=lock,
+            next_round=losers if next_round else None,
         )  # fmt: skip
     for warning in result.warnings:
         typer.echo(str(warning), err=True)
@@ -200,8 +214,21 @@ def award(
     for price in result.prices:
         amount = "no award with it" if price.none else f"{price.price:,.2f}"
         between = "" if price.upper - price.lower <= 0.005 else f" (between {price.lower:,.2f} and {price.upper:,.2f})"
-        typer.echo(f"Rule {price.rule}: costs {amount}{between}")
+        typer.echo(f"{'Rule' if price.together == 1 else 'Rules'} {price.rule}: costs {amount}{between}")
+    for one in result.prices_to_win:
+        bid = f"all bids of {one.supplier}" if one.item == "*" else f"{one.supplier}, {one.item}"
+        text = f"wins at {one.cut:.3%} less, not at {one.lower:.3%}" if one.cut < 1 else "wins at no price"
+        typer.echo(f"Next round: {bid} {text}")
+    if result.more_than_asked is not None:
+        from teikei.plan.award.write import more_text
+
+        typer.echo(f"Buying more than asked for {more_text(result)}")
     typer.echo(f"Written: {out}")
+    if result.gap > max(gap, WIDE_GAP):
+        typer.echo(
+            f"The gap is above {WIDE_GAP:.0%}: this is the best award found, no good one; allow more time", err=True
+        )
+        raise typer.Exit(3)
 
 
 @app.command(short_help="What a rule costs, what relaxing a requirement saves")
@@ -347,11 +374,15 @@ def serve(
     data: Annotated[Path, typer.Option(help="Folder of the server's data (made if new)")] = Path("teikei-data"),
     port: Annotated[int, typer.Option(help="Port to listen on")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine only behind TLS")] = "127.0.0.1",
+    address: Annotated[str, typer.Option(help="How people reach the page, such as https://room.example")] = "",
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(help="IP address of a proxy whose X-Forwarded-For is believed; may be repeated")
+    ] = None,
 ) -> None:
     """Serve the page: workspaces of companies, joint studies, collective design; the first start prints a link."""
     from teikei.web.serve import serve as run_server
 
-    run_server(data, port, typer.echo, host=host)
+    run_server(data, port, typer.echo, host=host, address=address, trusted_proxies=trusted_proxy or ())
 
 
 @app.command("audit-verify", short_help="Prove that a server's log was not changed")
@@ -360,9 +391,12 @@ def audit_verify(
     head: Annotated[str, typer.Option(help="The head you kept: 64 hexadecimal digits")],
 ) -> None:
     """Prove that no line of a server's log was changed, left out, moved or cut off; exit 5 if one was."""
-    from teikei.web.audit import verify_file
+    from teikei.web import audit
 
-    typer.echo(f"The log is whole: {verify_file(log, head)} lines up to this head.")
+    text = audit.read_file(log)
+    count, later = audit.verify(text, head), audit.lines_after(text, head)
+    follow = "no line follows" if not later else "1 line follows" if later == 1 else f"{later} lines follow"
+    typer.echo(f"The log is whole: {count} lines. The head given is that of line {count - later}; {follow} it.")
 
 
 def main() -> None:

@@ -77,7 +77,8 @@ def study(scale: float = 1.0, **changed: Any) -> Study:
         "moments": moments,
         "programmes": programmes,
     }
-    return make_study(settings={"last_year": 2028, "report_year": 2028}, **{**tables, **changed})
+    settings = {"last_year": 2028, "report_year": 2028, **changed.pop("settings", {})}
+    return make_study(settings=settings, **{**tables, **changed})
 
 
 def plan(coalition: str, rung: str, cost: float, programmes: tuple[str, ...] = ("P01", "P02", "P03", "P09")) -> Plan:

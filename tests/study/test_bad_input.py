@@ -286,8 +286,8 @@ FILES: dict[str, tuple[Callable[[Path], object], str, list[str]]] = {
         "capacities.csv:1:capacity",
         ["convert the figures"],
     ),
-    "a referenced table left out": (
-        lambda folder: (folder / "currencies.csv").unlink(),
+    "a referenced table without rows": (
+        rewrite("currencies.csv", "JPY,1,2026\nCNY,21.5,2026-06\n", ""),
         "offers.csv:2:currency",
         ["3 more", "has no rows"],
     ),

@@ -304,3 +304,89 @@ def test_only_sites_with_a_capacity_can_be_expanded(tmp_path: Path) -> None:
         tables["expansions"] = [["site", "from_year", "capacity", "cost"], [site, "2028", "10", "5"]]
 
     assert said(change(tmp_path, edit), "expansions.csv:2:site", "there is nothing to expand")
+
+
+def targets(tmp_path: Path, kind: str, price: str, floor: str, binding: str = "", row: int = 1) -> list[Problem]:
+    def edit(tables: Tables) -> None:
+        rows = tables["requirements"]
+        rows[0] += ["binding", "kind", "value_per_unit", "floor_offset"]
+        for number, cells in enumerate(rows[1:], 1):
+            cells.extend([binding, kind, price, floor] if number == row else ["", "", "", ""])
+
+    return change(tmp_path, edit)
+
+
+def test_a_target_has_a_price_and_a_floor_past_its_value_that_the_simulation_can_tell(tmp_path: Path) -> None:
+    assert targets(tmp_path / "a", "target", "4000", "-20") == []
+    assert targets(tmp_path / "b", "target", "60000", "2", row=2) == []
+    missing = targets(tmp_path / "c", "target", "", "")
+    assert said(missing, "requirements.csv:2:value_per_unit", "for one km", "write hard")
+    assert said(missing, "requirements.csv:2:floor_offset", "how far it may be missed, in km")
+    assert said(targets(tmp_path / "d", "target", "-1", "-20"), "requirements.csv:2:value_per_unit", "-1")
+    assert said(targets(tmp_path / "e", "soft", "1", "-20"), "requirements.csv:2:kind", "soft", "target")
+    wrong_side = targets(tmp_path / "f", "target", "4000", "20")
+    assert said(wrong_side, "requirements.csv:2:floor_offset", "below 0 (more is better)")
+    other_side = targets(tmp_path / "g", "target", "4000", "-2", row=2)
+    assert said(other_side, "requirements.csv:3:floor_offset", "above 0 (less is better)")
+    near = targets(tmp_path / "h", "target", "4000", "-16")
+    assert said(near, "requirements.csv:2:floor_offset", "at least 16.2", "8.1 km")
+    assert said(targets(tmp_path / "i", "target", "4000", "-181"), "requirements.csv:2:floor_offset", "would be -1")
+
+
+def test_what_only_a_target_has_is_noted_elsewhere_and_hard_contradicts_not_binding(tmp_path: Path) -> None:
+    noted = targets(tmp_path / "a", "hard", "4000", "-20")
+    assert said(noted, "requirements.csv:2:value_per_unit", "only a target has one", warning=True)
+    assert said(noted, "requirements.csv:2:floor_offset", "only a target has one", warning=True)
+    assert said(targets(tmp_path / "b", "hard", "", "", "no"), "requirements.csv:2:binding", "beside kind hard")
+    assert targets(tmp_path / "c", "report", "", "", "no") == []
+
+
+def market_of(tmp_path: Path, *rows: str) -> list[Problem]:
+    """Problems of the small study with further products of its home market."""
+
+    def edit(tables: Tables) -> None:
+        tables["products"] += [
+            *(f"Car {k},JP,Maker {k},,kei,ice,2025,{1_500_000 + 100_000 * k},50000,,,".split(",") for k in range(6)),
+            *(row.split(",") for row in rows),
+        ]
+
+    return change(tmp_path, edit)
+
+
+def test_a_range_of_nothing_is_refused_and_a_tiny_one_noted(tmp_path: Path) -> None:
+    problems = market_of(tmp_path, "Slip,JP,Other,,kei,bev,2025,2600000,900,0,wltc_japan,20")
+    assert said(problems, "products.csv:11:range_km", "found 0 for Slip", "leave the cell empty")
+    problems = market_of(tmp_path / "b", "Slip,JP,Other,,kei,bev,2025,2600000,900,18,wltc_japan,20")
+    assert said(problems, "products.csv:11:range_km", "whole range of Slip", warning=True)
+
+
+def test_a_price_or_units_of_another_size_than_the_market_are_refused(tmp_path: Path) -> None:
+    for k, (price, units, column, words) in enumerate(
+        (
+            ("1", "900", "price", "found 1 for Slip"),
+            ("2600", "900", "price", "found 2600 for Slip"),
+            ("2600000000", "900", "price", "no market has both"),
+            ("2600000", "5e9", "units", "more than the world buys"),
+            ("2600000", "9e7", "units", "times all other cars of JP"),
+        )
+    ):
+        problems = market_of(tmp_path / str(k), f"Slip,JP,Other,,kei,ice,2025,{price},{units},,,")
+        assert said(problems, f"products.csv:11:{column}", words), (price, units)
+    problems = market_of(tmp_path / "ok", "Slip,JP,Other,,kei,ice,2025,26000000,5000000,,,")
+    assert said(problems, "products.csv:11:units", "check the unit", warning=True)
+
+
+def test_rows_of_other_years_enter_or_are_named(tmp_path: Path) -> None:
+    problems = market_of(
+        tmp_path,
+        "Newcomer,JP,Other,,kei,bev,2027,2500000,12000,180,wltc_japan,20",
+        "Newcomer,JP,Other,,kei,bev,2028,2400000,15000,180,wltc_japan,20",
+        "Rival,JP,Other,,kei,ice,2026,1700000,800000,,,",
+        "Old,JP,Other,,kei,ice,2020,1700000,800000,,,",
+        "Ours,JP,Aoba,P1,kei,bev,2027,2600000,1000,180,wltc_japan,20",
+    )
+    assert not [one for one in problems if one.place == "products.csv:11:year"]
+    assert said(problems, "products.csv:12:year", "enters in 2027 already", warning=True)
+    assert said(problems, "products.csv:13:year", "Rival is on sale in 2025", warning=True)
+    assert said(problems, "products.csv:14:year", "market is that of 2025", warning=True)
+    assert said(problems, "products.csv:15:year", "programme P1", warning=True)

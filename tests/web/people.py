@@ -39,7 +39,7 @@ class Person(TestClient):
         return found[1]
 
 
-@dataclass
+@dataclass(eq=False)
 class Town:
     """Server, clock and people by ``role@company`` (``operator@room``)."""
 

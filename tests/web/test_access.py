@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from teikei.web.access import EVERYONE, all_routes, refuse_undeclared, rule_of
 from teikei.web.pages_people import router as people_router
-from tests.web.people import Town
+from tests.web.people import Person, Town
 from tests.web.scene import Scene, make_scene
 
 
@@ -41,12 +41,17 @@ def test_every_parameter_in_an_address_is_known_to_the_rules(scene: Scene) -> No
             assert rule.owner == "member", found.path
 
 
+_VISITORS: dict[tuple[Town, str | None], tuple[Person, str]] = {}
+
+
 def _call(town: Town, who: str | None, method: str, address: str) -> tuple[int, str]:
-    visitor = town.visitor(follow_redirects=False)
-    if who is not None:
-        visitor.cookies.update(dict(town[who].cookies))
-    data = {"form_key": visitor.form_key()} if method == "POST" else None
-    answer = visitor.request(method, address, data=data)
+    if (town, who) not in _VISITORS:
+        visitor = town.visitor(follow_redirects=False)
+        if who is not None:
+            visitor.cookies.update(dict(town[who].cookies))
+        _VISITORS[town, who] = (visitor, visitor.form_key())
+    visitor, key = _VISITORS[town, who]
+    answer = visitor.request(method, address, data={"form_key": key} if method == "POST" else None)
     return answer.status_code, answer.headers.get("location", "")
 
 

@@ -22,21 +22,24 @@ from teikei.runs.types import Run
 from teikei.web import joint as joints
 from teikei.web import solve
 from teikei.web.access import all_routes, rule_of
+from teikei.web.database import TRIGGERS
+from tests.room.test_door import BREAKS, ITEMS, agreed, make_list
 from tests.study.small import small_tables, write_small
 from tests.web.joint_tables import RUNG, make_tables
 from tests.web.people import make_town
 from tests.web.test_joint import files_of, to_release
-from tests.web.test_release import BREAKS, agreed, make_list
 from tests.web.test_workspace import STAND_IN, upload
 
 OWN = (31_000.0, 1.1)  # Aoba's volume and cost, which Aoba knows
-LIST = make_list(what_ifs=2)
+OFFERED = {"kind": "tier_index", "schedules": [{"offer": "O1", "breaks": BREAKS[:2]}]}  # as in the frame
+LIST = make_list(what_ifs=2, items=[OFFERED if item["kind"] == "tier_index" else item for item in ITEMS])
 
 
 class Stage:
     """A town whose joint study is released, with the means to change one company's figures behind the scene."""
 
     def __init__(self, folder: Path) -> None:
+        self.lines = 0
         self.town = make_town(folder / "data", command=STAND_IN)
         self.files = files_of(folder / "small")
         operator = self.town["operator@room"]
@@ -68,6 +71,7 @@ class Stage:
         for place in (own / "studies" / self.study / "1" / "study", committed / "study"):
             write_small(place, texts)
         with server.store.operator() as connection:
+            self.forget_lines(connection)
             found = joints.read(connection, self.joint)
             for name, table in tables.items():
                 table.write_parquet(server.jobs.folder("room", found["job"]) / "run" / "tables" / f"{name}.parquet")
@@ -76,6 +80,16 @@ class Stage:
             members = list(found["list"].members)
             solve.open_door(server.store, server.jobs, connection, found, members, 0, found["job"])
         return Run(Path("nowhere"), tables, {})
+
+    def forget_lines(self, connection: Any) -> None:
+        """Every look and refusal is a line of the log: each draw starts from the same one."""
+        self.town.app.state.server.refusals.clear()
+        for name in TRIGGERS:
+            connection.execute(f"DROP TRIGGER {name}")
+        self.lines = self.lines or connection.execute("SELECT count(*) FROM audit").fetchone()[0]
+        connection.execute("DELETE FROM audit WHERE number > ?", (self.lines,))
+        for statement in TRIGGERS.values():
+            connection.execute(statement)
 
     def seen(self) -> str:
         """A digest over everything that people of other companies get."""
@@ -92,6 +106,7 @@ class Stage:
                 if answer is not None:
                     headers = sorted((k, v) for k, v in answer.headers.items() if k not in ("set-cookie", "date"))
                     text = re.sub(rb'name="form_key" value="[^"]+"', b"", answer.content)
+                    text = re.sub(rb"\b[0-9a-f]{32}(?:[0-9a-f]{32})?\b", b"#", text)  # salts and hashes of the log
                     total.update(repr((who, method, address, answer.status_code, headers, text)).encode())
         return total.hexdigest()
 

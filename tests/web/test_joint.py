@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 
+from teikei.errors import StudyError
 from teikei.room.joint_study import assemble
 from teikei.study import check, load
+from teikei.web import solve
+from tests.room.test_door import make_list
 from tests.study.small import small_tables, write_small
 from tests.web.people import Town, make_town
-from tests.web.test_release import make_list
 from tests.web.test_workspace import STAND_IN, upload
 
 MEMBERS = {"aoba": ("Aoba",), "midori": ("Midori",)}
@@ -134,18 +137,70 @@ def test_the_what_ifs_are_counted(town: Town, tmp_path: Path) -> None:
     assert statuses == [303, 303, 400]
 
 
+def test_an_approved_what_if_that_does_not_start_says_so_to_all_and_why_to_the_operator_alone(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = files_of(tmp_path / "small")
+    base = start_joint(town, files)
+    studies = to_release(town, base, {"aoba": files, "midori": files})
+    aoba, midori, operator = town["planner@aoba"], town["planner@midori"], town["operator@room"]
+    aoba.send_form(f"{base}/what-if", {"version": f"{studies['aoba']}/1", "purpose": "x"})
+    found = re.search(r"what-if/(\w+)/approve", midori.get(base).text)
+    assert found is not None
+
+    def fails(*_: object) -> str:
+        raise StudyError("existing.csv:7:unit_price: of a rival")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(solve, "start", fails)
+        operator.send_form(f"{base}/what-if/{found[1]}/approve")
+        assert midori.send_form(f"{base}/what-if/{found[1]}/approve").status_code == 303
+        told = operator.send_form(f"{base}/what-if/{found[1]}/start")
+        assert told.status_code == 400
+        assert "existing.csv:7" in told.text
+    for who in (aoba, midori, operator):
+        text = who.get(base).text
+        assert "could not be put together" in text
+        assert "existing.csv:7" not in text
+    assert operator.send_form(f"{base}/what-if/{found[1]}/start").status_code == 303
+    assert "could not be put together" not in aoba.get(base).text
+
+
+def test_a_list_signed_without_declarations_is_void_and_stays_on_record(town: Town, tmp_path: Path) -> None:
+    files = files_of(tmp_path / "small")
+    base = start_joint(town, files)
+    aoba, operator = town["planner@aoba"], town["operator@room"]
+    assert aoba.send_form(f"{base}/sign", {"revision": "1"}).status_code == 303
+    bare = LIST.model_copy(update={"format": 1, "known_volumes": {}, "known_saving": None})
+    with town.app.state.server.store.operator() as connection:  # as 0.1.0 kept it
+        connection.execute("UPDATE joint SET release_list=?, state='signed'", (bare.model_dump_json(),))
+        connection.execute("UPDATE members SET signed_revision=1")
+    text = aoba.get(base).text
+    assert "This list is void:" in text
+    assert "declare" in text
+    study = upload(town, "planner@aoba", files)
+    refused = aoba.send_form(f"{base}/commit", {"version": f"{study}/1"})
+    assert refused.status_code == 400
+    assert "void" in refused.text
+    assert operator.send_form(f"{base}/list", {"release_list": bare.model_dump_json()}).status_code == 400
+    assert operator.send_form(f"{base}/list", {"release_list": LIST.model_dump_json()}).status_code == 303
+    assert aoba.send_form(f"{base}/sign", {"revision": "2"}).status_code == 303
+
+
 def test_nobodys_file_can_bring_rows_of_another(tmp_path: Path) -> None:
     mine = files_of(tmp_path / "one", {"P1": "900", "P2": "777"})  # aoba also writes midori's car
     theirs = files_of(tmp_path / "two", {"P1": "555", "P2": "1300"})
     assert mine
     assert theirs
     inputs = {"aoba": tmp_path / "one", "midori": tmp_path / "two"}
-    joint = assemble(tmp_path / "one", inputs, MEMBERS, tmp_path / "joint")
+    joint = assemble(tmp_path / "one", inputs, LIST, tmp_path / "joint")
     assert [problem for problem in check(joint) if not problem.warning] == []
     masses = dict(load(joint)["programmes"].select("programme", "body_mass_kg").iter_rows())
     assert masses == {"P1": 900.0, "P2": 1300.0}
     whole, again = load(tmp_path / "one"), load(joint)
-    for table in whole.tables:
+    levels = again["volumes"].group_by("programme").agg(pl.col("units").mean()).sort("programme")
+    assert [round(units, 6) for units in levels["units"]] == [35_000, 25_000]  # 31,000 and 23,333 on cells of 10,000
+    for table in set(whole.tables) - {"volumes"}:
         assert sorted(map(str, whole[table].drop("body_mass_kg", strict=False).rows())) == sorted(
             map(str, again[table].drop("body_mass_kg", strict=False).rows())
         ), table

@@ -19,6 +19,7 @@ import pytest
 import uvicorn
 
 from teikei.web.app import create_app, first_link
+from teikei.web.jobs import Limits
 from tests.web.people import PASSPHRASE
 from tests.web.test_design import complete
 from tests.web.test_joint import files_of
@@ -31,6 +32,7 @@ FORM = {
     "saving_at_least": "5000",
     "smallest_interval_million": "5000",
     "smallest_interval_units": "10000",
+    "known_saving": "-5000; 25000",
 }
 
 
@@ -38,7 +40,7 @@ FORM = {
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
     monkeypatch.setenv("STAND_IN", "joint")
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}:{Path(__file__).parents[2] / 'src'}")
-    app = create_app(tmp_path / "data", command=STAND_IN)
+    app = create_app(tmp_path / "data", command=STAND_IN, limits=Limits(slot_seconds=0.2))
     link = first_link(app)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from teikei.room.joint_study import row_owners
-from teikei.room.preview import Preview, preview_of
+from teikei.room.joint_study import level, row_owners, years_on_sale
+from teikei.room.preview import CELL, Preview, preview_of
 from teikei.room.preview_cars import PHYSICAL, Range, ranges_of_cars
 from teikei.room.preview_money import slopes
 from teikei.room.release_list import ReleaseList
@@ -33,7 +33,9 @@ LIST = ReleaseList.model_validate(
             {"kind": "tier_index", "schedules": [{"offer": "M100", "breaks": [0, 30_000, 60_000, 120_000]}]},
         ],
         "smallest_interval_million": 100,
-        "smallest_interval_units": 10_000,
+        "smallest_interval_units": 5_000,
+        "known_volumes": {"A1": [5_000, 40_000], "B1": [5_000, 40_000], "C1": [5_000, 60_000]},
+        "known_saving": [-200, 600],
     }
 )
 
@@ -76,14 +78,51 @@ def test_every_range_holds_the_figure_and_names_its_place(found: Preview) -> Non
     requirement = next(row for row in found.rows if row.place.startswith("requirements.csv") and row.figure == "value")
     assert requirement.row.startswith("A1 ")
     ways = {row.through for row in found.rows}
-    assert {"the saving", "the choice of designs"} < ways
-    assert any("tier of M100" in way for way in ways)
+    assert {"the saving", "the choice of designs", CELL} <= ways
+
+
+def test_each_volume_keeps_the_width_of_its_cell(study: Study, found: Preview) -> None:
+    rows = [row for row in found.rows if row.through == CELL]
+    assert {row.figure for row in rows} == {"units"}
+    own = level(study["volumes"], "A1", "base", years_on_sale(study["volumes"], "A1", "base"))
+    for row in rows:
+        assert row.at_least / row.value * own >= LIST.smallest_interval_units - 1e-6  # of the level: the mean by year
+        assert row.upper - row.lower == pytest.approx(row.at_least)
+    others = [row.at_least for row in found.rows if row.through == "the saving"]
+    assert all(math.isnan(width) for width in others)  # the list promises nothing of them
+
+
+def test_own_prices_are_left_their_cell_where_the_list_promises_a_width_of_prices(study: Study) -> None:
+    rows = preview_of(study, "aldermoor", LIST.model_copy(update={"smallest_interval_price_share": 0.05})).rows
+    priced = [row for row in rows if row.figure == "unit_price"]
+    assert priced
+    for row in priced:
+        assert row.lower <= row.value <= row.upper
+        assert row.upper / row.lower == pytest.approx(1.05)
+
+
+def test_offers_of_one_buyer_are_put_into_money_of_the_price_year(study: Study) -> None:
+    """The plan multiplies an offer's price by rate and price-year factor; so does the slope of the saving in it."""
+    from teikei.plan.read_supply import read_offers
+
+    currencies = study["currencies"].with_columns(to_price_year=pl.lit(1.1))
+    offers = study["offers"].with_columns(buyer=pl.lit("Aldermoor"))
+    plain = study.with_tables(offers=offers, currencies=study["currencies"].with_columns(to_price_year=pl.lit(1.0)))
+    dearer = study.with_tables(offers=offers, currencies=currencies)
+    bounds = []
+    for one in (plain, dearer):
+        owners = {table: row_owners(one, table, MEMBER_OF) for table in all_columns()}
+        bounds.append([slope.most for slope in slopes(one, owners, "aldermoor", 3) if slope.table == "tiers"])
+    assert len(bounds[0]) == study["tiers"].height
+    assert bounds[1] == pytest.approx([1.1 * most for most in bounds[0]])
+    paid = [next(iter(read_offers(one)["M100"].price.values()))[0] for one in (plain, dearer)]
+    assert paid[1] == pytest.approx(1.1 * paid[0])
 
 
 def test_a_list_without_money_leaves_prices_out_of_sight(study: Study) -> None:
     silent = LIST.model_copy(update={"items": LIST.items[:1]})
     found = preview_of(study, "aldermoor", silent)
-    assert {row.through for row in found.rows} == {"the choice of designs"}
+    assert {row.through for row in found.rows} == {"the choice of designs", CELL}
     assert any(name == "existing.unit_price" and "no money" in why for name, _, why in found.left)
 
 

@@ -27,6 +27,9 @@ LIST = {
     ],
     "smallest_interval_million": 100,
     "smallest_interval_units": 10_000,
+    "smallest_interval_requirement_million": 9,
+    "known_volumes": {"A1": [13_000, 40_000], "B1": [17_000, 51_000], "C1": [15_000, 47_000]},
+    "known_saving": [-200, 600],
 }
 
 

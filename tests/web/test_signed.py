@@ -13,10 +13,10 @@ from teikei.room.signed import Signed, apply, ratings
 from teikei.room.specification import FIELDS
 from teikei.study import Study, check, load, write_folder
 from teikei.web.solve import options_of
+from tests.room.test_door import make_list
 from tests.web.people import Town, make_town
 from tests.web.test_design import RATINGS, complete
 from tests.web.test_joint import LIST, files_of, start_joint, to_release
-from tests.web.test_release import make_list
 from tests.web.test_workspace import STAND_IN
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kit-supply"

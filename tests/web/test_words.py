@@ -6,15 +6,17 @@ import re
 from importlib import resources
 from typing import get_args
 
-from teikei.room.designs import DRIVES, DRIVES_NOT, UNKNOWN
-from teikei.room.door import WITHHELD
-from teikei.room.release_list import Item, band_text
+from teikei.room.designs import DRIVES, DRIVES_NOT
+from teikei.room.door import NOT_ON_CELLS, OUTSIDERS, WITHHELD
+from teikei.room.items import NOT_EVALUATED, AnyItem, band_text
+from teikei.room.preview import CELL
 from teikei.room.specification import FIELDS, NOT_CROSSING
 from teikei.web import app
-from teikei.web.joint import STATES
+from teikei.web.joint import NOT_STARTED, STATES
 from teikei.web.pages import ROLE_TITLES
 from teikei.web.text import in_japanese, japanese, translator
 
+_CHOICE = re.compile(r"""\bt\(({[^}]*})\[""")  # t({"key": "sentence", …}[key])
 _CALL = re.compile(r"""\bt\(\s*(?:"([^"]*)"|'([^']*)')""")
 
 
@@ -24,10 +26,13 @@ def all_sentences() -> set[str]:
     sentences |= {field.title for fields in FIELDS.values() for field in fields}
     sentences |= {choice for fields in FIELDS.values() for field in fields for choice in field.choices if " " in choice}
     sentences |= {part for pair in NOT_CROSSING for part in pair}
-    sentences |= {DRIVES, DRIVES_NOT, UNKNOWN, WITHHELD}
-    sentences |= {one.model_fields["kind"].default for one in get_args(get_args(Item)[0])}
+    sentences |= {DRIVES, DRIVES_NOT, NOT_EVALUATED, WITHHELD, NOT_ON_CELLS, OUTSIDERS, CELL, NOT_STARTED}
+    sentences |= {one.model_fields["kind"].default for one in get_args(get_args(AnyItem)[0])}
     for file in resources.files("teikei.web").joinpath("templates").iterdir():
-        sentences |= {one or two for one, two in _CALL.findall(file.read_text("utf-8"))}
+        text = file.read_text("utf-8")
+        sentences |= {one or two for one, two in _CALL.findall(text)}
+        for choice in _CHOICE.findall(text):
+            sentences |= set(re.findall(r': "([^"]*)"', choice))
     return sentences
 
 
@@ -39,7 +44,7 @@ _COMMAND_LINE = ("audit.py", "serve.py", "database.py")  # said on the command l
 
 def test_every_error_of_the_pages_is_said_in_japanese_too() -> None:
     checked = 0
-    for file in resources.files("teikei.web").iterdir():
+    for file in [*resources.files("teikei.web").iterdir(), *resources.files("teikei.room").iterdir()]:
         if not file.name.endswith(".py") or file.name in _COMMAND_LINE:
             continue
         for formatted, sentence in _SAID.findall(file.read_text("utf-8")):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 
 from teikei.develop.quarters import Calendar
 from teikei.modules.types import Catalogue
 from teikei.plan.types import Plan
+from teikei.plan.vehicle_work import VEHICLE_CLASS, car_item
 from teikei.study.types import Study
-
-VEHICLE_CLASS: Final = "top-hat"
 
 Use = tuple[str, str]
 
@@ -232,7 +231,7 @@ class ObjectFinder:
     def _vehicle(self, use: _NewUse, segment: str, *, lead_car: bool) -> DevelopmentObject:
         rank = "vehicle, lead car of a family" if lead_car else "vehicle, second car of a family"
         scope = next((s for s in (f"vehicle, {segment}", rank, "vehicle") if s in self.scopes), "")
-        hours, external = self._work(VEHICLE_CLASS, "programme", self._car_item(use.programme, segment), 1.0)
+        hours, external = self._work(VEHICLE_CLASS, "programme", car_item(self.study, use.programme, segment), 1.0)
         name = f"{use.programme}/{use.generation}"
         if not scope:
             self.notes.append("the cars themselves are not scheduled: no tasks of scope vehicle (table tasks)")
@@ -252,20 +251,6 @@ class ObjectFinder:
             external_cost=external,
             scope=scope,
         )
-
-    def _car_item(self, programme: str, segment: str) -> str:
-        """The rows of table work for a car: the programme's own, its segment's, or a range of letters (C-D) with it."""
-        items = self.study["work"].filter(pl.col("level") == "programme")["item"].unique(maintain_order=True).to_list()
-        if programme in items:
-            return programme
-        if segment in items:
-            return segment
-        letter = segment.split("-", maxsplit=1)[0]
-        for item in items:
-            low, _, high = item.partition("-")
-            if len(low) == len(high) == len(letter) == 1 and low <= letter <= high:
-                return str(item)
-        return ""
 
     def _object(
         self, level: str, item: str, group: tuple[str, ...], uses: list[_NewUse], factor: float

@@ -200,7 +200,7 @@ def _other_leads(
 
 def _plans_to_schedule(study: Study, plans: Plans, rung: str | None) -> list[Plan]:
     """The joint plan at the rung (default: highest evaluated), then each bloc's own plan."""
-    lowest = study.rung_names[0]
+    lowest = study.baseline_rung
     everyone = study.coalition_name(frozenset(study.companies))
     rungs = [rung] if rung else list(reversed(study.rung_names))
     joint = [plans.by_key[everyone, name] for name in rungs if (everyone, name) in plans.by_key]

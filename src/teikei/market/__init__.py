@@ -6,10 +6,11 @@ costs into Bertrand-Nash prices year by year, and says what follows, with bands.
 """
 
 from teikei.market.fit import calibrate
+from teikei.market.home import lacking
 from teikei.market.inputs import MarketInputError
 from teikei.market.inversion import invert_shares
 from teikei.market.prediction import predict
-from teikei.market.price_equilibrium import Equilibrium, equilibrium, marginal_cost
+from teikei.market.price_equilibrium import Equilibrium, MarketWarning, equilibria, equilibrium, marginal_cost
 from teikei.market.respond import price_and_sell
 from teikei.market.types import MarketOutcome
 
@@ -17,9 +18,12 @@ __all__ = [
     "Equilibrium",
     "MarketInputError",
     "MarketOutcome",
+    "MarketWarning",
     "calibrate",
+    "equilibria",
     "equilibrium",
     "invert_shares",
+    "lacking",
     "marginal_cost",
     "predict",
     "price_and_sell",

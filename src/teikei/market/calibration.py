@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from teikei.errors import StudyError
 from teikei.market.demand import derive
 from teikei.market.home import NOT_CONSIDERED, HomeMarket, buyers
 from teikei.market.inputs import check_market
-from teikei.market.inversion import invert_shares
+from teikei.market.inversion import SharesNotMetError, invert_shares
 from teikei.market.price_equilibrium import equilibrium, markups
 from teikei.market.types import Array
 
@@ -110,7 +111,7 @@ def types_of(theta: Array, home: HomeMarket, consideration: Array | None = None)
     weight = nodes.weight * np.where(nodes.considers > 0, share, 1.0 - share)
     electric = column["electric_taste_spread"] * nodes.electric_node
     kei = column["kei_taste_spread"] * nodes.kei_node
-    taste = electric[:, None, :] * home.battery_electric[:, None] + kei[:, None, :] * home.kei[:, None]
+    taste = electric[:, None, :] * home.battery_electric[:, None] + kei[:, None, :] * home.segment_taste[:, None]
     taste = taste + np.where(nodes.considers > 0, 0.0, NOT_CONSIDERED) * home.plug_in[:, None]
     return slope, weight, taste
 
@@ -128,16 +129,23 @@ def demand_at(theta: Array, home: HomeMarket) -> Demand:
     scale = price_scale(theta, home.price)
     known = taste - slope[:, None, :] * (scale * home.wedge(home.year))[:, :, None]
     rho = theta[:, DEMAND.index("nest_parameter"), None]
-    mean = invert_shares(
-        home.units / total[:, None],
-        factory,
-        seller_slope,
-        weight,
-        taste=known,
-        nest=home.nest,
-        nest_parameter=rho,
-        price_scale=scale,
-    )
+    try:
+        mean = invert_shares(
+            home.units / total[:, None],
+            factory,
+            seller_slope,
+            weight,
+            taste=known,
+            nest=home.nest,
+            nest_parameter=rho,
+            price_scale=scale,
+        )
+    except SharesNotMetError as error:
+        name, price = home.product[error.product], home.price[error.product] * home.million
+        raise StudyError(
+            f"products: no demand was found that sells what the table says: {name} is hardest to meet; check its price "
+            f"({price:,.0f} {home.currency}), units ({home.units[error.product]:,.0f}) and range"
+        ) from error
     prices = np.broadcast_to(factory, mean.shape).copy()
     market = check_market(
         mean[..., None] + known, seller_slope, weight, home.nest, rho, (("price", prices, 1),), price_scale=scale

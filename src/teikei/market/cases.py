@@ -13,12 +13,11 @@ from teikei.market.scene import Scene
 from teikei.plan.types import Plan, Plans
 from teikei.study.types import Study
 
-ALONE: Final = "alone"
 NOT_EVALUATED: Final = "not evaluated"
 Reprice = Callable[[Plan, pl.DataFrame], Plan]
 CostChange = Mapping[int, Mapping[str, float]]  # year -> programme -> study currency per car
 
-_NOT_BY_CAR: Final = ("shortfall",)
+_NOT_BY_CAR: Final = ("shortfall", "missed_target")  # another car does not cause it, or it is no cash
 _LOOP_CAP: Final = 12
 _LOOP_TOLERANCE_JPY: Final = 1.0  # per car: below what any price list shows
 _CENTRAL: Final = slice(0, 1)
@@ -50,12 +49,17 @@ class LoopResult:
     converged: bool
 
 
+def is_variable() -> pl.Expr:
+    """Rows of ``unit_costs`` that reach prices: what one more car costs, in cash."""
+    return ~pl.col("item").is_in(_NOT_BY_CAR)
+
+
 def unit_cost(table: pl.DataFrame) -> dict[tuple[str, int], float]:
     """Variable cost per car (study currency) by (programme, year): items added up, companies weighted by units.
 
     Payments for orders short of a minimum are left out: another car does not cause them, so they are not in prices.
     """
-    table = table.filter(~pl.col("item").is_in(_NOT_BY_CAR))
+    table = table.filter(is_variable())
     if not table.height:
         return {}
     car = table.group_by("company", "programme", "year").agg(pl.col("variable_cost").sum(), pl.col("units").max())
@@ -82,14 +86,10 @@ def alone_costs(study: Study, plans: Plans) -> dict[tuple[str, int], float]:
     """Cost per car where every bloc plans for itself: the plans of blocs at the lowest rung."""
     costs: dict[tuple[str, int], float] = {}
     for members in study.blocs.values():
-        plan = plans.by_key.get((study.coalition_name(members), _lowest(study)))
+        plan = plans.by_key.get((study.coalition_name(members), study.baseline_rung))
         if plan is not None and "unit_costs" in plan.tables:
             costs |= unit_cost(plan.tables["unit_costs"])
     return costs
-
-
-def _lowest(study: Study) -> str:
-    return study.rung_names[0] if study.rung_names else ALONE
 
 
 def grand_plans(study: Study, plans: Plans) -> list[Plan]:
@@ -100,7 +100,7 @@ def grand_plans(study: Study, plans: Plans) -> list[Plan]:
         plan
         for (coalition, rung), plan in plans.by_key.items()
         if coalition == grand
-        and rung != _lowest(study)
+        and rung != study.baseline_rung
         and not plan.status.startswith(NOT_EVALUATED)
         and "unit_costs" in plan.tables
     ]
@@ -109,7 +109,8 @@ def grand_plans(study: Study, plans: Plans) -> list[Plan]:
 
 def build_cases(study: Study, plans: Plans | None, scenario: str) -> list[Case]:
     """Baseline, every evaluated rung, and the merger with and without the saving of the highest rung."""
-    cases = [Case(ALONE, ALONE, scenario, {})]
+    baseline = study.baseline_rung
+    cases = [Case(baseline, baseline, scenario, {})]
     joint = grand_plans(study, plans) if plans is not None else []
     before = alone_costs(study, plans) if plans is not None else {}
     cases += [
@@ -119,7 +120,7 @@ def build_cases(study: Study, plans: Plans | None, scenario: str) -> list[Case]:
     companies = study.companies
     if len(companies) > 1:
         grand = study.coalition_name(set(companies))
-        cases.append(Case(grand, ALONE, "merger", {}, companies))
+        cases.append(Case(grand, baseline, "merger", {}, companies))
         if joint:
             cases.append(Case(grand, cases[-2].rung, "merger", cases[-2].change, companies))
     return cases

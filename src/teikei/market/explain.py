@@ -12,8 +12,9 @@ import polars as pl
 
 from teikei.market.adoption import stock
 from teikei.market.calibration import Calibrated
-from teikei.market.cases import ALONE, Case
+from teikei.market.cases import Case
 from teikei.market.home import NOT_CONSIDERED, PARAMETER_CURRENCY, HomeMarket
+from teikei.market.inputs import MarketInputError
 from teikei.market.questions import CUT, CUT_WORDS, band, cut_of
 from teikei.market.reference import ev_history
 from teikei.market.respond import Response, base_scene, price_and_sell
@@ -190,32 +191,42 @@ def levers(study: Study, scene: Scene, base: Response, cheaper: Response) -> tup
     def solve(moved: Scene, change: Mapping[str, float] | None = None) -> Response:
         return price_and_sell(moved, change, start=start)
 
-    tried: list[tuple[str, Response]] = [
-        (f"the {CUT_WORDS}", cheaper),
-        ("the companies' electric cars cost 25 % less", solve(scene, cut_of(study, scene, 0.25))),
-        ("every maker's plug-ins cost 10 % less", solve(scene, plug_in)),
+    tried: list[tuple[str, Callable[[], Response]]] = [
+        (f"the {CUT_WORDS}", lambda: cheaper),
+        ("the companies' electric cars cost 25 % less", lambda: solve(scene, cut_of(study, scene, 0.25))),
+        ("every maker's plug-ins cost 10 % less", lambda: solve(scene, plug_in)),
         (
             f"subsidy for electric cars up by {_money(_MORE_SUBSIDY, home)}",
-            solve(replace(scene, home=replace(home, subsidy=more, tax=tax))),
+            lambda: solve(replace(scene, home=replace(home, subsidy=more, tax=tax))),
         ),
-        ("three times as many fast chargers", solve(_shifted(scene, chargers[:, None] * home.plug_in))),
-        ("twice as many electric models on sale, alike", solve(_shifted(scene, twins))),
-        ("every buyer considers a plug-in", solve(considering)),
+        (
+            "three times as many fast chargers",
+            lambda: solve(_shifted(scene, chargers[:, None] * home.plug_in)),
+        ),
+        ("twice as many electric models on sale, alike", lambda: solve(_shifted(scene, twins))),
+        ("every buyer considers a plug-in", lambda: solve(considering)),
     ]
     if home.subsidy_of(scene.year).any():
         none = {year: np.zeros(len(home.product)) for year in home.subsidy}
-        tried.insert(4, ("no subsidy for plug-ins", solve(replace(scene, home=replace(home, subsidy=none)))))
-    rows = []
-    for name, one in tried:
+        tried.insert(4, ("no subsidy for plug-ins", lambda: solve(replace(scene, home=replace(home, subsidy=none)))))
+    rows, beyond = [], []
+    for name, answer in tried:
+        try:
+            one = answer()
+        except MarketInputError:  # so large a change that in some draw a model is left without any buyer
+            beyond.append(name)
+            continue
         change = one.ev_share - base.ev_share
         rows.append((name, float(one.ev_share[0]), float(change[0]), *band(change)))
     names = ["lever", "ev_share", "change", "change_lower", "change_upper"]
-    table = pl.DataFrame(rows, schema=names, orient="row")
+    numbers = dict.fromkeys(names[1:], pl.Float64)
+    table = pl.DataFrame(rows, schema={"lever": pl.String, **numbers}, orient="row")
     listed = "; ".join(
         f"{row[0]}: {100 * row[2]:+.2f} points ({100 * row[3]:+.2f} to {100 * row[4]:+.2f})" for row in rows
     )
     words = f"what moves the EV share of {scene.year} ({100 * base.ev_share[0]:.2f} %), one at a time: {listed}"
-    return table, [words]
+    left = [f"beyond the model: in some draw no buyer is left for a model if {'; if '.join(beyond)}"] if beyond else []
+    return table, [words, *left]
 
 
 def _money(million_jpy: float, home: HomeMarket) -> str:
@@ -256,7 +267,7 @@ def words(summary: pl.DataFrame, year: int) -> list[str]:
 
 def reaches_buyers(study: Study, cases: list[tuple[Case, Response]]) -> list[str]:
     """How much of what the highest rung saves is variable cost of the companies' electric cars here, in a sentence."""
-    joint = [(case, one) for case, one in cases if not case.merged and case.rung != ALONE]
+    joint = [(case, one) for case, one in cases if not case.merged and case.rung != study.baseline_rung]
     if not joint:
         return []
     (case, one), base = joint[-1], cases[0][1]

@@ -8,7 +8,8 @@ the nest parameter, a_i the price slope
     Gamma_jk  = sum_i w_i a_i ( s_ij s_ik + [same nest] rho / (1 - rho) s_ij|nest s_ik )
     zeta_j    = ( s_j + sum_k H_jk Gamma_jk m_k ) / Lambda_j,  fixed point m = zeta(m) of the markups m = p - c
 
-Both run with Anderson (1965) acceleration, safeguarded by the plain step.
+Both run with Anderson (1965) acceleration, safeguarded by the plain step; prices only near the end of the plain map, so
+that acceleration never chooses among several equilibria.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from teikei.market.kernels import add_scaled, compiled, dot, nest_bounds, probab
 from teikei.market.types import Array, IntArray
 
 _TINY: Final = 1e-280  # a demand below it is numerically none
+_ENTER: Final = 0.01  # relative step of the plain map from which on it may be accelerated
+_PATIENCE: Final = 40  # accelerated steps that must bring a tenth
+_IDLE: Final = 1_000  # plain steps without halving the least: the map goes round
 
 
 @compiled
@@ -43,8 +47,8 @@ def zeta(
     own: Array,
     owner_work: Array,
     type_rows: Array,
-) -> float:
-    """The zeta map at ``markup`` (J,) for one market; utility (J, I). Returns the largest first-order condition.
+) -> None:
+    """The zeta map at ``markup`` (J,) for one market; utility (J, I).
 
     All but utility is sorted by nest, within it by owner. ``product_rows`` (3, J): cost, 1 - rho, factor on the price
     slope. Fills ``share`` and ``image`` (J,). ``owner`` (J,) groups products with equal rows and columns of the
@@ -58,7 +62,6 @@ def zeta(
         image[j] = scale[j] * (cost[j] + markup[j])
     probabilities(utility, order, slope, image, keep, bounds, values, nest_work, best)
     profit_by_owner(values, nest_work[2], markup, bounds, owner, conduct, diagonal, own, owner_work)
-    residual = 0.0
     for part in range(bounds.size - 1):
         nest_share = nest_work[2, part]
         for i in range(types):
@@ -77,8 +80,6 @@ def zeta(
                 image[j] = np.nan
             else:
                 image[j] = (share[j] / scale[j] + cross) / diagonal_slope
-            residual = max(residual, abs(share[j] + scale[j] * (cross - diagonal_slope * markup[j])))
-    return residual
 
 
 @compiled
@@ -188,26 +189,43 @@ def mix_within_nest(own: Array, owner: IntArray, conduct: Array, first: int, end
 
 
 @compiled
-def settle(point: Array, image: Array, nxt: Array) -> None:
+def settle(point: Array, image: Array, nxt: Array, held: IntArray) -> None:
     """Move ``point`` to the accelerated markups where these are sensible, else to the plain step."""
     usable = True
     for j in range(point.size):
-        usable = usable and np.isfinite(nxt[j]) and nxt[j] > 0.1 * image[j] and nxt[j] < 10.0 * image[j]
+        if held[j] == 0:
+            usable = usable and np.isfinite(nxt[j]) and nxt[j] > 0.1 * image[j] and nxt[j] < 10.0 * image[j]
     for j in range(point.size):
-        point[j] = nxt[j] if usable else image[j]
+        point[j] = nxt[j] if usable and held[j] == 0 else image[j]
 
 
 @compiled
-def relative_step(point: Array, image: Array, supported: IntArray, order: IntArray) -> float:
-    """Largest relative step; a product without demand gets half of its markup and is noted."""
+def relative_step(point: Array, image: Array, held: IntArray, supported: IntArray, order: IntArray) -> float:
+    """Largest relative step; a held markup stays, a product without demand gets half of its own and is noted.
+
+    Of the first-order condition s_j + sum_k H_jk ds_k/dp_j m_k it is the part that is left of its positive terms:
+    (zeta_j - m_j) / zeta_j, whatever shares, weights and money are counted in.
+    """
     largest = 0.0
     for j in range(point.size):
-        supported[order[j]] = 0 if np.isnan(image[j]) else 1
-        if np.isnan(image[j]):
+        supported[order[j]] = 1
+        if held[j] != 0:
+            image[j] = point[j]
+        elif np.isnan(image[j]):
+            supported[order[j]] = 0
             image[j] = 0.5 * point[j]
         else:
             largest = max(largest, abs(image[j] - point[j]) / max(abs(image[j]), 1e-300))
     return largest
+
+
+@compiled
+def farther(point: Array, anchor: Array, reach: float) -> bool:
+    """Whether some markup is farther from ``anchor`` than ``reach``, relative to it."""
+    for j in range(point.size):  # noqa: SIM110  (compiled)
+        if abs(point[j] - anchor[j]) > reach * abs(anchor[j]):
+            return True
+    return False
 
 
 @compiled
@@ -225,6 +243,7 @@ def solve_markets(
     conduct: Array,
     diagonal: Array,
     order: IntArray,
+    held: IntArray,
     tolerance: float,
     max_iterations: int,
     share: Array,
@@ -232,12 +251,14 @@ def solve_markets(
     iterations: IntArray,
     supported: IntArray,
 ) -> Array:
-    """Markups (T, J) of T markets: zeta fixed points with safeguarded Anderson acceleration.
+    """Markups (T, J) of T markets: zeta fixed points, accelerated near their end.
 
     Arrays have a leading axis of length T or 1 (1 = the same in every market); ``order`` (T|1, J) sorts products by
-    nest, within it by owner. A market stops when the first-order condition is within ``tolerance`` and the relative
-    step is far below it; where rounding forbids the latter, when 15 steps bring no halving. ``supported``: 0 for a
-    product without demand.
+    nest, within it by owner; ``held`` (T|1, J): 1 where the markup stays at its start. The plain map runs until its
+    steps are small and shrink; only then Anderson's acceleration takes over, so that it ends where the plain map ends,
+    and hands back where it brings nothing or leads away. A market stops when its relative step, ``residual``, is far
+    below ``tolerance``; where rounding forbids that, within it when 15 steps bring no halving. ``supported``: 0 for
+    a product without demand.
     """
     markets, count = start.shape
     types = utility.shape[2]
@@ -252,6 +273,7 @@ def solve_markets(
     memory = np.empty((2, WINDOW + 1, count))
     work, factor = np.empty((WINDOW + 1, count)), np.zeros((WINDOW, WINDOW))
     point, image, nxt, here = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
+    saved, anchor, at_held = np.empty(count), np.empty(count), np.empty(count, np.int64)
     bounds = nest_bounds(nest, nests)
     for t in range(markets):
         at_owner = min(t, owner.shape[0] - 1)
@@ -260,10 +282,13 @@ def solve_markets(
             rows[0, j] = cost[min(t, cost.shape[0] - 1), by_nest[j]]
             rows[1, j] = keep[min(t, keep.shape[0] - 1), by_nest[j]]
             rows[2, j] = scale[min(t, scale.shape[0] - 1), by_nest[j]]
+            at_held[j] = held[min(t, held.shape[0] - 1), by_nest[j]]
             sorted_owner[j], point[j] = owner[at_owner, by_nest[j]], start[t, by_nest[j]]
-        filled, stalled, best, lowest = -1, 0, np.inf, np.inf
+        accelerated, filled, enter = False, -1, _ENTER
+        entered, reach, since = np.inf, np.inf, 0
+        before, lowest, stalled = np.inf, np.inf, 0
         for step in range(max_iterations + 1):
-            residual[t] = zeta(
+            zeta(
                 point,
                 utility[min(t, utility.shape[0] - 1)],
                 by_nest,
@@ -283,19 +308,38 @@ def solve_markets(
                 type_rows,
             )
             iterations[t] = step
-            largest = relative_step(point, image, supported[t], by_nest)
-            if residual[t] <= tolerance:
-                stalled = stalled + 1 if largest >= 0.5 * lowest else 0
-                if largest <= 0.1 * tolerance or stalled > 15:
-                    break
+            largest = relative_step(point, image, at_held, supported[t], by_nest)
+            residual[t] = largest
+            stalled = 0 if largest < 0.5 * lowest else stalled + 1
             lowest = min(lowest, largest)
-            if step == max_iterations:
+            met = largest <= 0.1 * tolerance or (largest <= tolerance and stalled > 15)
+            elsewhere = met and accelerated and farther(point, anchor, reach)
+            if (met and not elsewhere) or step == max_iterations or (stalled > _IDLE and not accelerated):
                 break
-            if largest > 2.0 * best or not np.isfinite(largest):
-                filled, best = -1, np.inf  # the acceleration led astray: forget it, take plain steps
-            best = min(best, largest)
-            filled = push_and_step(point, image, memory, filled, work, factor, nxt)
-            settle(point, image, nxt)
+            if accelerated and (elsewhere or since > _PATIENCE or not largest <= 2.0 * entered):
+                for j in range(count):
+                    point[j] = saved[j]
+                accelerated, enter, before, stalled, lowest = False, 0.1 * enter, np.inf, 0, np.inf
+                continue
+            if not accelerated and largest < min(enter, before):
+                ratio = largest / before if before < np.inf else 0.9
+                accelerated, filled, entered, since = True, -1, np.inf, 0
+                reach = 2.0 * largest / (1.0 - min(ratio, 0.999))
+                for j in range(count):
+                    anchor[j] = point[j]
+            if accelerated:
+                if largest < 0.1 * entered:
+                    entered, since = largest, 0
+                    if not farther(image, anchor, reach):
+                        for j in range(count):
+                            saved[j] = image[j]
+                since += 1
+                filled = push_and_step(point, image, memory, filled, work, factor, nxt)
+                settle(point, image, nxt, at_held)
+            else:
+                for j in range(count):
+                    point[j] = image[j]
+            before = largest
         for j in range(count):
             share[t, by_nest[j]], markup[t, by_nest[j]] = here[j], point[j]
     return markup

@@ -34,7 +34,9 @@ _ON_PATH: Final = 1e-7  # relative step that is near enough to go on
 class _Single:
     """One market with its owners: the zeta map and its solver at any point of the path to the market itself."""
 
-    def __init__(self, market: Market, t: int, cost: Array, owner: IntArray, conduct: Array, diagonal: float):
+    def __init__(
+        self, market: Market, t: int, cost: Array, owner: IntArray, conduct: Array, diagonal: float, held: IntArray
+    ):
         def row(array: Array) -> Array:
             return np.asarray(array[min(t, len(array) - 1)][None], dtype=np.float64)
 
@@ -43,6 +45,7 @@ class _Single:
         self.nest, self.nests, self.cost = market.nest, market.nests, cost[None]
         self.owner, self.conduct, self.diagonal = owner[None], conduct[None], np.array([diagonal])
         self.order = market.order(owner)[None]
+        self.held, self.free = held[None], held == 0
 
     def at(self, step: float) -> tuple[Array, Array, Array]:
         """Utility, slope and 1 - rho at ``step`` of the path: 0 gentle, 1 the market itself."""
@@ -59,28 +62,37 @@ class _Single:
         iterations, supported = np.zeros(1, np.int64), np.ones((1, count), np.int64)
         found = solve_markets(
             markup[None].copy(), self.cost, utility, slope, self.weight, self.nest, self.nests, keep, self.scale,
-            self.owner, self.conduct, self.diagonal, self.order, tolerance, most, share, residual, iterations,
-            supported,
+            self.owner, self.conduct, self.diagonal, self.order, self.held, tolerance, most, share, residual,
+            iterations, supported,
         )  # fmt: skip
         return found[0], share[0], float(residual[0]), int(iterations[0]), supported[0]
 
-    def gap(self, log_markup: Array, step: float) -> Array:
-        """ln zeta(m) - ln m (J,): the relative step of the fixed point; NaN without demand."""
+    def gap(self, markup: Array, step: float) -> Array:
+        """ln zeta(m) - ln m of the markups that are free: the relative step of the fixed point; NaN without demand."""
         utility, slope, keep = self.at(step)
-        markup = np.exp(log_markup)
         image = zeta_once(
             markup, self.cost[0], utility[0], slope[0], self.weight[0], self.nest, self.nests, keep[0], self.scale[0],
             self.owner[0], self.conduct[0], self.diagonal[0] > 0, self.order[0],
         )  # fmt: skip
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(np.log(image) - log_markup, dtype=np.float64)
+            return np.asarray(np.log(image[self.free]) - np.log(markup[self.free]), dtype=np.float64)
+
+    def met(self, markup: Array, step: float) -> bool:
+        """Whether ``markup`` (J,) is near enough to the fixed point at ``step`` to go on from it."""
+        return _size(self.gap(markup, step)) < _ON_PATH
 
     def newton(self, markup: Array, step: float) -> Array:
         """Markups (J,) improved by damped Newton steps as long as these help; ``markup`` where they do not."""
-        if not np.all(markup > 0):
+        if not np.all(markup[self.free] > 0):
             return markup
-        best = newton(np.log(markup), lambda log_markup: self.gap(log_markup, step))
-        return np.asarray(np.exp(best), dtype=np.float64)
+
+        def whole(log_markup: Array) -> Array:
+            full = markup.copy()
+            full[self.free] = np.exp(log_markup)
+            return full
+
+        best = newton(np.log(markup[self.free]), lambda log_markup: self.gap(whole(log_markup), step))
+        return whole(best)
 
 
 def newton(point: Array, gap: Callable[[Array], Array]) -> Array:
@@ -112,26 +124,36 @@ def _size(value: Array) -> float:
 
 
 def solve_hard(
-    market: Market, t: int, cost: Array, owner: IntArray, conduct: Array, diagonal: float, tolerance: float, last: int
+    market: Market,
+    t: int,
+    cost: Array,
+    owner: IntArray,
+    conduct: Array,
+    diagonal: float,
+    held: IntArray,
+    start: Array,
+    tolerance: float,
+    last: int,
 ) -> tuple[Array, Array, float, int, IntArray]:
     """Prices of market ``t`` by the path from a gentle market: markup, share (J,), residual, iterations, supported.
 
-    cost (J,); owner (J,), conduct (G, G), diagonal: as ``inputs.owner_groups`` gives them; last: iterations of the
-    fixed point allowed at the end of the path.
+    cost (J,); owner (J,), conduct (G, G), diagonal: as ``inputs.owner_groups`` gives them; held (J,): 1 where the
+    markup of ``start`` (J,) stays; last: iterations of the fixed point allowed at the end of the path.
     """
-    single = _Single(market, t, cost, owner, conduct, diagonal)
-    markup, _, _, spent, _ = single.iterate(np.zeros_like(cost), 0.0, tolerance, 2000)
+    single = _Single(market, t, cost, owner, conduct, diagonal, held)
+    markup, _, _, spent, _ = single.iterate(np.where(single.free, 0.0, start), 0.0, tolerance, 2000)
     at, length = 0.0, _FIRST_STEP
     while at < 1.0 and length >= _LEAST_STEP:
         step = min(at + length, 1.0)
-        guess = markup * _GENTLE ** (step - at)  # markups shrink as buyers mind prices more
+        shrunk = markup * _GENTLE ** (step - at)  # markups shrink as buyers mind prices more
+        guess = np.where(single.free, shrunk, start)
         found, _, _, more, _ = single.iterate(guess, step, tolerance, _STEPS)
         spent += more
-        if not _size(single.gap(np.log(np.maximum(found, 1e-300)), step)) < _ON_PATH:
+        if not single.met(found, step):
             found = single.newton(found, step)
-        if not _size(single.gap(np.log(np.maximum(found, 1e-300)), step)) < _ON_PATH:
+        if not single.met(found, step):
             found = single.newton(guess, step)
-        if _size(single.gap(np.log(np.maximum(found, 1e-300)), step)) < _ON_PATH:
+        if single.met(found, step):
             at, markup, length = step, found, 1.5 * length
         else:
             length /= 2

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from teikei.errors import Problem, StudyError
-from teikei.market.reference import parameters, vat_rate
+from teikei.market.reference import parameters, segment_of, vat_rate
 from teikei.market.types import Array, IntArray
 from teikei.study.types import Study
 
@@ -42,7 +42,7 @@ class HomeMarket:
     units: Array
     range_km: Array
     battery_kwh: Array
-    kei: Array
+    segment: tuple[str, ...]
     subsidy: dict[int, Array]
     tax: dict[int, Array]
     messages: tuple[str, ...] = ()
@@ -66,8 +66,15 @@ class HomeMarket:
 
     @property
     def nest(self) -> IntArray:
-        """kei or registered, combustion and hybrid or plug-in (J,)."""
-        return (2 * self.kei + self.plug_in).astype(np.int64)
+        """Segment, combustion and hybrid or plug-in (J,)."""
+        own = {name: segment_of(self.country, name).own_taste for name in dict.fromkeys(self.segment)}
+        order = {name: at for at, name in enumerate(sorted(own, key=lambda name: own[name]))}
+        return np.array([2 * order[name] for name in self.segment], dtype=np.int64) + self.plug_in.astype(np.int64)
+
+    @property
+    def segment_taste(self) -> Array:
+        """1 for products of a segment for which buyers have a taste of its own (J,)."""
+        return np.array([float(segment_of(self.country, name).own_taste) for name in self.segment])
 
     @property
     def model(self) -> Array:
@@ -97,6 +104,23 @@ class HomeMarket:
         return table[known[-1]] if known else np.zeros(len(self.product))
 
 
+def lacking(study: Study) -> str:
+    """What a study must have for a market and does not, as a sentence; empty where nothing is missing."""
+    empty = study.lacking("products")
+    if empty:
+        return empty
+    settings = study.settings
+    sold = study["products"].filter(
+        (pl.col("country") == settings.home_market) & (pl.col("year") == settings.market_year)
+    )
+    if sold.is_empty():
+        return f"products has no row of {settings.home_market} in {settings.market_year} (home_market, market_year)"
+    rates = dict(study["currencies"].select("currency", "rate").iter_rows())
+    if settings.currency != PARAMETER_CURRENCY and not rates.get(PARAMETER_CURRENCY):
+        return f"currencies has no rate for {PARAMETER_CURRENCY}, in which the market's parameters are stated"
+    return ""
+
+
 def home_market(study: Study, country: str | None = None) -> HomeMarket:
     """The market of ``country`` (default: the study's home market) in ``settings.market_year``.
 
@@ -112,18 +136,17 @@ def home_market(study: Study, country: str | None = None) -> HomeMarket:
             f"products: no row for country {country} and year {year}, so no market can be computed: add its cars, or "
             "change home_market or market_year in study.yaml"
         )
-    places = study.row_places.get("products", ())
     problems = []
     for row in table.iter_rows(named=True):
         for column in ("price", "units"):
             if row[column] is None or not row[column] > 0:
-                place = places[row["row"]] if row["row"] < len(places) else f"products:{row['product']}"
+                place = row_place(study, row["row"])
                 problems.append(Problem(f"{place}:{column}", f"found {row[column]}; expected a number above 0"))
     if problems:
         raise StudyError(problems)
     products = tuple(table["product"].to_list())
     rate = parameter_rate(study)
-    subsidy, tax, messages = _policy(study, country, products, MILLION * rate)
+    subsidy, tax, messages = policy_of(study, country, products, MILLION * rate)
     number = {name: table[name].cast(pl.Float64).fill_null(np.nan).to_numpy().copy() for name in _NUMBERS}
     return HomeMarket(
         country=country,
@@ -137,13 +160,19 @@ def home_market(study: Study, country: str | None = None) -> HomeMarket:
         units=number["units"],
         range_km=number["range_km"],
         battery_kwh=number["battery_kwh"],
-        kei=(table["segment"] == "kei").cast(pl.Float64).to_numpy().copy(),
+        segment=tuple(table["segment"].to_list()),
         subsidy=subsidy,
         tax=tax,
         messages=(*messages, *_borrowed(study, country, rate)),
         currency=study.settings.currency,
         rate=rate,
     )
+
+
+def row_place(study: Study, row: int) -> str:
+    """Where row ``row`` of the products table stands, as the study's reader spells it."""
+    places = study.row_places.get("products", ())
+    return places[row] if row < len(places) else f"products:{study['products']['product'][row]}"
 
 
 def parameter_rate(study: Study) -> float:
@@ -184,7 +213,7 @@ def _borrowed(study: Study, country: str, rate: float) -> list[str]:
 _NUMBERS = ("price", "units", "range_km", "battery_kwh")
 
 
-def _policy(
+def policy_of(
     study: Study, country: str, products: tuple[str, ...], million: float
 ) -> tuple[dict[int, Array], dict[int, Array], tuple[str, ...]]:
     """Subsidy and tax (J,) by year in which the table says anything; a product keeps its last figure."""

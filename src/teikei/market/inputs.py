@@ -12,12 +12,19 @@ from teikei.market.types import Array, IntArray
 
 
 class MarketInputError(StudyError, ValueError):
-    """The arrays of a market cannot be right. Remedy: mend the figure that the message names."""
+    """The arrays of a market cannot be right. Remedy: mend the figure that the message names.
+
+    product: place of the product that is meant, None where it is not one of them.
+    """
+
+    product: int | None = None
 
 
-def refuse(place: str, message: str) -> MarketInputError:
+def refuse(place: str, message: str, product: int | None = None) -> MarketInputError:
     """The error for one refused input."""
-    return MarketInputError([Problem(f"market:{place}", message)])
+    error = MarketInputError([Problem(f"market:{place}", message)])
+    error.product = product
+    return error
 
 
 @dataclass(frozen=True)

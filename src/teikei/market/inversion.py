@@ -15,6 +15,12 @@ _TOLERANCE = 1e-13  # on ln(share)
 _MAX_ITERATIONS = 3_000  # then Newton's method takes over (hard.py)
 
 
+class SharesNotMetError(NoPlanError):
+    """The mean utilities behind observed shares were not found. product: place of the one that had to move farthest."""
+
+    product: int = 0
+
+
 def invert_shares(
     share: npt.ArrayLike,
     price: npt.ArrayLike,
@@ -92,5 +98,12 @@ def invert_shares(
         mean[t], residual[t] = invert_hard(market, t, full[t], base[min(t, len(base) - 1)], from_here)
     if np.any(~(residual <= enough)):
         t = int(np.argmax(np.nan_to_num(residual, nan=np.inf)))
-        raise NoPlanError(f"market {t}: the shares were not met: largest gap of ln(share) {residual[t]:.3g}")
+        moved = np.abs(mean[t] - np.broadcast_to(start, full.shape)[t])
+        j = int(np.argmax(np.nan_to_num(moved, nan=np.inf)))
+        error = SharesNotMetError(
+            f"market {t}: the shares were not met: largest gap of ln(share) {residual[t]:.3g}; the utility of product "
+            f"{j} had to move farthest: look at its price and share first"
+        )
+        error.product = j
+        raise error
     return mean.reshape(*market.lead, count)

@@ -9,9 +9,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from teikei.market import explain, questions
+from teikei.market import explain, kept, questions
 from teikei.market.cases import (
-    ALONE,
     Case,
     Reprice,
     alone_costs,
@@ -22,7 +21,7 @@ from teikei.market.cases import (
 from teikei.market.fit import calibrate
 from teikei.market.questions import band
 from teikei.market.reference import ev_history, regions
-from teikei.market.regions import export_tables
+from teikei.market.regions import export_tables, modelled_regions
 from teikei.market.respond import Response, price_and_sell
 from teikei.market.scene import Scene, scenes
 from teikei.market.types import MarketOutcome
@@ -88,8 +87,12 @@ def predict(
     sentences += explain.reaches_buyers(study, at_report)
     sentences += questions.parity_words(parity, joint.rung)
     tell("asking the other regions", 0.9)
-    away, exports, told = export_tables(study, calibrated.home, cases, draws=draws)
+    away, exports, told, kept_away = export_tables(study, calibrated.home, cases, draws=draws)
     sentences += told
+    covered = modelled_regions(calibrated.home)
+    keeps = kept.kept_table(study, plans, cases, kept.at_home(study, paired), kept_away, covered)
+    against = kept.against_forecast(study, by_case[0], covered)
+    sentences = [*kept.sentences(study, keeps, against), *sentences]
     convergence.append(_no_better_price(base))
     tell("done", 1.0)
     return MarketOutcome(
@@ -106,13 +109,17 @@ def predict(
         policy_step=explain.policy_step(calibrated),
         stock=explain.stock_table(paired, calibrated.home.country),
         more={
-            "market_conduct": questions.conduct(study, scene, base, None if joint.rung == ALONE else joint),
+            "market_conduct": questions.conduct(
+                study, scene, base, None if joint.rung == study.baseline_rung else joint
+            ),
             "market_parity": parity,
             "market_break_even": questions.break_even(study, plans, paired),
             "market_incidence": questions.incidence(scene, base),
             "market_pass_through": questions.pass_through(study, scene, base, cheaper),
             "market_regions": away,
             "market_exports": exports,
+            "kept": keeps,
+            "plan_against_forecast": against,
         },
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from teikei.market.cases import Case, grand_plans
-from teikei.market.reference import parameters
+from teikei.market.reference import parameters, segment_of
 from teikei.market.respond import Response, price_and_sell
 from teikei.market.scene import Scene
 from teikei.market.types import Array
@@ -23,7 +23,10 @@ from teikei.study.types import Study
 KAPPAS: Final = (0.0, 0.1, 0.25, 0.5, 1.0)
 CUT: Final = 0.10
 CUT_WORDS: Final = "companies' electric cars cost 10 % less"
-_FIXED: Final = ("nre_family", "nre_variant", "nre_application", "tooling", "switching", "divergence", "coordination")
+_FIXED: Final = (
+    "nre_family", "nre_variant", "nre_application", "nre_vehicle", "tooling", "switching", "divergence", "coordination",
+    "joint_organisation",
+)  # fmt: skip
 
 
 def band(values: Array) -> tuple[float, float]:
@@ -107,8 +110,9 @@ def parity(study: Study, cases: Sequence[tuple[Case, list[Response]]]) -> pl.Dat
         for one in responses:
             home = one.scene.home
             own = ours(study, one.scene) * home.battery_electric
-            for segment, kei in (("kei", 1.0), ("registered", 0.0)):
-                electric, other = own * (home.kei == kei), (1 - home.plug_in) * (home.kei == kei)
+            for segment in dict.fromkeys(home.segment):
+                inside = np.array([float(name == segment) for name in home.segment])
+                electric, other = own * inside, (1 - home.plug_in) * inside
                 own_other = other * ours(study, one.scene)
                 other = own_other if own_other.any() else other
                 if not electric.any() or not other.any():
@@ -117,7 +121,7 @@ def parity(study: Study, cases: Sequence[tuple[Case, list[Response]]]) -> pl.Dat
                 rival = _mean(one.price, one.units * other)
                 given = np.broadcast_to(home.subsidy_of(one.scene.year), one.price.shape)
                 subsidy = _mean(given, one.units * electric)
-                running = parameters()[f"running_saving_{segment}"].central / 1e6
+                running = parameters()[segment_of(home.country, segment).running_saving].central / 1e6
                 gaps = {
                     "gap": paid - rival,
                     "gap_after_subsidy": paid - subsidy - rival,
@@ -201,13 +205,13 @@ def _fixed_costs(study: Study, plans: Plans | None) -> dict[str, dict[str, float
     """Rung -> programme -> discounted development, tooling and switching (million); the lowest rung from the blocs."""
     if plans is None:
         return {}
-    lowest = study.rung_names[0] if study.rung_names else "alone"
+    lowest = study.baseline_rung
     alone = [
         plans.by_key[key] for members in study.blocs.values()
         if (key := (study.coalition_name(members), lowest)) in plans.by_key
     ]  # fmt: skip
     found: dict[str, dict[str, float]] = {}
-    for rung, some in [("alone", alone), *((plan.rung, [plan]) for plan in grand_plans(study, plans))]:
+    for rung, some in [(lowest, alone), *((plan.rung, [plan]) for plan in grand_plans(study, plans))]:
         for plan in some:
             if "cost_breakdown" not in plan.tables:
                 continue

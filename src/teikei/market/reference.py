@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -194,6 +195,50 @@ def regions() -> tuple[Region, ...]:
             )
         )
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment of a country's market.
+
+    covers: segments of programmes that belong to it, ``*`` for all that no other names; own_taste: whether buyers'
+    taste for it differs from one to the next (parameter kei_taste_spread); running_saving: the parameter of what
+    buyers count of cheaper energy.
+    """
+
+    name: str
+    covers: frozenset[str]
+    own_taste: bool
+    running_saving: str
+
+
+@cache
+def known_segments(country: str) -> Mapping[str, Segment]:
+    """What is known of a country's segments (data/market/segments.csv); empty for a country of which nothing is."""
+    return {
+        row["segment"]: Segment(
+            row["segment"], frozenset(row["covers"].split(";")), row["own_taste"] == "yes", row["running_saving"]
+        )
+        for row in _rows("segments.csv")
+        if row["country"] == country
+    }
+
+
+def segment_of(country: str, name: str) -> Segment:
+    """A segment of a country's market; one that no data know is a nest like any other."""
+    return known_segments(country).get(name) or Segment(name, frozenset({name}), False, "running_saving_registered")
+
+
+def segments_for(country: str, programme_segment: str, on_sale: Collection[str]) -> frozenset[str]:
+    """Segments of the products to which a programme's segment belongs: its own, by the country's data, or all.
+
+    on_sale: the segments of the country's products.
+    """
+    if programme_segment in on_sale:
+        return frozenset({programme_segment})
+    known = [segment_of(country, name) for name in on_sale]
+    named = frozenset(one.name for one in known if programme_segment in one.covers)
+    return named or frozenset(one.name for one in known if "*" in one.covers) or frozenset(on_sale)
 
 
 def segment_price(segment: str) -> float:

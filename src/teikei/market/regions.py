@@ -21,6 +21,7 @@ from teikei.market.demand import derive
 from teikei.market.home import MILLION, HomeMarket
 from teikei.market.inputs import check_market
 from teikei.market.inversion import invert_shares
+from teikei.market.kept import Parts, parts
 from teikei.market.price_equilibrium import equilibrium, markups
 from teikei.market.questions import CUT, CUT_WORDS, band
 from teikei.market.reference import Region, parameters, regions, segment_price, vat_rate
@@ -122,10 +123,11 @@ def _built(study: Study, region: Region, home: HomeMarket, year: int, ev_share: 
 
 @dataclass(frozen=True)
 class _Answer:
-    """Prices with VAT (D, J), units (D, J) and variable profit (D, J) of a region, million JPY."""
+    """Prices with VAT, units, marginal cost and variable profit (D, J) of a region, million JPY."""
 
     price: Array
     units: Array
+    cost: Array
     profit: Array
     converged: bool
     residual: float
@@ -180,6 +182,7 @@ class _Market:
         return _Answer(
             found.price * (1 + self.vat),
             units,
+            found.price - found.markup,
             units * found.markup,
             bool(found.converged.all()),
             float(found.residual.max()),
@@ -188,16 +191,18 @@ class _Market:
 
 def export_tables(
     study: Study, home: HomeMarket, cases: Sequence[Case], *, draws: int
-) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+) -> tuple[pl.DataFrame, pl.DataFrame, list[str], dict[tuple[str, str, int, str], Parts]]:
     """Regions other than the home market by case and year, exports by programme in the report year, and messages.
 
     First table: region, rung, scenario, year, ev_share with band, ev_share_change, companies' EVs and their change with
     bands, price change in per cent, variable profit change (million a year) with bands. Second: region, programme,
-    company, rung, units, units_change with bands, price, price_change, cost_change, pass_through.
+    company, rung, units, units_change with bands, price, price_change, cost_change. Last: what each company
+    keeps by rung, region and year.
     """
     rows: list[dict[str, object]] = []
     exports: list[dict[str, object]] = []
     messages: list[str] = []
+    kept: dict[tuple[str, str, int, str], Parts] = {}
     known = [region for region in regions() if home.country not in region.covers]
     slopes = _slopes(draws + 1)
     chosen = [case for case in cases if not case.merged]
@@ -208,7 +213,7 @@ def export_tables(
         for year in range(first, last + 1):
             built = _built(study, region, home, year, path[:, max(year - origin, 0)])
             if built is None:
-                rows.append(_empty(region, year, path[:, max(year - origin, 0)]))
+                rows.append(_empty(study.baseline_rung, region, year, path[:, max(year - origin, 0)]))
                 continue
             market = _Market(built, slopes, vat_rate(region.region))
             base = market.answer(np.zeros(len(built.price)))
@@ -216,7 +221,9 @@ def export_tables(
                 change = _change(built, case, home)
                 one = base if not change.any() else market.answer(change)
                 rows.append(_summary(region, case, home, market, base, one))
-                if year == study.settings.report_year and case.rung != "alone":
+                if case in chosen and case.rung != study.baseline_rung:
+                    kept |= _kept(study, region, case, home, market, base, one)
+                if year == study.settings.report_year and case.rung != study.baseline_rung:
                     exports += _by_programme(region, case, home, market, base, one, change)
                 if not one.converged:
                     messages.append(
@@ -224,7 +231,32 @@ def export_tables(
                     )
     messages += _not_covered(study, known, home)
     table = pl.DataFrame(rows, schema=_SUMMARY) if rows else pl.DataFrame(schema=_SUMMARY)
-    return table, pl.DataFrame(exports, schema=_EXPORTS) if exports else pl.DataFrame(schema=_EXPORTS), messages
+    return table, pl.DataFrame(exports, schema=_EXPORTS), messages, kept
+
+
+def modelled_regions(home: HomeMarket) -> set[str]:
+    """Sales regions of a study for which a market is modelled, the home market included."""
+    away = (region.covers for region in regions() if home.country not in region.covers)
+    return {home.country, *(name for covers in away for name in covers)}
+
+
+def _kept(
+    study: Study, region: Region, case: Case, home: HomeMarket, market: _Market, base: _Answer, one: _Answer
+) -> dict[tuple[str, str, int, str], Parts]:
+    """What each company keeps in the region and year at the central parameters; only years of the plan."""
+    built, vat = market.built, 1 + market.vat
+    if not study.settings.first_year <= built.year <= study.settings.last_year:
+        return {}
+    found = {}
+    for company in dict.fromkeys(name for name, own in zip(built.owner, built.programme, strict=True) if own):
+        own = np.array([name == company for name in built.owner])
+        found[case.rung, region.region, built.year, company] = parts(
+            (base.price[0, own] / vat * home.rate, one.price[0, own] / vat * home.rate),
+            (base.cost[0, own] * home.rate, one.cost[0, own] * home.rate),
+            (base.units[0, own], one.units[0, own]),
+            (base.profit[0, own] * home.rate, one.profit[0, own] * home.rate),
+        )
+    return found
 
 
 _SUMMARY: Final = {
@@ -264,11 +296,11 @@ def _change(built: _RegionYear, case: Case, home: HomeMarket) -> Array:
     return np.array([saving.get(name, 0.0) / home.million if name else 0.0 for name in built.programme])
 
 
-def _empty(region: Region, year: int, share: Array) -> dict[str, object]:
+def _empty(baseline: str, region: Region, year: int, share: Array) -> dict[str, object]:
     """A region in which the study sells nothing: its EV share alone."""
     low, high = band(share)
     row: dict[str, object] = dict.fromkeys(_SUMMARY)
-    row |= {"region": region.region, "title": region.title, "rung": "alone", "scenario": "no sales", "year": year}
+    row |= {"region": region.region, "title": region.title, "rung": baseline, "scenario": "no sales", "year": year}
     row |= {"ev_share": float(share[0]), "ev_share_lower": low, "ev_share_upper": high, "alliance_ev_units": 0.0}
     return row
 

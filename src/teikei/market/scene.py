@@ -20,7 +20,8 @@ from teikei.market.calibration import DEMAND, Calibrated, Demand, price_scale, t
 from teikei.market.demand import derive
 from teikei.market.home import MILLION, RANGE_KM, HomeMarket
 from teikei.market.inputs import check_market
-from teikei.market.reference import parameters
+from teikei.market.launches import launches, with_launches
+from teikei.market.reference import parameters, segments_for
 from teikei.market.types import Array, IntArray
 from teikei.study.types import Study
 
@@ -67,7 +68,7 @@ class _Change:
     product: str
     programme: str
     maker: str
-    kei: float
+    segment: str
     fraction: float
     range_km: float
     reference: int
@@ -129,12 +130,12 @@ def _entrants(study: Study, home: HomeMarket) -> tuple[list[_Change], list[str]]
         if row["segment"] in _NOT_PASSENGER:
             messages.append(f"{name} {row['title']}: not a passenger car, left out of the market")
             continue
-        kei = float(row["segment"] == "kei")
+        segments = segments_for(home.country, row["segment"], frozenset(home.segment))
         target = _required_range(study, name, home.country)
         pool = [
             j
             for j in range(len(home.product))
-            if home.battery_electric[j] and home.kei[j] == kei and not np.isnan(home.range_km[j])
+            if home.battery_electric[j] and home.segment[j] in segments and not np.isnan(home.range_km[j])
         ]
         if not pool or target is None:
             messages.append(f"{name} {row['title']}: no comparable product or no range: left out of the market")
@@ -143,7 +144,7 @@ def _entrants(study: Study, home: HomeMarket) -> tuple[list[_Change], list[str]]
         reference = min(own, key=lambda j: abs(np.log(home.range_km[j] / target)))
         year, fraction = sop[name]
         title = row["title"] or name
-        found.append(_Change(title, name, row["company"], kei, fraction, target, reference))
+        found.append(_Change(title, name, row["company"], home.segment[reference], fraction, target, reference))
         messages.append(
             f"{name} {title}: enters in {year} with cost and appeal of {home.product[reference]}, moved to "
             f"{target:.0f} km range"
@@ -165,7 +166,7 @@ def _with_entrants(calibrated: Calibrated, entrants: list[_Change]) -> Calibrate
         units=np.concatenate([home.units, np.zeros(len(ref))]),
         range_km=np.concatenate([home.range_km, home.range_km[ref]]),
         battery_kwh=np.concatenate([home.battery_kwh, home.battery_kwh[ref]]),
-        kei=np.concatenate([home.kei, home.kei[ref]]),
+        segment=home.segment + tuple(change.segment for change in entrants),
         subsidy={year: np.concatenate([value, value[ref]]) for year, value in home.subsidy.items()},
         tax={year: np.concatenate([value, value[ref]]) for year, value in home.tax.items()},
     )
@@ -226,9 +227,13 @@ def consideration_path(start: Array, push: Array, mouth: Array, years: int) -> A
 
 def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None) -> tuple[list[Scene], list[str]]:
     """The markets from the calibration year to ``last_year`` (default: the study's), and what was assumed."""
-    base = calibrated.home
-    entrants, messages = _entrants(study, base)
-    wide = _with_entrants(calibrated, entrants)
+    later, told = launches(study, calibrated.home)
+    launched = dict(zip(later.home.product, later.year.tolist(), strict=True)) if later else {}
+    entrants, messages = _entrants(study, calibrated.home)
+    messages = [*told, *messages]
+    with_later = with_launches(calibrated, later) if later else calibrated
+    base = with_later.home
+    wide = _with_entrants(with_later, entrants)
     home, demand = wide.home, wide.draws
     count, products = demand.mean.shape
     end = max(last_year or study.settings.last_year, home.year)
@@ -258,6 +263,9 @@ def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None
         fall = drawn["pack_price"] / MILLION * ((1 - drawn["pack_price_fall"]) ** step - 1)
         cost += fall[:, None] * known_kwh * home.plug_in
         for j in range(products):
+            if year < launched.get(home.product[j], home.year):
+                on_sale[j] = False
+                continue
             entrant = entrants[j - len(base.product)] if j >= len(base.product) else None
             on_sale[j] = _move(
                 study, home, j, entrant, year, mean[:, j], cost[:, j], column, scale[:, j], drawn, newcomer[:, j]
@@ -389,7 +397,7 @@ def _only(home: HomeMarket, keep: IntArray) -> HomeMarket:
         units=home.units[names],
         range_km=home.range_km[names],
         battery_kwh=home.battery_kwh[names],
-        kei=home.kei[names],
+        segment=tuple(home.segment[j] for j in names),
         subsidy={year: value[names] for year, value in home.subsidy.items()},
         tax={year: value[names] for year, value in home.tax.items()},
     )

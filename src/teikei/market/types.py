@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +14,33 @@ Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 
+class CostAtPrices(np.ndarray[Any, np.dtype[np.float64]]):
+    """Marginal costs (..., J) that remember the observed prices they were backed out of.
+
+    An array of numbers like any other; what is computed from it keeps ``observed_price`` while the shape is the same.
+    """
+
+    observed_price: Array | None
+
+    def __new__(cls, cost: Array, observed_price: Array | None = None) -> CostAtPrices:
+        """``cost`` (..., J) backed out of ``observed_price`` (..., J)."""
+        found = np.asarray(cost, dtype=np.float64).view(cls)
+        found.observed_price = observed_price
+        return found
+
+    def __array_finalize__(self, source: object) -> None:
+        price = getattr(source, "observed_price", None)
+        self.observed_price = price if price is not None and price.shape == self.shape else None
+
+
 @dataclass(frozen=True)
 class MarketOutcome:
     """Outcome of every case.
 
-    Cases: the baseline (coalition and rung ``alone``), each evaluated rung of the grand coalition, and the contrast
-    ``merger`` (column scenario) at the highest rung and, with rung ``alone``, without any saving. ``lower`` and
-    ``upper`` are 10 % and 90 % of the draws; the plain figure is the most likely parameters without shocks.
+    Cases: the baseline (its coalition and rung bear the name of the lowest rung), each evaluated rung of the grand
+    coalition, and the contrast ``merger`` (column scenario) at the highest rung and, at the lowest rung, without any
+    saving. ``lower`` and ``upper`` are 10 % and 90 % of the draws; the plain figure is the most likely parameters
+    without shocks.
 
     outcome: table ``market_outcome`` (coalition, rung, scenario, year, region, product, company, price
     with VAT in study currency, units, share of new cars, lower and upper of the share), and the change to the baseline.

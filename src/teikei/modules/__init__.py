@@ -4,8 +4,8 @@
 of every car; ``family_grid`` makes new members of an e-axle family to put into its modules table.
 """
 
-from teikei.modules.fill_catalogue import catalogue
+from teikei.modules.fill_catalogue import catalogue, lacking
 from teikei.modules.scaling import Scaling, family_grid, scaled
 from teikei.modules.types import Catalogue, EAxle, LossTable, Pack
 
-__all__ = ["Catalogue", "EAxle", "LossTable", "Pack", "Scaling", "catalogue", "family_grid", "scaled"]
+__all__ = ["Catalogue", "EAxle", "LossTable", "Pack", "Scaling", "catalogue", "family_grid", "lacking", "scaled"]

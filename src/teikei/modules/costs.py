@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from teikei.modules.data_files import number, reference_rows
+from teikei.study.checks.modules import COST_CURVES
 
-CURVES: Final = ("epa_frm", "epa_nprm", "tum")
+CURVES: Final = COST_CURVES
 SUPPLIER_MARKUP: Final = 1.14
 """Overhead, warranty and profit on direct cost where engineering is paid apart (assumption, 1.10–1.25)."""
 

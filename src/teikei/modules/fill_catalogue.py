@@ -17,6 +17,11 @@ from teikei.modules.types import Catalogue, EAxle, Pack
 from teikei.study.types import Study
 
 
+def lacking(study: Study) -> str:
+    """What a study must have for designs and candidates and does not, as a sentence; empty where nothing is missing."""
+    return study.lacking("classes", "modules", "generations", "versions")
+
+
 def catalogue(study: Study) -> Catalogue:
     """Designs, slots and candidates of a checked study.
 
@@ -122,7 +127,7 @@ def impossibilities(row: dict[str, Any]) -> list[tuple[str, str]]:
         faults.append(("charger_efficiency", f"efficiency {row['charger_efficiency']:g} is above one"))
     if row["class"] == E_AXLE and row["peak_power_kw"] and row["peak_torque_nm"] and row["max_speed_rpm"]:
         base_rpm = row["peak_power_kw"] * 1000 / row["peak_torque_nm"] * 30 / 3.141592653589793
-        if base_rpm > row["max_speed_rpm"]:
+        if base_rpm > row["max_speed_rpm"] * (1 + 1e-9):
             faults.append(
                 (
                     "peak_torque_nm",

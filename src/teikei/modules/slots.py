@@ -11,12 +11,21 @@ from typing import Any, Final
 import polars as pl
 
 from teikei.errors import Problem, StudyError
+from teikei.study.cars import (
+    AXLES,
+    E_AXLE,
+    MAX_CANDIDATES_PER_SLOT,
+    PACK,
+    available_from,
+    choices,
+    in_force,
+    options,
+    phases,
+    places,
+)
 from teikei.study.types import Study
 
-E_AXLE: Final = "e-axle"
-PACK: Final = "pack"
-AXLES: Final = {"fwd": ("front",), "rwd": ("rear",), "awd": ("front", "rear")}
-MAX_CANDIDATES_PER_SLOT: Final = 20_000
+__all__ = ["AXLES", "E_AXLE", "PACK", "Position", "candidates_frame", "existing_modules", "positions", "slots_frame"]
 
 _SLOT_SCHEMA: Final = {
     "slot": pl.String,
@@ -66,15 +75,7 @@ def slots_frame(study: Study) -> pl.DataFrame:
         programme, name = generation["programme"], generation["generation"]
         if programme not in in_scope:
             continue
-        start = max(settings.first_year, int(generation["sop"][:4]))
-        end = min(settings.last_year, generation["eop_year"])
-        facelift = generation["facelift_year"]
-        phases = [(1, start, end)]
-        if facelift is not None and start < facelift <= end:
-            phases = [(1, start, facelift - 1), (2, facelift, end)]
-        elif facelift is not None and facelift <= start:
-            phases = [(2, start, end)]
-        for phase, first, last in phases:
+        for phase, first, last in phases(generation, settings.first_year, settings.last_year):
             if not any((programme, name, year) in sold for year in range(first, last + 1)):
                 continue
             rows += [
@@ -95,73 +96,24 @@ def slots_frame(study: Study) -> pl.DataFrame:
 
 def positions(study: Study, drive: str) -> list[Position]:
     """Places to fill in a car with this drive: its axles, then one of each other class that has any module."""
-    used = set(study["modules"]["class"].to_list())
-    names = [name for name in study["classes"]["class"].to_list() if name in used]
-    return [Position(axle, E_AXLE) for axle in AXLES[drive] if E_AXLE in names] + [
-        Position(name, name) for name in names if name != E_AXLE
-    ]
+    found = places(drive, study["classes"]["class"].to_list(), study["modules"]["class"].to_list())
+    return [Position(name, class_name) for name, class_name in found]
 
 
 def existing_modules(study: Study, programme: str, generation: str, version: str, drive: str) -> dict[str, str]:
     """Position -> module in force for one car; a row of the very version wins over ``all``."""
-    found: dict[str, tuple[int, str]] = {}
-    axles = AXLES[drive]
-    rows = [
-        row
-        for row in study["existing"].iter_rows(named=True)
-        if row["programme"] == programme and row["generation"] == generation and row["version"] in ("all", version)
-    ]
-    axle_rows = [row for row in rows if row["class"] == E_AXLE]
-    for row in rows:
-        rank = 0 if row["version"] == "all" else 1
-        if row["class"] != E_AXLE:
-            place = row["class"]
-        elif len(axles) == 1 and len({other["position"] for other in axle_rows}) == 1:
-            place = axles[
-                0
-            ]  # the only e-axle of a one-axle car sits on its driven axle whatever the row's default says
-        else:
-            place = row["position"]
-        if place not in axles and row["class"] == E_AXLE:
-            continue
-        if place not in found or rank > found[place][0]:
-            found[place] = (rank, row["module"])
-    return {place: module for place, (_, module) in found.items()}
-
-
-def _available_from(study: Study) -> dict[str, int]:
-    family_year = dict(study["families"].select("family", "earliest_year").iter_rows())
-    return {
-        row["module"]: max(row["earliest_year"] or 0, family_year.get(row["family"]) or 0)
-        for row in study["modules"].iter_rows(named=True)
-    }
-
-
-def _choices(study: Study, segment: str, first_year: int, available: dict[str, int]) -> dict[str, list[str]]:
-    """Position or class -> modules that fit the segment and exist by the slot's first year, in table order."""
-    chosen: dict[str, list[str]] = {}
-    for row in study["modules"].iter_rows(named=True):
-        if row["segments"] and segment not in row["segments"]:
-            continue
-        if available[row["module"]] > first_year:
-            continue
-        places: tuple[str, ...] = (row["class"],)
-        if row["class"] == E_AXLE:
-            places = ("front", "rear") if (row["position"] or "any") == "any" else (row["position"],)
-        for place in places:
-            chosen.setdefault(place, []).append(row["module"])
-    return chosen
+    return in_force(study["existing"].rows(named=True), programme, generation, version=version, drive=drive)
 
 
 def _configurations(
-    places: list[Position], options: list[list[str]], first: dict[str, str]
+    where: list[Position], fitting: list[list[str]], first: dict[str, str]
 ) -> Iterator[tuple[str, ...]]:
     incumbent = tuple(
-        first[place.name] if place.name in first else option[0] for place, option in zip(places, options, strict=True)
+        first[place.name] if place.name in first else option[0] for place, option in zip(where, fitting, strict=True)
     )
     if first:
         yield incumbent
-    for configuration in product(*options):
+    for configuration in product(*fitting):
         if not first or configuration != incumbent:
             yield configuration
 
@@ -174,23 +126,19 @@ def candidates_frame(study: Study, slots: pl.DataFrame) -> tuple[pl.DataFrame, l
     programmes = {row["programme"]: row for row in study["programmes"].iter_rows(named=True)}
     drives = {(row["programme"], row["version"]): row["drive"] for row in study["versions"].iter_rows(named=True)}
     known = {row["module"] for row in study["modules"].iter_rows(named=True)}
-    available = _available_from(study)
+    module_rows = study["modules"].rows(named=True)
+    available = available_from(module_rows, study["families"].rows(named=True))
     columns: dict[str, list[Any]] = {name: [] for name in _CANDIDATE_SCHEMA}
     problems: list[Problem] = []
     warnings: list[str] = []
     for slot in slots.iter_rows(named=True):
         programme, drive = programmes[slot["programme"]], drives[(slot["programme"], slot["version"])]
-        places = positions(study, drive)
+        where = positions(study, drive)
         incumbent = existing_modules(study, slot["programme"], slot["generation"], slot["version"], drive)
         incumbent = {place: module for place, module in incumbent.items() if module in known}
-        choices = _choices(study, programme["segment"], slot["first_year"], available)
-        options = []
-        for place in places:
-            option = list(choices.get(place.name, []))
-            if place.name in incumbent and incumbent[place.name] not in option:
-                option.insert(0, incumbent[place.name])
-            options.append(option)
-        missing = [place.name for place, option in zip(places, options, strict=True) if not option]
+        chosen = choices(module_rows, available, programme["segment"], slot["first_year"])
+        fitting = options([(place.name, place.class_name) for place in where], chosen, incumbent)
+        missing = [place.name for place, option in zip(where, fitting, strict=True) if not option]
         if missing:
             problems.append(
                 Problem(
@@ -200,9 +148,9 @@ def candidates_frame(study: Study, slots: pl.DataFrame) -> tuple[pl.DataFrame, l
                 )
             )
             continue
-        count = prod(len(option) for option in options)
+        count = prod(len(option) for option in fitting)
         if count > MAX_CANDIDATES_PER_SLOT:
-            sizes = ", ".join(f"{place.name} {len(option)}" for place, option in zip(places, options, strict=True))
+            sizes = ", ".join(f"{place.name} {len(option)}" for place, option in zip(where, fitting, strict=True))
             problems.append(
                 Problem(
                     f"modules.csv:segments ({slot['slot']})",
@@ -211,14 +159,14 @@ def candidates_frame(study: Study, slots: pl.DataFrame) -> tuple[pl.DataFrame, l
                 )
             )
             continue
-        whole = all(place.name in incumbent for place in places if place.class_name in (E_AXLE, PACK))
+        whole = all(place.name in incumbent for place in where if place.class_name in (E_AXLE, PACK))
         if incumbent and not whole:
             warnings.append(
                 f"{slot['slot']}: incumbent modules are incomplete (no e-axle or pack), no incumbent configuration"
             )
         first = incumbent if whole else {}
-        for number, configuration in enumerate(_configurations(places, options, first)):
-            for place, module in zip(places, configuration, strict=True):
+        for number, configuration in enumerate(_configurations(where, fitting, first)):
+            for place, module in zip(where, configuration, strict=True):
                 columns["slot"].append(slot["slot"])
                 columns["candidate"].append(number)
                 columns["position"].append(place.name)

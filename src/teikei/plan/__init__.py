@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from teikei.plan.infeasible import explain_infeasible
-    from teikei.plan.ladder import solve, solver_options
+    from teikei.plan.ladder import lacking, solve, solver_options
     from teikei.plan.levers import savings_by_programme
     from teikei.plan.prices_of_requirements import requirement_curve, requirement_prices
     from teikei.plan.prices_of_rules import rule_prices
+    from teikei.plan.reached import with_ranges_reached
     from teikei.plan.repricing import reprice
     from teikei.plan.rival import integrated_rival
     from teikei.plan.solve_part import QUICK, THOROUGH, Effort
@@ -26,6 +27,7 @@ __all__ = [
     "Plans",
     "explain_infeasible",
     "integrated_rival",
+    "lacking",
     "reprice",
     "requirement_curve",
     "requirement_prices",
@@ -33,6 +35,7 @@ __all__ = [
     "savings_by_programme",
     "solve",
     "solver_options",
+    "with_ranges_reached",
 ]
 
 _HOMES = {
@@ -43,6 +46,7 @@ _HOMES = {
     "Plans": "types",
     "explain_infeasible": "infeasible",
     "integrated_rival": "rival",
+    "lacking": "ladder",
     "reprice": "repricing",
     "requirement_curve": "prices_of_requirements",
     "requirement_prices": "prices_of_requirements",
@@ -50,6 +54,7 @@ _HOMES = {
     "savings_by_programme": "levers",
     "solve": "ladder",
     "solver_options": "ladder",
+    "with_ranges_reached": "reached",
 }
 
 

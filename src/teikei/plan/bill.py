@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from teikei.plan.decisions import Decisions
 from teikei.plan.facts import Facts, OfferFact
+from teikei.plan.joined_spend import price_cut
 from teikei.plan.scope import CONTRACT, NOT_PRICED, Item, Scope
 
 
@@ -44,11 +45,14 @@ class Line:
     basis: str
     pool: str
     tier: int
+    alignment: float = 0.0
+    joint_rate: float = 0.0
 
     @property
     def cost(self) -> float:
         """Study currency per piece, all in."""
-        return self.unit_price - self.rebate + self.duty_freight + self.warranty - self.equity + self.shortfall
+        together = self.rebate + self.alignment + self.joint_rate
+        return self.unit_price - together + self.duty_freight + self.warranty - self.equity + self.shortfall
 
 
 def tier_price(offer: OfferFact, year: int, quantity: float) -> tuple[int, float]:
@@ -195,6 +199,7 @@ def _line(
     module = facts.modules[item.module]
     warranty = facts.classes[module.class_name].warranty_share
     bloc = scope.item_bloc(item)
+    cut = price_cut(scope, item, source, year)
     if source.startswith("offer:"):
         offer = facts.offers[source[6:]]
         pool = _pool(scope, item, pool_of)
@@ -206,7 +211,8 @@ def _line(
         short = first * missing / total if missing > 1e-6 * offer.minimum_quantity else 0.0
         return Line(
             item, source, year, pieces, price, price * rebate, price * (factor - 1.0) + freight, price * warranty,
-            price * equity_share(scope, offer.supplier, bloc), short, source, pool, tier,
+            price * equity_share(scope, offer.supplier, bloc), short, source, pool, tier, price * cut.alignment,
+            price * cut.rate,
         )  # fmt: skip
     price, origin = flat_price(scope, item, source, year)
     factor, freight = facts.landed(module.class_name, origin, item.country, module.energy_kwh) if origin else (1.0, 0.0)
@@ -214,7 +220,7 @@ def _line(
     credit = price * equity_share(scope, supplier, bloc) if supplier else 0.0
     return Line(
         item, source, year, pieces, price, 0.0, price * (factor - 1.0) + freight, price * warranty, credit, 0.0,
-        source.split("@", maxsplit=1)[0], "", 0,
+        source.split("@", maxsplit=1)[0], "", 0, price * cut.alignment, price * cut.rate,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -52,6 +53,7 @@ class ContractFact:
     unit_price: float
     cancellation_cost: float
     revalidation_cost: float
+    renegotiated: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,43 @@ def rule_number(value: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class VehicleWork:
+    """Development of one generation of a car: million, year of its start of production, years it is built."""
+
+    programme: str
+    generation: str
+    amount: float
+    start_year: int
+    life_years: float
+
+
+@dataclass(frozen=True, slots=True)
+class CommodityFact:
+    """A row of ``commodities``; class_name is empty for the rest of the car, cut_limit 1 where none is given."""
+
+    name: str
+    class_name: str
+    joinable_share: float
+    dispersion: float
+    alignment_share: float
+    commercial_rate: float
+    cut_limit: float
+    from_rung: str
+    contract_years: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpendFact:
+    """A row of ``spend``; programme is empty where it holds for all cars of the company."""
+
+    company: str
+    programme: str
+    commodity: str
+    per_car: float
+    million_a_year: float
+
+
+@dataclass(frozen=True, slots=True)
 class RungRule:
     """What a rung permits for one class."""
 
@@ -245,7 +284,34 @@ class RungRule:
     joint_plants: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MissedTarget:
+    """What a configuration lacks of a target: amount in the unit, cost in study currency per car (what buyers lose)."""
+
+    requirement: str
+    procedure: str
+    unit: str
+    amount: float
+    cost_per_car: float
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReached:
+    """What a chosen configuration reaches of a target; factor: what the value is multiplied by before it is enforced.
+
+    fixed: the value enforced is what the incumbent reaches, whatever the study asks for.
+    """
+
+    requirement: str
+    procedure: str
+    unit: str
+    reached: float
+    factor: float
+    fixed: bool
+
+
 Configurations = tuple[tuple[int, Mapping[str, str]], ...]
+Missed = Mapping[str, Mapping[int, tuple[MissedTarget, ...]]]  # slot -> candidate -> targets it misses
 
 
 @dataclass(frozen=True)
@@ -253,7 +319,8 @@ class Facts:
     """Everything the plan needs of a study, a catalogue and a performance.
 
     choices[slot]: feasible configurations as (candidate number, {position: module}); rejected[slot]: those that miss a
-    requirement. existing[(slot, position)]: the contract of the incumbent module. units[slot]: cars.
+    requirement past its floor. missed[slot][candidate]: the targets a feasible configuration misses, none where it
+    is not named. existing[(slot, position)]: the contract of the incumbent module. units[slot]: cars.
     classes_of[position] follows from the module.
     """
 
@@ -287,6 +354,21 @@ class Facts:
     incremental_rebates: frozenset[str] = frozenset()
     expansions: tuple[ExpansionFact, ...] = ()
     rejected: Mapping[str, Configurations] = field(default_factory=dict)
+    missed: Missed = field(default_factory=dict)
+    classes_of_slot: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    vehicle_work: tuple[VehicleWork, ...] = ()
+    commodities: tuple[CommodityFact, ...] = ()
+    spend: tuple[SpendFact, ...] = ()
+    ramp: tuple[tuple[float, float], ...] = ()
+
+    def missed_per_car(self, slot: str, candidate: int) -> float:
+        """What the buyers of a car lose by the targets that its configuration misses, study currency per car."""
+        return math.fsum(one.cost_per_car for one in self.missed.get(slot, {}).get(candidate, ()))
+
+    @property
+    def baseline_rung(self) -> str:
+        """The rung at the lowest position: every bloc by itself."""
+        return self.rung_order[0]
 
     def landed(self, class_name: str, origin: str, destination: str, energy_kwh: float) -> tuple[float, float]:
         """Landed-cost law of a part: (factor on price, freight in study currency per piece).

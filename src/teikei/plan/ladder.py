@@ -12,6 +12,7 @@ from teikei.errors import StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions, union
 from teikei.plan.facts import Facts
+from teikei.plan.missed import missed_of, targets_of
 from teikei.plan.parts import Memory
 from teikei.plan.price import expanded, price
 from teikei.plan.read import read_facts
@@ -84,7 +85,7 @@ def play(facts: Facts, memory: Memory, *, gap: float, effort: Effort, executor: 
     side and a union can always carry out the plans of its parts.
     """
     everyone = tuple(company for company in facts.companies if any(_owns(facts, company)))
-    whole = Scope(facts, "+".join(everyone), facts.rung_order[0], everyone)
+    whole = Scope(facts, "+".join(everyone), facts.baseline_rung, everyone)
     longer = replace(effort, least_nodes=max(effort.least_nodes, effort.alone_nodes))
     solved = solve_scope(whole, gap_absolute=gap, effort=longer, memory=memory, executor=executor)
     blocs = whole.bloc_names
@@ -164,7 +165,7 @@ def solve(
         solved[(scope.coalition, scope.rung)] = improve(scope, found, lower)
     by_key = {key: _plan(found, performance) for key, found in solved.items()}
     for blocs in names:
-        coalition = game.scope(blocs, facts.rung_order[0]).coalition
+        coalition = game.scope(blocs, facts.baseline_rung).coalition
         for rung in wanted:
             if len(blocs) > 1 and not evaluated(facts, rung):
                 by_key[(coalition, rung)] = not_evaluated(coalition, rung)
@@ -217,7 +218,7 @@ def improve(scope: Scope, found: Solved, lower: Sequence[Solved]) -> Solved:
 
 def _baseline_of(game: Game, blocs: Sequence[str]) -> Solved:
     """The baseline plan of a union of blocs: their stand-alone plans side by side, with the baseline's gap."""
-    scope = game.scope(blocs, game.facts.rung_order[0])
+    scope = game.scope(blocs, game.facts.baseline_rung)
     decisions = union([game.alone[bloc] for bloc in blocs])
     priced = price(scope, decisions)
     base = game.baseline
@@ -235,7 +236,13 @@ def _plan(solved: Solved, performance: Performance | None) -> Plan:
         status=solved.status,
         seconds=solved.seconds,
         tables=make_tables(scope, solved.decisions, solved.priced, performance),
-        decisions={"decisions": solved.decisions, "reserved": scope.reserved, "joint_start": scope.joint_start},
+        decisions={
+            "decisions": solved.decisions,
+            "reserved": scope.reserved,
+            "joint_start": scope.joint_start,
+            "missed": missed_of(scope.facts, solved.decisions),
+            "targets": targets_of(solved.decisions, performance),
+        },
         messages=scope.facts.messages,
     )
 
@@ -276,13 +283,18 @@ def _explanations(game: Game, solved: Mapping[tuple[str, str], Solved]) -> list[
     """Sentences about values that a reader could find odd."""
     sentences = []
     for (coalition, rung), found in solved.items():
-        base = solved[(coalition, game.facts.rung_order[0])]
-        if found.value > base.value + 1e-6 and rung != game.facts.rung_order[0]:
+        base = solved[(coalition, game.facts.baseline_rung)]
+        if found.value > base.value + 1e-6 and rung != game.facts.baseline_rung:
             sentences.append(
                 f"{coalition} at {rung} costs {found.value - base.value:,.0f} million more than its members alone: "
                 "the alliance's one-off is larger than what the rung saves."
             )
     return sentences
+
+
+def lacking(study: Study) -> str:
+    """What a study must have for a plan and does not, as a sentence; empty where nothing is missing."""
+    return study.lacking("rungs", "families", "car_plants")
 
 
 def solver_options(effort: Effort = QUICK) -> dict[str, object]:

@@ -11,10 +11,14 @@ from teikei.errors import NoPlanError
 from teikei.plan.bill import Line, price_lines, take_or_pay_price
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import Charge, charges
+from teikei.plan.joined_spend import REST, organisation_years, rest_of_car
 from teikei.plan.money import END, discount, once, plant_cash
 from teikei.plan.origin import local_content
 from teikei.plan.promises import broken_promises
 from teikei.plan.scope import Item, Scope
+from teikei.plan.types import MISSED_TARGET, NOT_CONTRACTED
+from teikei.plan.vehicle_work import ITEM as VEHICLE_NRE
+from teikei.plan.vehicle_work import VEHICLE_CLASS, vehicle_cash
 
 
 class Record(NamedTuple):
@@ -38,8 +42,14 @@ class Priced:
     lines: tuple[Line, ...]
     charges: tuple[Charge, ...]
 
+    @property
+    def cash(self) -> float:
+        """What is paid, million: without missed targets and lateness."""
+        return math.fsum(record.value for record in self.records if record.item not in NOT_CONTRACTED)
+
 
 BILL_ITEMS = ("purchase", "rebate", "duty_freight", "warranty", "equity", "shortfall", "local_content")
+JOINT_ITEMS = ("alignment", "joint_rate")
 
 
 def price(scope: Scope, decisions: Decisions, *, held: bool = True) -> Priced:
@@ -59,8 +69,13 @@ def price(scope: Scope, decisions: Decisions, *, held: bool = True) -> Priced:
         *_plant_records(scope, decisions),
         *_qualification_records(scope, decisions),
         *_alliance_records(scope),
+        *_joint_buying_records(scope, decisions, lines),
+        *_rest_of_car_records(scope),
+        *_organisation_records(scope),
+        *_vehicle_records(scope),
         *_take_or_pay_records(scope, decisions, lines),
         *_expansion_records(scope, decisions, lines),
+        *_missed_records(scope, decisions),
     ]
     return Priced(math.fsum(record.value for record in records), tuple(records), tuple(lines), tuple(found))
 
@@ -299,6 +314,20 @@ def _expansion_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]
     return records
 
 
+def _missed_records(scope: Scope, decisions: Decisions) -> list[Record]:
+    """What buyers lose by the targets that the chosen configurations miss, car by car; no money changes hands."""
+    facts, records = scope.facts, []
+    for slot, candidate in decisions.candidate.items():
+        for missed in facts.missed.get(slot, {}).get(candidate, ()):
+            for cars in facts.units[slot]:
+                if cars.company in scope.members:
+                    value = missed.cost_per_car * cars.units / 1e6 * discount(facts, cars.year)
+                    thing = f"{missed.requirement} {missed.procedure}"
+                    programme = facts.slots[slot].programme
+                    records.append(Record(cars.company, programme, cars.year, MISSED_TARGET, "car", thing, value))
+    return records
+
+
 def alliance_charged(scope: Scope) -> bool:
     """Whether the alliance's one-off is due: more than one bloc, above the first rung that pools anything."""
     if not scope.joint:
@@ -322,3 +351,60 @@ def _alliance_records(scope: Scope) -> list[Record]:
         Record(company, programme, year, "alliance", "", "", value * share)
         for (company, programme), share in owner_shares(scope, scope.slots).items()
     ]
+
+
+def _joint_buying_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]) -> list[Record]:
+    """What alignment and the rate on joint spend take off the price of awards (negative)."""
+    owners, records = item_owners(scope, decisions), []
+    for line in lines:
+        class_name = scope.facts.modules[line.item.module].class_name
+        scale = -line.pieces / 1e6 * discount(scope.facts, line.year)
+        for name, amount in zip(JOINT_ITEMS, (line.alignment, line.joint_rate), strict=True):
+            if amount:
+                records += [
+                    Record(
+                        company, line.item.programme, line.year, name, class_name, line.item.module,
+                        amount * scale * share,
+                    )
+                    for company, share in owners[(line.item, line.year)].items()
+                ]  # fmt: skip
+    return records
+
+
+def _rest_of_car_records(scope: Scope) -> list[Record]:
+    """Spend on commodities without a class, and what joint buying takes off it."""
+    records = []
+    for one in rest_of_car(scope):
+        worth = one.spend * discount(scope.facts, one.year)
+        where = (one.company, one.programme, one.year)
+        records.append(Record(*where, REST, REST, one.commodity, worth))
+        for name, share in zip(JOINT_ITEMS, one.cut, strict=True):
+            if share:
+                records.append(Record(*where, name, REST, one.commodity, -worth * share))
+    return records
+
+
+def _organisation_records(scope: Scope) -> list[Record]:
+    """Yearly cost of buying together, by cars."""
+    amount = scope.facts.settings.joint_organisation_a_year
+    return [
+        Record(company, programme, year, "joint_organisation", "", "", amount * discount(scope.facts, year) * share)
+        for year in organisation_years(scope)
+        for (company, programme), share in owner_shares(scope, scope.slots).items()
+    ]
+
+
+def _vehicle_records(scope: Scope) -> list[Record]:
+    """Development of the cars themselves, by owners of their cars."""
+    facts, records = scope.facts, []
+    for one, cash in vehicle_cash(facts, scope.generations):
+        car = (one.programme, one.generation)
+        slots = [s for s in scope.slots if (facts.slots[s].programme, facts.slots[s].generation) == car]
+        for year, amount in cash:
+            at = facts.settings.last_year if year == END else year
+            value = amount * discount(facts, year)
+            records += [
+                Record(company, programme, at, VEHICLE_NRE, VEHICLE_CLASS, one.generation, value * share)
+                for (company, programme), share in owner_shares(scope, slots).items()
+            ]
+    return records

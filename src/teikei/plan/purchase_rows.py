@@ -5,6 +5,7 @@ from __future__ import annotations
 from teikei.plan.arrays import INFINITY
 from teikei.plan.bill import equity_share, flat_price
 from teikei.plan.facts import OfferFact
+from teikei.plan.joined_spend import price_cut
 from teikei.plan.money import discount
 from teikei.plan.program import THOUSAND, Build, Place, Pool, TierTotal
 from teikei.plan.scope import NOT_PRICED, Item, Option
@@ -96,14 +97,15 @@ def flat_cost(made: Build, item: Item, source: str, year: int) -> float:
 
 
 def unit_cost(made: Build, item: Item, source: str, year: int, *, price: float, origin: str) -> float:
-    """price x (landed factor + warranty - equity) + freight, in million per thousand pieces, discounted."""
+    """price x (landed factor + warranty - equity - joint buying) + freight, million per thousand pieces, discounted."""
     scope, facts = made.scope, made.scope.facts
     module = facts.modules[item.module]
     factor, freight = facts.landed(module.class_name, origin, item.country, module.energy_kwh) if origin else (1.0, 0.0)
     supplier = scope.supplier(source, item)
     credit = equity_share(scope, supplier, scope.item_bloc(item)) if supplier else 0.0
     warranty = facts.classes[module.class_name].warranty_share
-    return (price * (factor + warranty - credit) + freight) / THOUSAND * discount(facts, year)
+    joint = price_cut(scope, item, source, year).total
+    return (price * (factor + warranty - credit - joint) + freight) / THOUSAND * discount(facts, year)
 
 
 def most_by_position(entries: list[tuple[Place, float]]) -> float:

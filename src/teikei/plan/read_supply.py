@@ -10,7 +10,16 @@ from typing import Any
 import polars as pl
 
 from teikei.errors import Problem, StudyError
-from teikei.plan.facts import BundleFact, ExpansionFact, OfferFact, PlantFact, SiteFact, TradeFact
+from teikei.plan.facts import (
+    BundleFact,
+    CommodityFact,
+    ExpansionFact,
+    OfferFact,
+    PlantFact,
+    SiteFact,
+    SpendFact,
+    TradeFact,
+)
 from teikei.study.types import Study
 
 
@@ -218,3 +227,35 @@ def read_rebates(study: Study) -> dict[str, tuple[tuple[float, float], ...]]:
     for row in rows_of(study["rebates"].sort("supplier", "spend_from")):
         found.setdefault(row["supplier"], []).append((row["spend_from"], row["rebate"]))
     return {supplier: tuple(rows) for supplier, rows in found.items()}
+
+
+def read_commodities(study: Study) -> tuple[CommodityFact, ...]:
+    """The commodities that may be bought together."""
+    return tuple(
+        CommodityFact(
+            name=row["commodity"],
+            class_name=row["class"] or "",
+            joinable_share=row["joinable_share"],
+            dispersion=row["dispersion"],
+            alignment_share=row["alignment_share"],
+            commercial_rate=row["commercial_rate"],
+            cut_limit=1.0 if row["cut_limit"] is None else row["cut_limit"],
+            from_rung=row["from_rung"] or "",
+            contract_years=row["contract_years"],
+        )
+        for row in rows_of(study["commodities"])
+    )
+
+
+def read_spend(study: Study) -> tuple[SpendFact, ...]:
+    """What the companies spend on the rest of the car."""
+    return tuple(
+        SpendFact(
+            company=row["company"],
+            programme=row["programme"] or "",
+            commodity=row["commodity"],
+            per_car=row["per_car"] or 0.0,
+            million_a_year=row["million_a_year"] or 0.0,
+        )
+        for row in rows_of(study["spend"])
+    )

@@ -44,7 +44,7 @@ def integrated_rival(
     year = study.settings.report_year
     classes = dict(catalogue.table.select("module", "class").iter_rows())
     blocs = {study.coalition_name(members) for members in study.blocs.values()}
-    alone = [p for (name, at), p in plans.by_key.items() if at == study.rung_names[0] and name in blocs]
+    alone = [p for (name, at), p in plans.by_key.items() if at == study.baseline_rung and name in blocs]
     before = _parts(alone, classes, year)
     after = _parts([plan], classes, year)
     book = _Quotes.read(study, catalogue, captives, year)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from teikei.plan.facts import ContractFact, Facts, OfferFact, PlantFact, Rule, RungRule
+from teikei.plan import joined_spend
+from teikei.plan.facts import CommodityFact, ContractFact, Facts, OfferFact, PlantFact, Rule, RungRule
 
 CONTRACT = "contract"
 NOT_PRICED = "not priced: development only"
@@ -68,6 +69,22 @@ class Scope:
         """What the rung permits for a class; nothing where the table has no row or the coalition is one bloc."""
         found = self.facts.rungs.get(self.rung, {}).get(class_name)
         return found if found is not None and self.joint else RungRule("none", False, False)
+
+    @cached_property
+    def generations(self) -> tuple[tuple[str, str], ...]:
+        """(programme, generation) that the members build."""
+        facts = self.facts
+        return tuple(dict.fromkeys((facts.slots[s].programme, facts.slots[s].generation) for s in self.slots))
+
+    @cached_property
+    def joint_commodities(self) -> Mapping[str, CommodityFact]:
+        """Class -> its commodity, where the rung lets it be bought together."""
+        return joined_spend.cuts_by_class(self)
+
+    @cached_property
+    def buying_blocs(self) -> Mapping[tuple[str, int], int]:
+        """(class, year) -> blocs whose cars need it."""
+        return joined_spend.buying_blocs(self)
 
     @cached_property
     def company_of(self) -> dict[str, str]:

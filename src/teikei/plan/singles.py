@@ -53,7 +53,7 @@ def solve_singles(
     rungs: names in the ladder's order, the first one included. gap: as a share of the saving. A part by itself stands
     at every evaluated rung with the same plan. Raises NoPlanError where a company has no plan by itself.
     """
-    facts, first = game.facts, game.facts.rung_order[0]
+    facts, first = game.facts, game.facts.baseline_rung
     upper = [rung for rung in rungs if rung != first and evaluated(facts, rung)]
     pairs = coalitions_of_singles(facts, game.blocs)
     alone: dict[tuple[str, ...], Solved] = {}
@@ -92,7 +92,7 @@ def reserved_for(game: Game, part: Sequence[str]) -> Reserved:
     """(site, year) -> what a part of a bloc may take: its cars' use in the bloc's plan, and its part of the rest."""
     bloc = next(name for name in game.blocs if set(part) <= set(name.split("+")))
     members = tuple(company for company in game.facts.companies if company in bloc.split("+"))
-    scope = Scope(game.facts, bloc, game.facts.rung_order[0], members, game.reserved[bloc])
+    scope = Scope(game.facts, bloc, game.facts.baseline_rung, members, game.reserved[bloc])
     decisions = game.alone[bloc]
     owners = item_owners(scope, decisions)
     whole: Reserved = {}
@@ -113,7 +113,7 @@ def reserved_for(game: Game, part: Sequence[str]) -> Reserved:
 
 def _side_by_side(game: Game, alone: Solved, part: Sequence[str], beside: Sequence[str]) -> Solved:
     """A part of a bloc and other blocs, nothing pooled: their own plans next to each other."""
-    scope = _scope(game, part, beside, game.facts.rung_order[0])
+    scope = _scope(game, part, beside, game.facts.baseline_rung)
     decisions = union([alone.decisions, *(game.alone[bloc] for bloc in beside)])
     priced = price(scope, decisions)
     gap = alone.gap + game.baseline.gap
@@ -124,7 +124,7 @@ def _side_by_side(game: Game, alone: Solved, part: Sequence[str], beside: Sequen
 def sentences(game: Game, solved: dict[tuple[str, str], Solved]) -> list[str]:
     """What taking a bloc apart costs it, for every bloc that was."""
     found = []
-    first = game.facts.rung_order[0]
+    first = game.facts.baseline_rung
     for bloc in game.blocs:
         members = bloc.split("+")
         if len(members) > 1 and all((company, first) in solved for company in members):

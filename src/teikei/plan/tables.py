@@ -10,9 +10,10 @@ import polars as pl
 
 from teikei.plan.bill import Line, flat_price
 from teikei.plan.decisions import Decisions
+from teikei.plan.joined_spend import rest_of_car
 from teikei.plan.money import plant_capacity_gwh, present_value
 from teikei.plan.origin import local_content, origin_of
-from teikei.plan.price import BILL_ITEMS, Priced, item_owners
+from teikei.plan.price import BILL_ITEMS, JOINT_ITEMS, Priced, item_owners
 from teikei.plan.scope import CONTRACT, Item, Option, Scope
 from teikei.simulate.types import Performance
 
@@ -106,7 +107,7 @@ def _award_row(scope: Scope, line: Line) -> dict[str, Any]:
         site = scope.contracts[line.item.contract].site
     elif line.source.startswith("plant:"):
         site, _, supplier = line.source[6:].partition("@")
-    paid = line.pieces * (line.unit_price - line.rebate) / 1e6
+    paid = line.pieces * (line.unit_price - line.rebate - line.alignment - line.joint_rate) / 1e6
     return {
         "supplier": supplier, "site": site, "item": line.item.module, "year": line.year, "quantity": line.pieces,
         "unit_price": line.unit_price, "spend": paid * facts.settings.discount_factor(line.year),
@@ -171,13 +172,22 @@ def _module_uses(scope: Scope, decisions: Decisions, performance: Performance | 
 
 
 def _overdesign(scope: Scope, slot_name: str, position: str, option: Option) -> float | None:
-    """Reference cost of the chosen module minus the cheapest module some feasible configuration puts there."""
+    """Reference cost of the chosen module minus the cheapest that a configuration which meets every target puts there.
+
+    Where none meets them all, the cheapest of any feasible configuration.
+    """
+    facts = scope.facts
+    meets = {
+        modules[position]
+        for number, modules in facts.choices[slot_name]
+        if position in modules and not facts.missed_per_car(slot_name, number)
+    }
     country, year = next(iter(scope.demand[slot_name]))
     chosen = reference_cost(scope, option, country, year)
     others = [
         cost
         for other in scope.options[(slot_name, position)]
-        if (cost := reference_cost(scope, other, country, year)) is not None
+        if (not meets or other.module in meets) and (cost := reference_cost(scope, other, country, year)) is not None
     ]
     return max(0.0, chosen - min(others)) if chosen is not None and others else None
 
@@ -200,7 +210,16 @@ def _drivers(scope: Scope, decisions: Decisions, performance: Performance) -> di
     for slot, rows in met.items():
         chosen = dict(dict(scope.facts.choices[slot])[decisions.candidate[slot]])
         decides: dict[str, set[tuple[str, str]]] = {}
-        for candidate, other in scope.facts.rejected.get(slot, ()):
+        missing = scope.facts.missed.get(slot, {})
+        others = [
+            *scope.facts.rejected.get(slot, ()),
+            *(
+                entry
+                for entry in scope.facts.choices[slot]
+                if entry[0] in missing and entry[0] != decisions.candidate[slot]
+            ),
+        ]
+        for candidate, other in others:
             changed = [position for position, module in chosen.items() if other.get(position) != module]
             if len(changed) == 1 and other.keys() == chosen.keys():
                 decides.setdefault(changed[0], set()).update(missed.get((slot, candidate), ()))
@@ -232,6 +251,7 @@ def _unit_costs(scope: Scope, decisions: Decisions, priced: Priced) -> list[dict
         amounts = {
             name: line.unit_price, "rebate": -line.rebate, "duty_freight": line.duty_freight,
             "warranty": line.warranty, "equity": -line.equity, "shortfall": line.shortfall,
+            "alignment": -line.alignment, "joint_rate": -line.joint_rate,
         }  # fmt: skip
         for company, share in owners[(line.item, line.year)].items():
             for item, amount in amounts.items():
@@ -240,9 +260,13 @@ def _unit_costs(scope: Scope, decisions: Decisions, priced: Priced) -> list[dict
                     spent.setdefault(where, []).append(amount * line.pieces * share)
     for (company, programme, year), amount in local_content(scope, priced.lines).items():
         spent.setdefault((company, programme, year, "local_content"), []).append(amount * 1e6)
+    for one in rest_of_car(scope):  # its level is the same everywhere; what buying together takes off reaches prices
+        for name, share in zip(JOINT_ITEMS, one.cut, strict=True):
+            if share:
+                spent.setdefault((one.company, one.programme, one.year, name), []).append(-one.spend * share * 1e6)
     rows = []
     for (company, programme, year), cars in sorted(units.items()):
-        for item in (*BILL_ITEMS, "plant_variable"):
+        for item in (*BILL_ITEMS, *JOINT_ITEMS, "plant_variable"):
             total = math.fsum(spent.get((company, programme, year, item), ()))
             if total or item == "purchase":
                 rows.append(

@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from teikei.report.blocks import Details, stored_grid, words
-from teikei.report.facts import ALONE, Ladder, members, read_ladder
+from teikei.report.facts import Ladder, members, read_ladder
 from teikei.report.formatting import Money, is_number, listed
 from teikei.report.known import flatten
 from teikei.report.reading import Tables
@@ -54,8 +54,8 @@ class Context:
 
     @property
     def best_rung(self) -> str:
-        """Name of the rung with the largest saving, or ``alone`` where none was evaluated."""
-        return self.ladder.best.name if self.ladder.best else ALONE
+        """Name of the rung with the largest saving, or the baseline where none was evaluated."""
+        return self.ladder.best.name if self.ladder.best else self.ladder.baseline
 
     def joint(self, name: str, rung: str | None = None) -> pl.DataFrame:
         """Rows of a table for the grand coalition at a rung (default: the one that saves most)."""
@@ -64,9 +64,9 @@ class Context:
         )
 
     def alone(self, name: str) -> pl.DataFrame:
-        """Rows of a table for the companies alone (the parts of the grand coalition at ``alone``)."""
+        """Rows of a table for the companies alone (the parts of the grand coalition at the baseline)."""
         parts = list(self.ladder.parts) or [self.ladder.coalition]
-        return self.tables.get(name).filter((pl.col("rung") == ALONE) & pl.col("coalition").is_in(parts))
+        return self.tables.get(name).filter((pl.col("rung") == self.ladder.baseline) & pl.col("coalition").is_in(parts))
 
     def absent(self, name: str) -> str:
         """The sentence in place of a table that has nothing to show for the joint plan."""
@@ -147,6 +147,7 @@ def other_tables(context: Context, prefix: str) -> list[Details]:
 
 def make_context(stored: Mapping[str, pl.DataFrame], meta: Mapping[str, Any]) -> Context:
     """The context of a run's stored tables."""
-    tables = Tables(dict(stored))
     known = flatten(meta)
+    left_out = known.get("left_out")
+    tables = Tables(dict(stored), left_out if isinstance(left_out, Mapping) else {})
     return Context(tables, known, read_ladder(tables, known))

@@ -14,23 +14,29 @@ import polars as pl
 
 from teikei.report.formatting import Money, is_number, money_for
 from teikei.report.reading import Tables
+from teikei.study.rungs import stored_baseline_rung
 
-ALONE: Final = "alone"
 MERGER: Final = "merger"
 MAIN_RULES: Final = ("shapley", "nucleolus", "equal_saving")
 LEVER_ORDER: Final = (
     "development",
     "tooling",
     "variants",
+    "alignment",
     "commercial_scale",
     "technical_scale",
     "plant_use",
     "access",
     "overdesign",
     "coordination",
+    "joint_organisation",
     "divergence",
     "switching",
+    "missed_target",
+    "lateness",
 )
+NOT_CASH: Final = ("missed_target", "lateness")
+"""Levers that are part of what is saved and that nobody pays or receives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class EvShare:
-    """EV share of the home market in one year at one rung, and at ``alone``; fractions.
+    """EV share of the home market in one year at one rung, and at the baseline; fractions.
 
     change: against alone, with its own band where the run stored one (narrower than that of the level: both cases
     share their draws).
@@ -67,8 +73,8 @@ class Rung:
     """One rung of the grand coalition against the companies alone. Money in million.
 
     saving = alone - value; lower and upper are what the solver has proven: alone's bound - value, and alone - bound.
-    levers: cumulative from ``alone`` (stated order of counterfactuals); steps: of this rung alone. certain: whether the
-    core test holds over the whole range the solver leaves open.
+    levers: cumulative from the baseline (stated order of counterfactuals); steps: of this rung alone. certain: whether
+    the core test holds over the whole range the solver leaves open.
     """
 
     name: str
@@ -96,6 +102,21 @@ class Rung:
         return self.saving is not None
 
     @property
+    def missed(self) -> float:
+        """Part of the saving that is not cash: what buyers lose less (or more, below zero) by missed targets."""
+        return self.levers.get("missed_target", 0.0)
+
+    @property
+    def lateness(self) -> float:
+        """Part of the saving that is no contract's: margin of cars that start late alone and do not together."""
+        return self.levers.get("lateness", 0.0)
+
+    @property
+    def cash(self) -> float | None:
+        """The saving without missed targets and lateness, million."""
+        return None if self.saving is None else self.saving - self.missed - self.lateness
+
+    @property
     def saving_proven(self) -> bool:
         """Whether the saving is above zero at its lower, proven end."""
         return self.lower is not None and self.lower > 0
@@ -103,9 +124,13 @@ class Rung:
 
 @dataclass(frozen=True)
 class Ladder:
-    """The ladder of the grand coalition. Money in million; ``rule`` is the split shown first."""
+    """The ladder of the grand coalition. Money in million; ``rule`` is the split shown first.
+
+    baseline: name of the lowest rung, at which the companies are alone.
+    """
 
     coalition: str
+    baseline: str
     parts: tuple[str, ...]
     companies: tuple[str, ...]
     alone: float | None
@@ -144,26 +169,33 @@ def read_ladder(tables: Tables, meta: Mapping[str, Any]) -> Ladder:
     costs = tables.get("cost_by_rung").filter(pl.col("coalition").is_not_null() & pl.col("rung").is_not_null())
     names = costs["coalition"].unique(maintain_order=True).to_list()
     grand = max(names, key=lambda name: len(members(name)), default="")
-    parts = _parts(costs, grand, meta)
-    alone, alone_bound = _alone(costs, grand, parts)
+    baseline = stored_baseline_rung(tables.stored, meta)
+    at_baseline = costs.filter((pl.col("rung") == baseline) & pl.col("value").is_not_null())
+    parts = _parts(at_baseline, grand, meta)
+    alone, alone_bound = _alone(at_baseline, grand, parts)
     reason = ""
     if costs.is_empty():
         reason = tables.why_absent("cost_by_rung")
     elif alone is None:
         reason = (
-            f"Savings: not evaluated because the table “cost_by_rung” has no value at rung “{ALONE}” for "
+            f"Savings: not evaluated because the table “cost_by_rung” has no value at rung “{baseline}” for "
             f"the parts of {grand}."
         )
     rule = _main_rule(tables)
-    order = _rung_order(costs, grand, meta)
+    order = _rung_order(costs, grand, baseline, meta)
     rungs: list[Rung] = []
     for name in order:
         previous = next((rung for rung in reversed(rungs) if rung.evaluated), None)
         row = costs.filter((pl.col("coalition") == grand) & (pl.col("rung") == name)).row(0, named=True)
-        rungs.append(_rung(tables, meta, row, alone=alone, alone_bound=alone_bound, previous=previous, rule=rule))
+        rungs.append(
+            _rung(
+                tables, meta, row, baseline=baseline, alone=alone, alone_bound=alone_bound, previous=previous, rule=rule
+            )
+        )
     saved = [rung.saving for rung in rungs if rung.saving]  # the message: 189 million of 3,490, not 0.189 bn of 3.49
     return Ladder(
         coalition=grand,
+        baseline=baseline,
         parts=parts,
         companies=_companies(meta, grand),
         alone=alone,
@@ -177,13 +209,13 @@ def read_ladder(tables: Tables, meta: Mapping[str, Any]) -> Ladder:
     )
 
 
-def _parts(costs: pl.DataFrame, grand: str, meta: Mapping[str, Any]) -> tuple[str, ...]:
-    """The blocs with a value at ``alone`` that together make up the grand coalition.
+def _parts(at_baseline: pl.DataFrame, grand: str, meta: Mapping[str, Any]) -> tuple[str, ...]:
+    """The blocs with a value at the baseline rung that together make up the grand coalition.
 
     Where the run does not say its blocs: the largest coalitions below the grand one. (A run of companies taken singly
     also stores coalitions that cut through a bloc; they are nobody's baseline.)
     """
-    stored = costs.filter((pl.col("rung") == ALONE) & pl.col("value").is_not_null())["coalition"].unique().to_list()
+    stored = at_baseline["coalition"].unique().to_list()
     told = meta.get("blocs")
     blocs = [set(mine) for mine in told.values()] if isinstance(told, Mapping) else []
     known = sorted(name for name in stored if set(members(name)) in blocs)
@@ -197,13 +229,13 @@ def _parts(costs: pl.DataFrame, grand: str, meta: Mapping[str, Any]) -> tuple[st
     return () if missing else tuple(sorted(parts, key=lambda part: order.index(members(part)[0])))
 
 
-def _alone(costs: pl.DataFrame, grand: str, parts: tuple[str, ...]) -> tuple[float | None, float | None]:
+def _alone(at_baseline: pl.DataFrame, grand: str, parts: tuple[str, ...]) -> tuple[float | None, float | None]:
     """Value and bound of the companies alone, million: the sum over the parts.
 
-    Where the run also bounds that sum at once (the grand coalition at ``alone``, of the same value), that bound is the
-    sharper one: bounds of the parts each carry the whole gap.
+    Where the run also bounds that sum at once (the grand coalition at the baseline rung, of the same value), that bound
+    is the sharper one: bounds of the parts each carry the whole gap.
     """
-    at_alone = costs.filter((pl.col("rung") == ALONE) & pl.col("value").is_not_null()).unique("coalition")
+    at_alone = at_baseline.unique("coalition")
     value, bound = _summed(at_alone.filter(pl.col("coalition").is_in(list(parts))))
     whole, whole_bound = _summed(at_alone.filter(pl.col("coalition") == grand))
     if value is None or len(parts) < 2:
@@ -220,11 +252,11 @@ def _summed(rows: pl.DataFrame) -> tuple[float | None, float | None]:
     return float(rows["value"].sum()), bound
 
 
-def _rung_order(costs: pl.DataFrame, grand: str, meta: Mapping[str, Any]) -> list[str]:
+def _rung_order(costs: pl.DataFrame, grand: str, baseline: str, meta: Mapping[str, Any]) -> list[str]:
     stored = costs.filter(pl.col("coalition") == grand)["rung"].unique(maintain_order=True).to_list()
     told = [str(name) for name in meta.get("rungs") or ()]
     ordered = [name for name in told if name in stored] + [name for name in stored if name not in told]
-    return [name for name in ordered if name != ALONE]
+    return [name for name in ordered if name != baseline]
 
 
 def _rung(
@@ -232,6 +264,7 @@ def _rung(
     meta: Mapping[str, Any],
     row: Mapping[str, Any],
     *,
+    baseline: str,
     alone: float | None,
     alone_bound: float | None,
     previous: Rung | None,
@@ -241,7 +274,7 @@ def _rung(
     value, bound, status = row["value"], row["bound"], row["status"] or ""
     if value is None or alone is None or status.startswith("not evaluated"):
         return Rung(name, status or "not evaluated", None, None, None, None, None, None)
-    before = previous.name if previous else ALONE
+    before = previous.name if previous else baseline
     steps = _steps(tables, grand, name, before, "order")
     levers = dict(previous.levers) if previous else {}
     for lever, amount in steps.items():
@@ -265,7 +298,7 @@ def _rung(
         certain=core.get("certain") is not False,
         leaves=core.get("leaves"),
         leaves_by=core.get("leaves_by"),
-        ev=_ev_share(tables, meta, grand, name),
+        ev=_ev_share(tables, meta, grand, name, baseline),
     )
 
 
@@ -325,7 +358,7 @@ def _report_year(tables: Tables, meta: Mapping[str, Any]) -> int | None:
     return int(told) if is_number(told) else None
 
 
-def _ev_share(tables: Tables, meta: Mapping[str, Any], grand: str, rung: str) -> EvShare | None:
+def _ev_share(tables: Tables, meta: Mapping[str, Any], grand: str, rung: str, baseline_rung: str) -> EvShare | None:
     year, region = _report_year(tables, meta), _home_market(tables, meta)
     rows = main_market_rows(tables.get("market_summary")).filter(
         (pl.col("year").eq(pl.lit(year, pl.Int64))) & (pl.col("region") == region) & pl.col("ev_share").is_not_null()
@@ -333,7 +366,7 @@ def _ev_share(tables: Tables, meta: Mapping[str, Any], grand: str, rung: str) ->
     at_rung = rows.filter((pl.col("coalition") == grand) & (pl.col("rung") == rung))
     if at_rung.is_empty() or year is None:
         return None
-    baseline = rows.filter(pl.col("rung") == ALONE)["ev_share"]
+    baseline = rows.filter(pl.col("rung") == baseline_rung)["ev_share"]
     row = at_rung.row(0, named=True)
     alone = float(baseline[0]) if len(baseline) else None
     change = row["ev_share_change"]

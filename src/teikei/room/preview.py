@@ -1,8 +1,9 @@
 """Before a company signs: what a rival could infer about each of its own figures, computed in its own workspace.
 
-The rival is taken to know everything but the one figure. Three ways lead from a figure to a release: the tier that a
-volume reaches, the joint saving (``preview_money``), and the choice of designs (``preview_cars``). The door keeps the
-promised widths (see ``release``); here they are put on each figure. Figures without a way are named with the reason.
+Volumes, and prices where the list promises a width of them, reach the joint solve through their cells alone
+(``inference``): the range is the cell, whatever is released and however often. Other figures are seen through the
+joint saving (``preview_money``) and through the choice of designs (``preview_cars``), by a rival who is taken to know
+everything but the one figure; the list promises nothing of them. Figures without a way are named with the reason.
 """
 
 from __future__ import annotations
@@ -13,20 +14,26 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-import polars as pl
-
-from teikei.room.inference import Interval, cut
-from teikei.room.joint_study import row_owners
+from teikei.room.inference import Interval, price_cell
+from teikei.room.items import Timeline
+from teikei.room.joint_study import level, row_owners, years_on_sale
 from teikei.room.preview_cars import ranges_of_cars
 from teikei.room.preview_money import slopes
-from teikei.room.release_list import ReleaseList, Schedule, TierIndex, Timeline
+from teikei.room.release_list import ReleaseList
 from teikei.study import Study
+from teikei.study.requirement_kinds import TARGET, kind_of
 from teikei.tables.columns import all_columns
 
 CHOICE: Final = "the choice of designs"
+CELL: Final = "its cell alone: no release tells more"
+_UNDECLARED: Final = (
+    "the list does not declare what is publicly known of this programme's volume; it cannot be committed"
+)
+_NOTHING: Final = "is nothing (0)"
 _NEVER: Final = "not used in a joint solve"
 _OTHER_CASE: Final = "belongs to another volume case than the one that is planned"
 _NOT_BINDING: Final = "reported only: the requirement is not binding"
+_TARGET: Final = "a target, whose price moves the plan step by step; no range is computed"
 _NO_SAVING: Final = "the list releases no money"
 _TEST: Final = "decides with its requirement which designs pass; no range is computed for the test's own conditions"
 _SCHEDULE: Final = "moves the timeline; no range is computed"
@@ -46,7 +53,7 @@ _REASONS: Final[Mapping[tuple[str, str], str]] = {
 class Inference:
     """lower <= own figure <= upper is the least a rival could be left with, if the release falls as computed.
 
-    at_least: width that is kept in any case, in the figure's unit; NaN where a tier break can narrow it. row: what the
+    at_least: width that is kept in any case, in the figure's unit; NaN where the list promises none. row: what the
     figure is of, such as ``K1 range``.
     """
 
@@ -87,8 +94,8 @@ def _relative(row: Inference) -> float:
 def preview_of(study: Study, company: str, release_list: ReleaseList) -> Preview:
     """An interval for every own private number that can reach a release, and the reason for each that cannot.
 
-    study: the company's own version; company: a member. Volumes through tiers: as if every car that a module fits gets
-    it, against the rival volume that the study itself shows for the other members.
+    study: the company's own version; company: a member. Volumes are put into their cells with the years of the own
+    study; a rival who knows their course over the years is left the ranges told.
     """
     member_of = {name: member for member, own in release_list.members.items() for name in own}
     owners = {table: row_owners(study, table, member_of) for table in all_columns()}
@@ -104,17 +111,24 @@ def preview_of(study: Study, company: str, release_list: ReleaseList) -> Preview
             one = replace(one, lower=ends[0], upper=ends[1], at_least=sure, through=f"{two.through}; {one.through}")
         found[key] = one
 
+    priced = (
+        {("tiers", "unit_price"), ("existing", "unit_price")} if release_list.smallest_interval_price_share else set()
+    )
     if release_list.saving_edges():
         width = release_list.smallest_interval_million
         for slope in slopes(study, owners, company, len(release_list.members)):
             reach = width / slope.most if slope.most > 0 else math.inf
             ends = _clipped(slope.table, slope.column, slope.value - reach, slope.value + reach)
-            sure = reach if "tier" not in slope.through else math.nan
+            if (slope.table, slope.column) in priced:
+                continue
             place = _place(study, slope.table, slope.row)
-            one = Inference(place, slope.column, slope.value, *ends, sure, slope.through)
+            one = Inference(place, slope.column, slope.value, *ends, math.nan, slope.through)
             put(slope.table, slope.row, slope.column, one)
-    for row, tier in _volumes(study, company, release_list):
-        put("volumes", row, "units", tier)
+    for row, cell in _volumes(study, owners["volumes"], company, release_list):
+        put("volumes", row, "units", cell)
+    for table, column in sorted(priced):
+        for row, cell in _prices(study, table, owners[table], company, release_list):
+            put(table, row, column, cell)
     programmes = study["programmes"].select("programme", "company").iter_rows()
     own = {name for name, of in programmes if member_of.get(of) == company}
     for car in ranges_of_cars(study, own):
@@ -173,71 +187,46 @@ def _why(study: Study, key: tuple[str, int, str], value: float, money: bool, tim
     table, row, column = key
     if table == "volumes":
         other = study["volumes"]["scenario"][row] != study.settings.volume_scenario
-        return _OTHER_CASE if other else _NEVER if column != "units" else _NO_SAVING
+        return _OTHER_CASE if other else _NEVER if column != "units" else _NOTHING if value == 0 else _UNDECLARED
     if table == "engineering":
         return _SCHEDULE if timeline else _NO_TIMELINE
     if table == "requirements":
-        return _NOT_BINDING
+        kind = kind_of(study["requirements"].row(row, named=True))
+        return _TARGET if kind == TARGET else _NOT_BINDING
     if value == 0:
-        return "is nothing (0)"
+        return _NOTHING
     return _NO_SAVING if not money else "part of a key or of a rule: it names things, it is no amount"
 
 
-def _volumes(study: Study, company: str, release_list: ReleaseList) -> list[tuple[int, Inference]]:
-    schedules = [one for item in release_list.items if isinstance(item, TierIndex) for one in item.schedules]
-    if not schedules:
-        return []
-    own = set(release_list.members[company])
-    owner = dict(study["programmes"].select("programme", "company").iter_rows())
-    segment = dict(study["programmes"].select("programme", "segment").iter_rows())
-    rows = [
-        (index, programme, int(year), float(units))
-        for index, (programme, year, scenario, units) in enumerate(
-            study["volumes"].select("programme", "year", "scenario", "units").iter_rows()
-        )
-        if scenario == study.settings.volume_scenario
-    ]
+def _volumes(study: Study, owners: list[str], company: str, release_list: ReleaseList) -> list[tuple[int, Inference]]:
+    """The range of each yearly figure while its programme's level stays in its cell."""
+    scenario = study.settings.volume_scenario
+    levels: dict[str, float] = {}
+    for programme in release_list.known_volumes:
+        years = years_on_sale(study["volumes"], programme, scenario)
+        levels[programme] = level(study["volumes"], programme, scenario, years)
     found = []
-    for index, programme, year, units in rows:
-        if owner.get(programme) not in own:
+    for index, row in enumerate(study["volumes"].iter_rows(named=True)):
+        own = levels.get(row["programme"], 0.0)
+        if owners[index] != company or row["scenario"] != scenario or own <= 0:
             continue
-        seen = [
-            (schedule, _seen_through(study, schedule, segment, owner, own, rows, programme, year, units))
-            for schedule in schedules
-        ]
-        known = [(schedule, interval) for schedule, interval in seen if interval is not None]
-        if not known:
-            continue
-        schedule, narrowest = min(known, key=lambda pair: pair[1].width)
+        cell = release_list.cells(row["programme"]).around(own)
+        units = float(row["units"])
+        ends = Interval(units * min(cell.lower, own) / own, units * max(cell.upper, own) / own)
         place = _place(study, "volumes", index)
-        floor = release_list.smallest_interval_units / schedule.units_per_piece
-        through = f"tier of {schedule.offer}"
-        found.append((index, Inference(place, "units", units, narrowest.lower, narrowest.upper, floor, through)))
+        found.append((index, Inference(place, "units", units, ends.lower, ends.upper, ends.width, CELL)))
     return found
 
 
-def _seen_through(
-    study: Study,
-    schedule: Schedule,
-    segment: dict[str, str],
-    owner: dict[str, str],
-    own: set[str],
-    rows: list[tuple[int, str, int, float]],
-    programme: str,
-    year: int,
-    units: float,
-) -> Interval | None:
-    """Interval of one volume seen through one offer's tier; None where the offer's module does not fit the car."""
-    offers = study["offers"].filter(pl.col("offer") == schedule.offer)
-    modules = study["modules"].filter(pl.col("module").is_in(offers["module"].to_list()))
-    fits = {name for names in modules["segments"].to_list() for name in (names or [])}
-    fits = fits or set(segment.values())  # a module without segments goes into every car
-    if modules.is_empty() or segment.get(programme) not in fits:
-        return None
-    same_year = [(name, count) for _, name, at, count in rows if at == year and segment.get(name) in fits]
-    mine = math.fsum(count for name, count in same_year if owner.get(name) in own) * schedule.units_per_piece
-    theirs = math.fsum(count for name, count in same_year if owner.get(name) not in own) * schedule.units_per_piece
-    known = cut(Interval(0.0, math.inf), [one - theirs for one in schedule.breaks], mine)
-    rest = mine - units * schedule.units_per_piece
-    scale = schedule.units_per_piece
-    return Interval(max(0.0, (known.lower - rest) / scale), (known.upper - rest) / scale)
+def _prices(
+    study: Study, table: str, owners: list[str], company: str, release_list: ReleaseList
+) -> list[tuple[int, Inference]]:
+    """The cell of each own price, where the list promises a width of prices."""
+    found = []
+    for index, price in enumerate(study[table]["unit_price"].to_list()):
+        if owners[index] == company and price:
+            cell = price_cell(price, release_list.smallest_interval_price_share)
+            place = _place(study, table, index)
+            one = Inference(place, "unit_price", float(price), cell.lower, cell.upper, cell.width, CELL)
+            found.append((index, one))
+    return found

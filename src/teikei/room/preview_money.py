@@ -1,4 +1,4 @@
-"""What a rival could infer about figures that reach a release through the joint saving: prices, one-off costs, volumes.
+"""What a rival could infer about figures that reach a release through the joint saving: prices and one-off costs.
 
 Costs of a plan are minima over choices; the slope of a minimum in one price is the quantity bought at it, whatever the
 choice (envelope theorem). So the saving S = sum of stand-alone costs - joint cost moves by at most L per unit of the
@@ -41,7 +41,7 @@ def slopes(study: Study, owners: Mapping[str, list[str]], company: str, members:
         *_contracts(study, cars, owners["existing"], company),
         *_one_offs(study, cars, owners, company, members),
         *_own_offers(study, cars, owners, company),
-        *_volumes(study, cars, owners, company),
+        *_shares_and_values(study, cars, owners, company),
     ]
 
 
@@ -90,10 +90,18 @@ def _largest(column: pl.Series) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
+def _price_year_money(study: Study) -> dict[str, float]:
+    """Study money of the price year per unit of each currency, as the plan reads an offer."""
+    columns = ("currency", "rate", "to_price_year")
+    return {
+        currency: float(rate) * float(factor or 1.0)
+        for currency, rate, factor in study["currencies"].select(columns).iter_rows()
+    }
+
+
 def _dearest_set(study: Study, landed: float) -> float:
     """An upper bound of what the modules of one car can cost, study currency: two e-axles, one of each other class."""
-    rate = dict(study["currencies"].select("currency", "rate").iter_rows())
-    factor = dict(study["currencies"].select("currency", "to_price_year").iter_rows())
+    rate = _price_year_money(study)
     modules = {row["module"]: row for row in study["modules"].iter_rows(named=True)}
     offers = {row["offer"]: row for row in study["offers"].iter_rows(named=True)}
     dearest: dict[str, float] = {}
@@ -103,7 +111,7 @@ def _dearest_set(study: Study, landed: float) -> float:
             continue
         module = modules[row["module"]]
         units = float(module["gross_energy_kwh"] or 0.0) if row["price_unit"] == "kwh" else 1.0
-        money = float(price) * units * rate.get(row["currency"], 1.0) * (factor.get(row["currency"]) or 1.0)
+        money = float(price) * units * rate.get(row["currency"], 1.0)
         dearest[module["class"]] = max(dearest.get(module["class"], 0.0), money)
     for class_name, price in study["existing"].select("class", "unit_price").iter_rows():
         dearest[class_name] = max(dearest.get(class_name, 0.0), float(price or 0.0))
@@ -156,7 +164,7 @@ def _one_offs(study: Study, cars: _Cars, owners: Mapping[str, list[str]], compan
 
 def _own_offers(study: Study, cars: _Cars, owners: Mapping[str, list[str]], company: str) -> list[Slope]:
     """Offers made to this company alone: their prices count for the cars of everybody at most."""
-    rate = dict(study["currencies"].select("currency", "rate").iter_rows())
+    money = _price_year_money(study)
     energy = dict(study["modules"].select("module", "gross_energy_kwh").iter_rows())
     offers = {row["offer"]: row for row in study["offers"].iter_rows(named=True)}
     found = []
@@ -165,19 +173,15 @@ def _own_offers(study: Study, cars: _Cars, owners: Mapping[str, list[str]], comp
         if owners["tiers"][index] != company or row is None:
             continue
         units = float(energy.get(row["module"]) or 0.0) if row["price_unit"] == "kwh" else 1.0
-        most = 2.0 * cars.landed * cars.total * units * float(rate.get(row["currency"], 1.0)) / MILLION
+        most = 2.0 * cars.landed * cars.total * units * money.get(row["currency"], 1.0) / MILLION
         found.append(Slope("tiers", index, "unit_price", float(price), most))
     return found
 
 
-def _volumes(study: Study, cars: _Cars, owners: Mapping[str, list[str]], company: str) -> list[Slope]:
-    """A car more costs at most the dearest set of modules; shares of versions move whole programmes."""
+def _shares_and_values(study: Study, cars: _Cars, owners: Mapping[str, list[str]], company: str) -> list[Slope]:
+    """Shares of versions move whole programmes, at most by the dearest set of modules a car; so do values of cars."""
     car = cars.dearest_set / MILLION
-    found = [
-        Slope("volumes", index, "units", float(units), car, JUMPS)
-        for index, (units, scenario) in enumerate(study["volumes"].select("units", "scenario").iter_rows())
-        if owners["volumes"][index] == company and scenario == study.settings.volume_scenario
-    ]
+    found = []
     for index, (programme, share) in enumerate(study["versions"].select("programme", "share").iter_rows()):
         if owners["versions"][index] == company and share is not None and share < 1.0:
             found.append(Slope("versions", index, "share", float(share), car * cars.of(programme), JUMPS))

@@ -10,6 +10,7 @@ import polars as pl
 from teikei.errors import DamagedRunError, StudyError
 from teikei.runs.store import read
 from teikei.runs.types import Run
+from teikei.study.rungs import stored_baseline_rung
 from teikei.study.types import Study
 
 _MOST_CELLS = 40
@@ -59,9 +60,11 @@ def saving_by_rung(run: Run) -> dict[str, float]:
     costs = _table(run, "cost_by_rung").filter(pl.col("status") != "not evaluated")
     if costs.is_empty():
         return {}
-    own = _grand(costs)
-    lowest, start = own.select("rung", "value").row(0)
-    return {rung: start - value for rung, value in own.select("rung", "value").iter_rows() if rung != lowest}
+    baseline = stored_baseline_rung(run.tables, run.meta)
+    values = dict(_grand(costs).select("rung", "value").iter_rows())
+    if baseline not in values:
+        return {}
+    return {rung: values[baseline] - value for rung, value in values.items() if rung != baseline}
 
 
 def saving_by_lever(run: Run) -> dict[str, float]:

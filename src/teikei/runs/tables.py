@@ -11,7 +11,9 @@ from teikei.develop.types import Schedule
 from teikei.market.types import MarketOutcome
 from teikei.modules.types import Catalogue
 from teikei.plan import savings_by_programme
-from teikei.plan.types import Plan, Plans
+from teikei.plan.types import NOT_CONTRACTED, Plan, Plans
+from teikei.runs.lateness import lateness
+from teikei.runs.near_misses import near_misses
 from teikei.simulate.types import Performance
 from teikei.split.types import Allocation
 from teikei.study.types import Study
@@ -27,27 +29,70 @@ COST_BY_RUNG = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Results:
-    """What the stages of one run have found."""
+    """What the stages of one run have found so far; None where a stage was left out or has not run."""
 
     study: Study
-    catalogue: Catalogue
-    performance: Performance
-    plans: Plans
-    schedule: Schedule
-    allocation: Allocation
-    terms: Mapping[str, pl.DataFrame]
-    outcome: MarketOutcome
-    rival: pl.DataFrame
+    catalogue: Catalogue | None = None
+    performance: Performance | None = None
+    plans: Plans | None = None
+    rival: pl.DataFrame | None = None
+    schedule: Schedule | None = None
+    allocation: Allocation | None = None
+    terms: Mapping[str, pl.DataFrame] | None = None
+    outcome: MarketOutcome | None = None
 
 
 def collect(found: Results) -> dict[str, pl.DataFrame]:
-    """Every table of a run."""
-    study, plans, outcome = found.study, found.plans, found.outcome
+    """Every table of a run: those of the stages that ran, and what the study itself says."""
+    study = found.study
+    tables = _planned(found)
+    if found.performance is not None:
+        tables["candidates"] = found.performance.candidates
+        if found.catalogue is not None:
+            tables["near_misses"] = near_misses(found.catalogue, found.performance)
+    if found.schedule is not None:
+        tables |= _scheduled(found.schedule)
+        margins = None if found.outcome is None else found.outcome.more.get("market_break_even")
+        tables["lateness"] = lateness(study, found.schedule.milestones, margins)
+    if found.allocation is not None:
+        tables |= _shared(found.allocation)
+    tables |= found.terms or {}
+    if found.outcome is not None:
+        tables |= _sold(found.outcome)
+    told = [
+        *(() if found.plans is None else found.plans.explanations),
+        *(() if found.schedule is None else found.schedule.notes),
+        *(() if found.allocation is None else found.allocation.notes),
+        *(() if found.outcome is None else found.outcome.messages),
+    ]
+    warned = [
+        *map(str, study.warnings),
+        *(() if found.catalogue is None else found.catalogue.warnings),
+        *(() if found.performance is None else found.performance.warnings),
+    ]
+    return tables | {
+        "programmes": study["programmes"].select("programme", "company", "title", "segment", "in_scope", "status"),
+        "rungs": study["rungs"].select(
+            "rung", "position", "class", "procurement", "development_shared", "joint_plants"
+        ),
+        "sources": sources(study),
+        "references": study["sources"],
+        "explanations": _texts(told),
+        "warnings": _texts(warned),
+    }
+
+
+def _planned(found: Results) -> dict[str, pl.DataFrame]:
+    plans, study = found.plans, found.study
+    if plans is None or found.catalogue is None or found.performance is None:
+        return {}
     tables = {"cost_by_rung": cost_by_rung(plans)}
     for name in sorted({name for plan in plans.by_key.values() for name in plan.tables}):
         tables[name] = _labelled(plans.by_key.values(), name)
+    if "configurations" not in tables:  # no coalition has a plan at any rung
+        return tables
     chosen = tables["configurations"]
     tables |= {
         "savings_by_lever": plans.savings,
@@ -55,22 +100,38 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
         "commonality": plans.commonality,
         "module_designs": module_designs(found.catalogue, chosen),
         "performance": chosen_performance(found.catalogue, found.performance, chosen),
-        "candidates": found.performance.candidates,
         "plant_use": plant_use(study, tables["awards"]),
-        "integrated_rival": found.rival,
-        "schedule": found.schedule.table,
-        "schedule_milestones": found.schedule.milestones,
-        "schedule_fixes": found.schedule.fixes,
-        "schedule_load": found.schedule.load,
-        "schedule_summary": found.schedule.summary,
-        "decision_calendar": found.schedule.calendar,
-        "shares": found.allocation.shares,
-        "core": found.allocation.core,
-        "baselines": found.allocation.baselines,
-        "shares_of_blocs": found.allocation.blocs,
-        "shares_by_lever": found.allocation.by_lever,
-        "shares_by_year": found.allocation.by_year,
-        **found.terms,
+        "evidence": evidence(study, tables["awards"], tables["cost_breakdown"]),
+    }
+    if found.rival is not None:
+        tables["integrated_rival"] = found.rival
+    return tables
+
+
+def _scheduled(schedule: Schedule) -> dict[str, pl.DataFrame]:
+    return {
+        "schedule": schedule.table,
+        "schedule_milestones": schedule.milestones,
+        "schedule_fixes": schedule.fixes,
+        "schedule_load": schedule.load,
+        "schedule_summary": schedule.summary,
+        "decision_calendar": schedule.calendar,
+    }
+
+
+def _shared(allocation: Allocation) -> dict[str, pl.DataFrame]:
+    return {
+        "shares": allocation.shares,
+        "core": allocation.core,
+        "baselines": allocation.baselines,
+        "shares_of_blocs": allocation.blocs,
+        "shares_by_lever": allocation.by_lever,
+        "shares_by_year": allocation.by_year,
+    }
+
+
+def _sold(outcome: MarketOutcome) -> dict[str, pl.DataFrame]:
+    return {
         "market_outcome": outcome.outcome,
         "market_summary": outcome.summary,
         "market_moments": outcome.moments,
@@ -83,19 +144,7 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
         "market_policy_step": outcome.policy_step,
         "market_stock": outcome.stock,
         **{name: table for name, table in outcome.more.items() if table.width},
-        "programmes": study["programmes"].select("programme", "company", "title", "segment", "in_scope", "status"),
-        "rungs": study["rungs"].select(
-            "rung", "position", "class", "procurement", "development_shared", "joint_plants"
-        ),
-        "sources": sources(study),
-        "references": study["sources"],
-        "evidence": evidence(study, tables["awards"], tables["cost_breakdown"]),
-        "explanations": _texts(
-            [*plans.explanations, *found.schedule.notes, *found.allocation.notes, *outcome.messages]
-        ),
-        "warnings": _texts([*map(str, study.warnings), *found.catalogue.warnings, *found.performance.warnings]),
     }
-    return tables
 
 
 def _texts(lines: Iterable[str]) -> pl.DataFrame:
@@ -126,6 +175,7 @@ def plant_use(study: Study, awards: pl.DataFrame) -> pl.DataFrame:
         )
         .sort("year")
     )
+    order = {rung: at for at, rung in enumerate(study.rung_names)}
     at_year = used.join_asof(steps, left_on="year", right_on="from_year", by="site", check_sortedness=False)
     return (
         at_year.filter(pl.col("capacity").is_not_null())
@@ -136,7 +186,7 @@ def plant_use(study: Study, awards: pl.DataFrame) -> pl.DataFrame:
             (pl.col("capacity") * pl.col("free_share")).alias("capacity"),
             "unit",
         )
-        .sort("coalition", "rung", "site", "year")
+        .sort("coalition", pl.col("rung").replace_strict(order, default=len(order)), "site", "year")
     )  # fmt: skip
 
 
@@ -234,6 +284,7 @@ def evidence(study: Study, awards: pl.DataFrame, cost_breakdown: pl.DataFrame) -
     schema = {"item": pl.String, "confidence": pl.String, "value": pl.Float64}
     if alone.is_empty():
         return pl.DataFrame(schema=schema)
+    alone = alone.filter(~pl.col("item").is_in(NOT_CONTRACTED))
     totals = alone.group_by("item", maintain_order=True).agg(pl.col("value").sum())
     shares = _purchase_confidence(study, awards)
     family_shares = _shares_of(study["families"], "nre")
@@ -247,7 +298,7 @@ def evidence(study: Study, awards: pl.DataFrame, cost_breakdown: pl.DataFrame) -
 def _stand_alone(study: Study, table: pl.DataFrame) -> pl.DataFrame:
     """Rows of the lowest rung, each company counted once: the table also holds coalitions side by side."""
     blocs = [study.coalition_name(members) for members in study.blocs.values()]
-    return table.filter((pl.col("rung") == study.rung_names[0]) & pl.col("coalition").is_in(blocs))
+    return table.filter((pl.col("rung") == study.baseline_rung) & pl.col("coalition").is_in(blocs))
 
 
 def _shares_of(table: pl.DataFrame, weight: str) -> dict[str, float]:

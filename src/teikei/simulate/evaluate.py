@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from teikei.errors import Problem, StudyError
-from teikei.modules.slots import E_AXLE, PACK
+from teikei.modules.slots import AXLES, E_AXLE, PACK
 from teikei.modules.types import Array, Catalogue, Pack
 from teikei.simulate.car import Car, road_load_of
 from teikei.simulate.conditions import conditions_of
@@ -78,8 +78,13 @@ class Evaluator:
     def evaluate(self, version: Version, configurations: list[Modules]) -> Evaluation:
         """Everything about these configurations of a version; equal cars are simulated once.
 
-        StudyError where the programme's road load is negative or cannot be formed.
+        A study that plans no e-axle or no pack for a car says nothing of how it drives: then only what hangs on no
+        drive (a size, the charger) is judged. StudyError where the programme's road load is negative or cannot be
+        formed.
         """
+        undriven = _undriven(version)
+        if undriven:
+            return self._weighed_only(version, configurations, undriven)
         check_road_load(version.programme)
         cars: list[Car] = []
         known: dict[tuple[Any, ...], int] = {}
@@ -123,6 +128,28 @@ class Evaluator:
             status=tuple(status),
             invalid=invalid,
             invalid_reasons=tuple(reasons),
+        )
+
+    def _weighed_only(self, version: Version, configurations: list[Modules], why: str) -> Evaluation:
+        """What can be said of configurations that cannot be simulated."""
+        nothing = np.full(len(configurations), np.nan)
+        reached, status = [], []
+        for row in version.requirements:
+            drives = row["requirement"] in BY_CYCLE or row["requirement"] in MANOEUVRES
+            place = np.zeros(0, dtype=np.intp)
+            values, text = (nothing, why) if drives else self._reached(version, row, configurations, [], place)
+            reached.append(values)
+            status.append(text)
+        return Evaluation(
+            configurations=tuple(configurations),
+            mass_kg=np.array([self._kerb_mass_kg(version, modules) for modules in configurations]),
+            wall_wh_per_km=nothing,
+            battery_wh_per_km=nothing,
+            range_km=nothing,
+            missed_trace_s=nothing,
+            faults=("",) * len(configurations),
+            reached=np.array(reached).reshape(len(reached), len(configurations)),
+            status=tuple(status),
         )
 
     def _kerb_mass_kg(self, version: Version, modules: Modules) -> float:
@@ -231,6 +258,13 @@ def by_cycle(
     names = ("battery_wh_per_km", "wall_wh_per_km", "range_km", "missed_trace_s", "residual")
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Consumption(**arrays, invalid=tuple(text for part in parts for text in part.invalid))
+
+
+def _undriven(version: Version) -> str:
+    """Why cars of this version cannot be simulated; empty where they can."""
+    wanted = {**dict.fromkeys(AXLES[version.drive], E_AXLE), PACK: PACK}
+    missing = list(dict.fromkeys(name for place, name in wanted.items() if place not in version.positions))
+    return f"not evaluated: the study plans no {' and no '.join(missing)} for this car" if missing else ""
 
 
 def cycle_voltage_v(pack: Pack) -> float:

@@ -11,19 +11,6 @@ from teikei.simulate.car import Car
 from teikei.simulate.conditions import Conditions
 from teikei.units import kmh_to_mps, mps_to_kmh
 
-LOWER_IS_BETTER: Final = frozenset(
-    {
-        "acceleration_0_100",
-        "acceleration_80_120",
-        "dc_charge_time",
-        "kei_length",
-        "kei_width",
-        "kei_height",
-        "kei_power_cap",
-    }
-)
-LEGAL_LIMITS: Final = frozenset({"kei_length", "kei_width", "kei_height", "kei_power_cap"})
-"""Never set to what the incumbent reaches: they are rules, not assumptions."""
 BIASED: Final = frozenset({"range", "acceleration_0_100", "acceleration_80_120"})
 """Computed by a model that may be off by some percent for one car, and known as measured figures of cars on sale."""
 BY_CYCLE: Final = frozenset({"range", "cold_range_fraction"})

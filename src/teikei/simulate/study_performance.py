@@ -23,8 +23,9 @@ from teikei.simulate.evaluate import (
     Modules,
     Version,
 )
-from teikei.simulate.requirements import BIASED, LEGAL_LIMITS, LOWER_IS_BETTER
+from teikei.simulate.requirements import BIASED
 from teikei.simulate.types import Performance
+from teikei.study.requirement_kinds import LEGAL_LIMITS, LOWER_IS_BETTER, REPORT, TARGET, kind_of
 from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
@@ -116,7 +117,7 @@ def _not_evaluated(results: pl.DataFrame, versions: Mapping[Key, Version]) -> li
         (*key, row["requirement"], row["procedure"])
         for key, version in versions.items()
         for row in version.requirements
-        if row["binding"]
+        if kind_of(row) != REPORT
     }
     rows = results.filter(pl.col("status").str.starts_with("not evaluated") & (pl.col("status") != _NOT_EVALUATED))
     names = ("requirement", "procedure", "status", "programme", "version")
@@ -240,8 +241,12 @@ def _incumbents(
 class _Judgement:
     effective: Array  # (R,)
     changed: npt.NDArray[np.int64]  # (R,) index into _CHANGED
+    kinds: list[str]  # (R,)
+    floor: Array  # (R,) what a car must not fall behind; NaN for what is only reported
     margin: Array  # (R, N)
-    passed: npt.NDArray[np.bool_]  # (R, N)
+    passed: npt.NDArray[np.bool_]  # (R, N) the value is reached
+    allowed: npt.NDArray[np.bool_]  # (R, N) the floor is kept
+    missed: Array  # (R, N)
     reasons: list[str]  # (N,)
 
 
@@ -269,22 +274,31 @@ def _judge(version: Version, evaluation: Evaluation, incumbent: int | None, *, o
             by_model = np.array([row["requirement"] in BIASED for row in rows], dtype=np.bool_)
             changed[open_to_change & by_model & (measured > 0) & (simulated != measured)] = 2
             effective = np.where(changed == 2, required * simulated / measured, required)
+    kinds = [kind_of(row) for row in rows]
+    offset = np.array(
+        [row["floor_offset"] or 0.0 if kind == TARGET else 0.0 for kind, row in zip(kinds, rows, strict=True)]
+    )
+    binding = np.array([kind != REPORT for kind in kinds], dtype=np.bool_)
+    floor = np.where(binding, effective + offset, np.nan)
     margin = sign[:, None] * (evaluation.reached - effective[:, None])
-    passed = margin >= -1e-9 * np.maximum(np.abs(effective), 1.0)[:, None]
-    passed &= ~evaluation.invalid
+    slack = 1e-9 * np.maximum(np.abs(effective), 1.0)[:, None]
+    passed = (margin >= -slack) & ~evaluation.invalid
+    allowed = (sign[:, None] * (evaluation.reached - floor[:, None]) >= -slack) & ~evaluation.invalid
+    allowed |= ~binding[:, None]
+    missed = np.where(passed | ~np.isfinite(margin), np.where(passed, 0.0, np.nan), -margin)
     reasons = [[text] if text else [] for text in evaluation.faults]
     for number, row in enumerate(rows):
-        if not row["binding"]:
-            continue
         side = "above" if sign[number] < 0 else "below"
         head = f"{row['requirement']} ({row['procedure']})"
-        tail = f"{row['unit']}, {side} {effective[number]:.4g}"
-        for index in np.nonzero(~passed[number] & ~np.isnan(evaluation.reached[number]))[0]:
+        tail = f"{row['unit']}, {side} {'the floor ' if kinds[number] == TARGET else ''}{floor[number]:.4g}"
+        for index in np.nonzero(~allowed[number] & ~np.isnan(evaluation.reached[number]))[0]:
             reasons[index].append(f"{head} {evaluation.reached[number, index]:.4g} {tail}")
-        for place, text in evaluation.invalid_reasons[number].items():
+        for place, text in evaluation.invalid_reasons[number].items() if binding[number] else ():
             if text not in evaluation.faults[place]:
                 reasons[place].append(f"{head} {text}")
-    return _Judgement(effective, changed, margin, passed, ["; ".join(texts) for texts in reasons])
+    return _Judgement(
+        effective, changed, kinds, floor, margin, passed, allowed, missed, ["; ".join(texts) for texts in reasons]
+    )
 
 
 _CANDIDATE_SCHEMA: Final[dict[str, Any]] = {
@@ -298,6 +312,7 @@ _CANDIDATE_SCHEMA: Final[dict[str, Any]] = {
     "missed_trace_s": pl.Float64,
     "cycle": pl.String,
     "reason": pl.String,
+    "fault": pl.String,
 }
 _RESULT_SCHEMA: Final[dict[str, Any]] = {
     "slot": pl.String,
@@ -313,6 +328,11 @@ _RESULT_SCHEMA: Final[dict[str, Any]] = {
     "margin": pl.Float64,
     "passed": pl.Boolean,
     "status": pl.String,
+    "kind": pl.String,
+    "floor": pl.Float64,
+    "allowed": pl.Boolean,
+    "missed": pl.Float64,
+    "missed_cost": pl.Float64,
 }
 
 
@@ -330,6 +350,7 @@ def _candidate_frame(
             "range_km": pl.Series(evaluation.range_km[place]).fill_nan(None),
             "missed_trace_s": evaluation.missed_trace_s[place],
             "reason": reasons,
+            "fault": pl.Series(evaluation.faults, dtype=pl.String).gather(place),
         }
     ).with_columns(slot=pl.lit(slot.name), cycle=pl.lit(version.home), order=pl.lit(order))
 
@@ -346,9 +367,19 @@ def _result_frame(
             "effective": judgement.effective,
             "unit": [row["unit"] for row in rows],
             "not_evaluated": list(evaluation.status),
+            "kind": judgement.kinds,
+            "floor": pl.Series(judgement.floor, dtype=pl.Float64).fill_nan(None),
         },
-        schema_overrides={"required": pl.Float64, "requirement": pl.String, "procedure": pl.String, "unit": pl.String},
+        schema_overrides={
+            "required": pl.Float64,
+            "requirement": pl.String,
+            "procedure": pl.String,
+            "unit": pl.String,
+            "kind": pl.String,
+        },
     )
+    price = np.array([row["value_per_unit"] or 0.0 for row in rows]) * np.array([k == TARGET for k in judgement.kinds])
+    missed = judgement.missed[:, place]
     passed = judgement.passed[:, place].T.ravel()
     reached = evaluation.reached[:, place].T.ravel()
     texts = [*_CHANGED, *(f"missed: {text}" if text else "missed" for text in _CHANGED), _BEHIND, _NOT_EVALUATED]
@@ -365,6 +396,9 @@ def _result_frame(
             reached=pl.Series(reached).fill_nan(None),
             margin=pl.Series(judgement.margin[:, place].T.ravel()).fill_nan(None),
             passed=pl.when(pl.Series(known)).then(pl.Series(passed)),
+            allowed=pl.when(pl.Series(known)).then(pl.Series(judgement.allowed[:, place].T.ravel())),
+            missed=pl.Series(missed.T.ravel()).fill_nan(None),
+            missed_cost=pl.Series((missed * price[:, None]).T.ravel()).fill_nan(None),
             status=pl.Series(texts).gather(code),
             slot=pl.lit(slot.name),
             programme=pl.lit(slot.key[0]),

@@ -6,7 +6,7 @@ Advisory only. An unlit lamp says that a figure lies below a warning level, neve
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib import resources
 from typing import Any, Final
 
@@ -87,7 +87,9 @@ class _RungFacts:
     def __init__(self, study: Study, rung: str, plan: Plan):
         self.study = study
         self.plan = plan
-        table = study["rungs"].filter(pl.col("rung") == rung)
+        order = study["classes"].select("class")  # the classes' own order, whatever the order of rows in rungs
+        at_rung = study["rungs"].filter(pl.col("rung") == rung)
+        table = order.join(at_rung, on="class", how="inner", maintain_order="left")
         self.pooled = table.filter(pl.col("procurement") != "none")["class"].to_list()
         self.developed = table.filter(pl.col("development_shared"))["class"].to_list()
         self.joint_plants = table.filter(pl.col("joint_plants"))["class"].to_list()
@@ -208,14 +210,14 @@ def _known_shares(study: Study, market_shares: pl.DataFrame | None) -> list[dict
     """Combined selling shares from the products table, by number and by value, and those handed in."""
     shares: list[dict[str, Any]] = []
     products = study["products"]
-    markets: dict[str, Callable[[], pl.Expr]] = {
-        "new cars": lambda: pl.lit(True),
-        "battery-electric cars": lambda: pl.col("powertrain") == "bev",
-        "battery-electric kei cars": lambda: (pl.col("powertrain") == "bev") & (pl.col("segment") == "kei"),
-    }
+    electric = pl.col("powertrain") == "bev"
     for (country, year), group in products.group_by("country", "year", maintain_order=True):
+        markets = {"new cars": pl.lit(True), "battery-electric cars": electric} | {
+            f"battery-electric {segment} cars": electric & (pl.col("segment") == segment)
+            for segment in _segments_apart(str(country), group["segment"].unique(maintain_order=True).to_list())
+        }
         for subject, condition in markets.items():
-            inside = group.filter(condition())
+            inside = group.filter(condition)
             own = pl.col("maker").is_in(list(study.companies))
             for basis, weight in (("number", pl.col("units")), ("value", pl.col("units") * pl.col("price"))):
                 total, ours = inside.select(weight.sum()).item(), inside.filter(own).select(weight.sum()).item()
@@ -233,6 +235,15 @@ def _known_shares(study: Study, market_shares: pl.DataFrame | None) -> list[dict
     if market_shares is not None:
         shares += market_shares.select(SHARE_COLUMNS).to_dicts()
     return shares
+
+
+def _segments_apart(country: str, segments: list[str]) -> list[str]:
+    """Segments that are selling markets of their own: by the country's data, else each where there are several."""
+    text = resources.files("teikei").joinpath("data", "market", "segments.csv").read_text("utf-8")
+    known = {row["segment"]: row for row in csv.DictReader(text.splitlines()) if row["country"] == country}
+    if not known:
+        return segments if len(segments) > 1 else []
+    return [name for name in segments if name not in known or known[name]["own_taste"] == "yes"]
 
 
 def _common_cost_rows(facts: _RungFacts, threshold: dict[str, str]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from teikei.errors import Problem, StudyError
+from teikei.study.absent import set_aside
 from teikei.study.checks import all_problems
 from teikei.study.draft import Draft
 from teikei.study.read_settings import parse_yaml, read_settings
@@ -122,7 +123,7 @@ def _read_draft(path: Path, found: Found) -> Draft | None:
         name: read_table(found.tables[name], described, found) if name in found.tables else ()
         for name, described in columns.items()
     }
-    return Draft(
+    draft = Draft(
         settings=settings,
         rows=rows,
         columns=columns,
@@ -130,6 +131,9 @@ def _read_draft(path: Path, found: Found) -> Draft | None:
         damaged=frozenset(found.damaged),
         setting_places={} if raw_settings is None else raw_settings.places,
     )
+    draft, told = set_aside(draft, found.tables)
+    found.problems.extend(told)
+    return draft
 
 
 def _closest_entry(name: str, entries: list[str]) -> str:

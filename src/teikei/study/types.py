@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from teikei.errors import Problem
+from teikei.study.rungs import baseline_rung, rung_names
 
 
 class Settings(BaseModel):
@@ -43,6 +44,14 @@ class Settings(BaseModel):
     alliance_one_off: float = Field(
         default=0.0, ge=0, description="Million, once per alliance above the first pooling rung"
     )
+    alliance_year: int | None = Field(
+        default=None, ge=1990, le=2100, description="First year of buying together; empty = first_year"
+    )
+    joint_organisation_a_year: float = Field(
+        default=0.0,
+        ge=0,
+        description="Million a year of buying together, from the first pooling rung on",
+    )
     home_market: str = Field(default="JP", description="Country whose car market is predicted")
     market_year: int = Field(default=2025, description="Year of the product table the market is calibrated on")
     report_year: int = Field(default=2030, description="Year in which unit costs, prices and sales are compared")
@@ -57,6 +66,11 @@ class Settings(BaseModel):
         if abs(sum(self.nre_profile) - 1) > 1e-9:
             raise ValueError(f"nre_profile adds up to {sum(self.nre_profile)}, expected 1")
         return self
+
+    @property
+    def alliance_start(self) -> int:
+        """First year of buying together."""
+        return self.first_year if self.alliance_year is None else self.alliance_year
 
     @property
     def years(self) -> tuple[int, ...]:
@@ -104,8 +118,17 @@ class Study:
     @property
     def rung_names(self) -> tuple[str, ...]:
         """Rungs by position, lowest first."""
-        table = self.tables["rungs"].sort("position", maintain_order=True)
-        return tuple(table["rung"].unique(maintain_order=True).to_list())
+        return rung_names(self.tables["rungs"])
+
+    @property
+    def baseline_rung(self) -> str:
+        """The rung at the lowest position, whatever its name: every bloc by itself; savings count from it."""
+        return baseline_rung(self.tables["rungs"])
+
+    def lacking(self, *tables: str) -> str:
+        """Which of the tables have no rows, as a sentence; empty where all have some."""
+        empty = [name for name in tables if self.tables[name].is_empty()]
+        return f"the study has no rows in {' and '.join(empty)}" if empty else ""
 
     def coalition_name(self, members: tuple[str, ...] | set[str] | frozenset[str]) -> str:
         """Companies joined by ``+`` in the order of the companies table."""

@@ -162,7 +162,7 @@ def _market(study: Study, catalogue: Catalogue, plans: Plans, options: Options) 
     for rung, year, share, change in rows.select(columns).iter_rows():
         if share is not None:
             found[f"ev_share/{rung}/{year}"] = share
-        if change is not None and rung != study.rung_names[0]:
+        if change is not None and rung != study.baseline_rung:
             found[f"ev_change/{rung}/{year}"] = change
     return found
 

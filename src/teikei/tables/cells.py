@@ -18,6 +18,24 @@ FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
 
 _BOOLEANS: Final = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
+NUMERIC_KINDS: Final = ("number", "integer", "year", "period")
+_YEAR: Final = re.compile(r"(?:FY\s*)?(\d{4})(?:\s*(?:FY|年度?|年?会計年度))?", re.I | re.A)
+_ERA_YEAR: Final = re.compile(r"令和\s*(\d{1,2}|元)\s*年度?", re.A)
+_FIRST_OF_REIWA: Final = 2019
+_AMBIGUOUS_POINT: Final = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}", re.A)
+CURRENCY_SIGNS: Final[dict[str, tuple[str, ...]]] = {
+    "¥": ("JPY", "CNY"),
+    "円": ("JPY",),
+    "元": ("CNY",),
+    "€": ("EUR",),
+    "£": ("GBP",),
+    "$": ("USD", "CAD", "AUD", "MXN", "SGD", "HKD", "TWD"),
+    "₩": ("KRW",),
+    "₹": ("INR",),
+    "฿": ("THB",),
+}
+_SIGN: Final = f"([{''.join(CURRENCY_SIGNS)}]?)"
+_SIGNED: Final = re.compile(rf"{_SIGN}\s*([+-]?[\d.][\d.eE]*)\s*{_SIGN}", re.A)
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+")
 _MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
@@ -33,6 +51,7 @@ class Cell:
     value: Any = None
     error: str = ""
     note: str = ""
+    sign: str = ""  # of a currency, left out of an amount of money
 
 
 def read_cell(column: Column, raw: Any) -> Cell:
@@ -60,6 +79,8 @@ def expected(column: Column) -> str:
             return f"a whole number{unit}{_range_words(column)}"
         case "year":
             return "a year such as 2027"
+        case "period":
+            return "a year such as 2027, or the whole number of a period"
         case "month":
             return "a month such as 2027-04"
         case "boolean":
@@ -107,8 +128,38 @@ def _read_text(column: Column, raw: str) -> Cell:
         if plain != text:
             note = f"found full-width or compatibility characters in {show(text)}, read as {show(plain)}"
             text = plain
-    value, error = _typed(column, text)
-    return Cell(value, error, "" if error else note)
+    sign, plain = _without_words(column, text)
+    value, error = _typed(column, plain)
+    if plain != text:
+        note = f"found {show(raw.strip())}, read as {plain}"
+    return Cell(value, error, "" if error else note, "" if error else sign)
+
+
+def _without_words(column: Column, text: str) -> tuple[str, str]:
+    """(currency sign, number) of an amount such as ¥20.2 or of a year such as 2027年度; else nothing and the text."""
+    if column.kind in ("year", "period") and not text.isdigit():
+        if match := _YEAR.fullmatch(text):
+            return "", match[1]
+        if match := _ERA_YEAR.fullmatch(text):
+            return "", str(_FIRST_OF_REIWA - 1 + (1 if match[1] == "元" else int(match[1])))
+    is_money = "currency" in column.unit and not column.unit.startswith("million")
+    if column.kind == "number" and is_money and (match := _SIGNED.fullmatch(text)) and bool(match[1]) != bool(match[3]):
+        sign = match[1] or match[3]
+        if _NUMBER.fullmatch(match[2]) and not ambiguous_point(match[2]):
+            return sign, match[2]
+    return "", text
+
+
+def ambiguous_point(text: str) -> str:
+    """What to ask where a text such as 1.290 may be a decimal or thousands of another country; else nothing."""
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if not _AMBIGUOUS_POINT.fullmatch(plain):
+        return ""
+    whole, decimal = plain.replace(".", ""), number_text(float(plain))
+    return (
+        f"found the text {show(text.strip())}: its point may stand before decimals ({decimal}) or between thousands "
+        f"({whole}), and teikei does not guess: type it as a number"
+    )
 
 
 def _control_character(text: str) -> str:
@@ -123,7 +174,7 @@ def _typed(column: Column, text: str) -> tuple[Any, str]:
     match column.kind:
         case "number":
             return _number(column, text)
-        case "integer" | "year":
+        case "integer" | "year" | "period":
             value, error = _number(column, text)
             return (None, error) if error else _whole(column, value)
         case "boolean":
@@ -264,7 +315,7 @@ def _read_excel_number(column: Column, raw: float) -> Cell:
     if column.kind == "number":
         error = _outside(column, float(raw))
         return Cell(None if error else float(raw), error)
-    if column.kind in ("integer", "year"):
+    if column.kind in ("integer", "year", "period"):
         whole, error = _whole(column, float(raw))
         error = error or _outside(column, float(raw))
         return Cell(None if error else whole, error)

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import polars as pl
 
+from teikei.tables.source import Layout
+
 LIST_SEPARATOR: Final = ";"
 
 _DTYPES: Final[dict[str, Any]] = {
@@ -75,6 +77,23 @@ def all_columns() -> Mapping[str, Mapping[str, Column]]:
             description=row["description"],
         )
     return tables
+
+
+@cache
+def plain_column(
+    table: str, name: str, kind: str, *, minimum: float | None = None, required: bool = False, unit: str = ""
+) -> Column:
+    """A column that columns.csv does not describe: of a tender, a vehicles file, a cycle. Text is a key."""
+    return Column(
+        table, name, kind, unit, required, default="", minimum=minimum, maximum=None, visibility="", key=kind == "text",
+        values=(), references="", description="",
+    )  # fmt: skip
+
+
+@cache
+def study_layout() -> Layout:
+    """The tables of a study, for the readers of folders and workbooks."""
+    return Layout("study", {table: tuple(columns) for table, columns in all_columns().items()}, has_settings=True)
 
 
 def parse_plain(column: Column, text: str) -> Any:

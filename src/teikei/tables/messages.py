@@ -48,8 +48,8 @@ def closest(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str | Non
     """The choice most like ``word`` (case and width of letters do not count), or None."""
     by_plain: dict[str, str] = {}
     for choice in choices:
-        by_plain.setdefault(_plain(choice), choice)
-    plain = _plain(shorten(word, 200))
+        by_plain.setdefault(plain_word(choice), choice)
+    plain = plain_word(shorten(word, 200))
     if plain in by_plain:
         return by_plain[plain]
     found = difflib.get_close_matches(plain, by_plain, n=1, cutoff=cutoff)
@@ -78,7 +78,8 @@ def number_text(value: float) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
-def _plain(word: str) -> str:
+def plain_word(word: str) -> str:
+    """A name as people mean it: width and case of letters, blanks, hyphens and underscores do not count."""
     return re.sub(r"[\s_\-]+", "_", unicodedata.normalize("NFKC", word).casefold().strip())
 
 

@@ -6,14 +6,15 @@ import _csv
 import csv
 import hashlib
 import io
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from teikei.errors import Problem
-from teikei.tables.columns import all_columns
-from teikei.tables.messages import closest, one_line, shorten, show
-from teikei.tables.source import RawTable
+from teikei.tables.columns import study_layout
+from teikei.tables.messages import closest, one_line, plain_word, shorten, show
+from teikei.tables.source import Layout, RawTable, name_and_unit
 
 LARGEST_FILE_BYTES: Final = 100_000_000
 LARGEST_SETTINGS_BYTES: Final = 256_000
@@ -39,27 +40,56 @@ class Found:
         self.problems.append(Problem(place, message, warning=True))
 
 
-def read_folder(folder: Path, found: Found) -> str | None:
-    """Reads every CSV table of a folder into ``found``; returns the text of study.yaml, or None."""
+def read_folder(folder: Path, found: Found, layout: Layout | None = None) -> str | None:
+    """Reads every CSV table of a folder into ``found``; returns the text of study.yaml, or None.
+
+    layout: the tables that may stand there; by default those of a study.
+    """
+    layout = layout or study_layout()
     names = {path.name: path for path in sorted(folder.iterdir())}
     for name, path in names.items():
         if path.suffix.casefold() == ".csv":
-            _read_table_file(name, path, names, found)
+            _read_table_file(name, path, names, layout, found)
         elif path.suffix.casefold() in (".xlsx", ".xls", ".ods", ".tsv") and not name.startswith("~"):
-            found.warning(name, f"the file is ignored: a folder is read from {SETTINGS_FILE} and its .csv files only")
-    return _read_settings_file(folder, names, found)
+            from_what = f"{SETTINGS_FILE} and its .csv files" if layout.has_settings else "its .csv files"
+            found.warning(name, f"the file is ignored: a folder is read from {from_what} only")
+    return _read_settings_file(folder, names, found) if layout.has_settings else None
 
 
-def _read_table_file(name: str, path: Path, names: dict[str, Path], found: Found) -> None:
-    tables = all_columns()
+def folded(name: str, known: Iterable[str], taken: Collection[str]) -> str | None:
+    """The known name that ``name`` says in other letters (case, width, blanks), where nothing else has that name."""
+    match = next((one for one in known if plain_word(one) == plain_word(name)), None)
+    return None if match in taken else match
+
+
+def fold_header(header: Sequence[str], table: RawTable, columns: Collection[str], found: Found) -> tuple[str, ...]:
+    """The header with the names of columns as teikei spells them; a name written otherwise is a note."""
+    texts = [name_and_unit(text) for text in header]
+    taken = {name for name, _ in texts}
+    result = list(header)
+    for index, (name, unit) in enumerate(texts):
+        match = None if name in columns or not name else folded(name, columns, taken)
+        if match is not None:
+            taken.add(match)
+            result[index] = f"{match} [{unit}]" if unit else match
+            found.warning(table.place(table.header_line, index=index), f"the header {show(name)} is read as {match}")
+    return tuple(result)
+
+
+def _read_table_file(name: str, path: Path, names: dict[str, Path], layout: Layout, found: Found) -> None:
+    tables = layout.tables
     table = path.stem
-    if table not in tables or path.suffix != ".csv":
+    same = folded(table, tables, {Path(other).stem for other in names})
+    if table not in tables and same is not None:
+        found.warning(name, f"the file is read as {same}.csv")
+        table = same
+    elif table not in tables or path.suffix != ".csv":
         match = closest(table, tables, cutoff=0.75)
         if match is not None and f"{match}.csv" not in names:
             found.error(
                 name,
                 f"found a file of this name, expected {match}.csv: rename the file (or move it away if it is no "
-                "table of the study)",
+                f"table of the {layout.kind})",
             )
             found.damaged.add(match)
         else:
@@ -74,7 +104,7 @@ def _read_table_file(name: str, path: Path, names: dict[str, Path], found: Found
     if text is None:
         found.damaged.add(table)
         return
-    raw = parse_csv(table, name, text, found)
+    raw = parse_csv(table, name, text, found, tables[table])
     if raw is None or raw.damaged:
         found.damaged.add(table)
     if raw is not None:
@@ -192,9 +222,12 @@ def _is_euc_jp(data: bytes) -> bool:
         return False
 
 
-def parse_csv(table: str, name: str, text: str, found: Found) -> RawTable | None:
-    """Rows with the physical line each begins on; None, with a problem, where there is no usable header."""
-    first_column = next(iter(all_columns()[table]))
+def parse_csv(table: str, name: str, text: str, found: Found, columns: Collection[str]) -> RawTable | None:
+    """Rows with the physical line each begins on; None, with a problem, where there is no usable header.
+
+    columns: those that the table may have; names written in other letters are taken for them, with a note.
+    """
+    first_column = next(iter(columns))
     if not text.strip():
         found.error(
             f"{name}:1:{first_column}",
@@ -202,14 +235,15 @@ def parse_csv(table: str, name: str, text: str, found: Found) -> RawTable | None
             "table is not used",
         )
         return None
-    if _other_separator(table, name, text, found):
+    if _other_separator(name, text, found, columns):
         return None
     stream = io.StringIO(text, newline="")
     previous_limit = csv.field_size_limit(LONGEST_CELL)
     try:
-        return _parse_rows(table, name, csv.reader(stream, strict=True), found)
+        raw = _parse_rows(table, name, csv.reader(stream, strict=True), found)
     finally:
         csv.field_size_limit(previous_limit)
+    return None if raw is None else replace(raw, header=fold_header(raw.header, raw, columns, found))
 
 
 def _parse_rows(table: str, name: str, reader: _csv.Reader, found: Found) -> RawTable | None:
@@ -254,14 +288,14 @@ def _explain_csv_error(reason: str) -> str:
     return f"the line cannot be read as CSV ({one_line(shorten(reason))}): the lines after it were not read"
 
 
-def _other_separator(table: str, name: str, text: str, found: Found) -> bool:
+def _other_separator(name: str, text: str, found: Found, columns: Collection[str]) -> bool:
     """Reports a file whose columns are separated by tabs or semicolons."""
     header = next((line for line in text.splitlines() if line.strip()), "")
-    known = all_columns()[table]
-    by_comma = sum(part.strip(' "') in known for part in header.split(","))
+    known = {plain_word(column) for column in columns}
+    by_comma = _count_known(header.split(","), known)
     for separator, word in (("\t", "tabs"), (";", "semicolons"), ("|", "bars")):
         parts = header.split(separator)
-        if len(parts) > 1 and sum(part.strip(' "') in known for part in parts) > by_comma:
+        if len(parts) > 1 and _count_known(parts, known) > by_comma:
             found.error(
                 f"{name}:1",
                 f'columns are separated by {word}, expected commas: save the file as "CSV UTF-8 (comma '
@@ -269,3 +303,7 @@ def _other_separator(table: str, name: str, text: str, found: Found) -> bool:
             )
             return True
     return False
+
+
+def _count_known(parts: Iterable[str], known: Collection[str]) -> int:
+    return sum(plain_word(name_and_unit(part.strip(' "'))[0]) in known for part in parts)

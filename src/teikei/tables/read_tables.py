@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from teikei.tables.cells import Cell, empty_cell, read_cell
+from teikei.tables.cells import NUMERIC_KINDS, Cell, ambiguous_point, empty_cell, read_cell
 from teikei.tables.columns import Column
-from teikei.tables.messages import closest, show
+from teikei.tables.messages import closest, number_text, show
 from teikei.tables.read_folder import Found
+from teikei.tables.sheet_facts import BadCell
 from teikei.tables.source import RawTable, Row, name_and_unit
-from teikei.tables.workbook_guard import BadCell
 
 MOST_UNKNOWN_COLUMNS: Final = 100
-_NUMERIC_KINDS: Final = ("number", "integer", "year")
+ZERO_FORMULA: Final = (
+    "the formula's stored result is 0, which is also what a program writes that cannot compute: open it in Excel, "
+    "let it compute, and save it, or type the value"
+)
 
 
 def read_table(raw: RawTable, columns: Mapping[str, Column], found: Found) -> tuple[Row, ...]:
     """The rows of a table; every problem of its header and cells goes to ``found``."""
     indexes, lost = _read_header(raw, columns, found)
-    misshapen = set() if raw.is_sheet else _check_lengths(raw, found)
+    misshapen = set() if raw.is_sheet else check_lengths(raw, found)
     cells: dict[str, list[Any]] = {}
     unread: dict[int, set[str]] = {}
     for name, column in columns.items():
@@ -109,7 +113,7 @@ def _report_unknown_columns(
     return taken
 
 
-def _check_lengths(raw: RawTable, found: Found) -> set[int]:
+def check_lengths(raw: RawTable, found: Found) -> set[int]:
     """Reports rows with too many or too few cells, and returns their numbers: only their keys can be trusted."""
     width = len(raw.header)
     misshapen: set[int] = set()
@@ -140,6 +144,7 @@ def _read_column(
     known: dict[Any, Cell] = {}
     notes: dict[str, list[int]] = {}
     values: list[Any] = []
+    signs: dict[str, int] = {}
     empty = empty_cell(column)
     is_list = column.kind == "list"
     for number, (line, cells) in enumerate(raw.rows):
@@ -147,35 +152,49 @@ def _read_column(
         key = (type(content), content)
         cell = known.get(key)
         if cell is None:
-            cell = known[key] = _read_content(raw, column, content, empty)
+            cell = known[key] = read_content(column, content, empty, is_sheet=raw.is_sheet)
         if number in misshapen and (cell.error or not column.key or index >= len(cells)):
             cell = Cell()
             unread.setdefault(number, set()).add(column.name)
         if cell.error:
             unread.setdefault(number, set()).add(column.name)
             found.error(raw.place(line, index=index), cell.error)
+        elif cell.sign and signs.setdefault(cell.sign, line) and len(signs) > 1:
+            unread.setdefault(number, set()).add(column.name)
+            found.error(raw.place(line, index=index), mixed_signs(signs))
         elif cell.note:
             notes.setdefault(cell.note, []).append(line)
+        if not cell.error and column.kind in NUMERIC_KINDS and (line, index) in raw.formula_zeros:
+            notes.setdefault(ZERO_FORMULA, []).append(line)
         values.append(list(cell.value) if is_list and cell.value is not None else cell.value)
     _report_notes(raw, index, notes, found)
     return values
 
 
-def _read_content(raw: RawTable, column: Column, content: Any, empty: Cell) -> Cell:
+def read_content(column: Column, content: Any, empty: Cell, *, is_sheet: bool) -> Cell:
+    """One cell of any table of any kind: empty, an error of the spreadsheet, or what ``read_cell`` makes of it.
+
+    is_sheet: the cell stands in a workbook, where a number is a number: text that looks like one is read with a note,
+    and asked for where its point may stand between thousands.
+    """
     if content == "" or content is None:
         return empty
     if isinstance(content, BadCell):
         return Cell(error=f"{content}")
-    cell = read_cell(column, content)
-    if (
-        raw.is_sheet
-        and isinstance(content, str)
-        and column.kind in _NUMERIC_KINDS
-        and not cell.error
-        and cell.value is not None
-    ):
-        return Cell(cell.value, note=f"the number {show(content)} is stored as text; it was read as a number")
-    return cell
+    if is_sheet and isinstance(content, str) and column.kind in NUMERIC_KINDS:
+        if question := ambiguous_point(content):
+            return Cell(error=question)
+        cell = read_cell(column, content)
+        if cell.error or cell.value is None or cell.note:
+            return cell
+        read = number_text(cell.value)
+        return replace(cell, note=f"the number {show(content)} is stored as text; it was read as {read}")
+    return read_cell(column, content)
+
+
+def mixed_signs(signs: Collection[str]) -> str:
+    """What is wrong where amounts of one column carry signs of several currencies."""
+    return f"the signs {' and '.join(signs)} stand in one column: write plain numbers, all in one currency"
 
 
 def _report_notes(raw: RawTable, index: int, notes: Mapping[str, list[int]], found: Found) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -31,10 +31,20 @@ def name_and_unit(text: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """What a folder or workbook may hold. kind: its word in messages; tables: name -> the columns that are known."""
+
+    kind: str
+    tables: Mapping[str, Collection[str]]
+    has_settings: bool = False
+
+
+@dataclass(frozen=True)
 class RawTable:
     """One table as the file holds it. rows: (physical line or sheet row, cells); damaged: some rows could not be read.
 
-    file: ``offers.csv``, or ``study.xlsx!offers`` for a sheet.
+    file: ``offers.csv``, or ``study.xlsx!offers`` for a sheet. formula_zeros: (line, position) of cells whose formula
+    has the stored result 0, which is also what programs store that cannot compute.
     """
 
     name: str
@@ -43,6 +53,7 @@ class RawTable:
     rows: Sequence[tuple[int, Sequence[Any]]]
     header_line: int = 1
     damaged: bool = False
+    formula_zeros: frozenset[tuple[int, int]] = frozenset()
 
     @cached_property
     def positions(self) -> dict[str, int]:

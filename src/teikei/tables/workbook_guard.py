@@ -1,4 +1,4 @@
-"""What is looked at in an .xlsx file before it is opened: kind of file, unpacked size, number of cells, error cells."""
+"""What is looked at in a workbook (.xlsx, .xlsm, .ods) before it is opened: kind, unpacked size, cells, errors."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import re
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass, field
 from typing import Final
-from xml.etree import ElementTree  # parts with a DOCTYPE are refused before they are parsed
+from xml.etree.ElementTree import ParseError
+from xml.sax import SAXException
+
+from defusedxml import DefusedXmlException, ElementTree
+from defusedxml import sax as defused_sax
 
 from teikei.tables.messages import one_line, shorten
 from teikei.tables.read_folder import Found
+from teikei.tables.sheet_facts import OpenDocumentReader, SheetFacts, TooDeep, facts_of_sheet
 from teikei.tables.source import column_letters
 
 LARGEST_UNPACKED_BYTES: Final = 100_000_000
@@ -20,27 +24,11 @@ MOST_PARTS: Final = 2_000
 MOST_CELLS: Final = 2_000_000
 LARGEST_AREA: Final = 5_000_000
 
-_CELL: Final = re.compile(rb"<(?:\w+:)?c\b([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.S)
 _PLACED: Final = re.compile(rb"<(?:[\w.-]+:)?(c|row)(?=[\s>/])([^>]*)")
 _PLACE: Final = re.compile(rb"(?<![\w:.-])r\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _CELL_PLACE: Final = re.compile(rb"([A-Za-z]{1,3})(\d{1,7})")
 _ROW_PLACE: Final = re.compile(rb"()(\d{1,7})")
-_CELL_ADDRESS: Final = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
-_ERROR_VALUE: Final = re.compile(rb"<(?:\w+:)?v>(.*?)</(?:\w+:)?v>", re.S)
 _SAVE_AGAIN: Final = "open the workbook in Excel and save it again"
-
-
-class BadCell(str):
-    """A cell that holds an error value or a formula without result; the text says which."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True)
-class SheetFacts:
-    """Cells of a sheet that Excel itself marks as bad, by (row, column) from 0."""
-
-    bad_cells: dict[tuple[int, int], BadCell] = field(default_factory=dict)
 
 
 def inspect_workbook(data: bytes, name: str, found: Found) -> dict[str, SheetFacts] | None:
@@ -51,6 +39,7 @@ def inspect_workbook(data: bytes, name: str, found: Found) -> dict[str, SheetFac
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             parts = _unpack(archive, data, name, found)
+            binary = archive.namelist()
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -69,11 +58,14 @@ def inspect_workbook(data: bytes, name: str, found: Found) -> dict[str, SheetFac
     if parts is None:
         return None
     if "xl/workbook.xml" not in parts:
-        found.error(name, "the file is a zip archive but no Excel workbook (.xlsx): save it from Excel as .xlsx")
+        if "content.xml" in parts:
+            return _inspect_open_document(parts["content.xml"], name, found)
+        kind = "a workbook in the binary form (.xlsb)" if "xl/workbook.bin" in binary else "a zip archive"
+        found.error(name, f"the file is {kind} but no Excel workbook (.xlsx): save it from Excel as .xlsx")
         return None
     try:
         sheets = _sheet_parts(parts)
-    except (ElementTree.ParseError, KeyError, UnicodeDecodeError) as problem:
+    except (ParseError, DefusedXmlException, KeyError, UnicodeDecodeError) as problem:
         found.error(
             name,
             f"the list of sheets is damaged ({one_line(shorten(str(problem), 100))}): open the file in Excel "
@@ -85,8 +77,41 @@ def inspect_workbook(data: bytes, name: str, found: Found) -> dict[str, SheetFac
         xml = parts.get(part, b"")
         if not _is_of_sane_size(xml, f"{name}!{one_line(title)}", found):
             return None
-        facts[title] = SheetFacts(_bad_cells(xml))
+        try:
+            facts[title] = facts_of_sheet(xml)
+        except (SAXException, DefusedXmlException, TooDeep, ValueError) as problem:
+            found.error(
+                f"{name}!{one_line(title)}",
+                f"the sheet is damaged ({one_line(shorten(str(problem), 100))}): {_SAVE_AGAIN}",
+            )
+            return None
     return facts
+
+
+def _inspect_open_document(xml: bytes, name: str, found: Found) -> dict[str, SheetFacts] | None:
+    """Facts of the sheets of an .ods file, or None with a problem."""
+    reader = OpenDocumentReader()
+    try:
+        defused_sax.parseString(xml, reader, forbid_dtd=True)
+    except (SAXException, DefusedXmlException, TooDeep, ValueError) as problem:
+        found.error(
+            name,
+            f"the workbook is damaged ({one_line(shorten(str(problem), 100))}): open it and save it again as .xlsx",
+        )
+        return None
+    for title, (rows, columns) in reader.extent.items():
+        place = f"{name}!{one_line(title)}"
+        if reader.cells[title] > MOST_CELLS or rows * columns > LARGEST_AREA:
+            found.error(place, _too_far(column_letters(columns - 1), rows))
+            return None
+    return reader.facts()
+
+
+def _too_far(letters: str, row: int) -> str:
+    return (
+        f"the sheet reaches to cell {letters}{row}: delete the rows and columns far "
+        "from the table (select them, Delete) and save it again"
+    )
 
 
 def _explain_kind(data: bytes) -> str:
@@ -98,13 +123,23 @@ def _explain_kind(data: bytes) -> str:
                 "the workbook is protected by a password: remove the password in Excel (File, Info, Protect "
                 "Workbook) and save it"
             )
-        return "the file is an old Excel workbook (.xls): save it in Excel as .xlsx"
-    if not data.startswith(b"PK"):
+        if any(stream.encode("utf-16-le") in data for stream in ("Workbook", "Book")):
+            return "the file is an old Excel workbook (.xls): save it in Excel as .xlsx"
         return (
-            "the file is no Excel workbook (.xlsx), whatever its name says: save it from Excel as .xlsx, or give a "
-            "folder of CSV files"
+            "the file is protected by a password, or an old Excel workbook (.xls) under another name: remove the "
+            "password (File, Info, Protect Workbook) and save it as .xlsx"
+        )
+    if not data.startswith(b"PK"):
+        kind = "no Excel workbook (.xlsx)" + (" but text, perhaps a CSV file," if _is_text(data[:10_000]) else ",")
+        return (
+            f"the file is {kind} whatever its name says: save it from Excel as .xlsx, or give a folder of CSV files "
+            "(.csv)"
         )
     return ""
+
+
+def _is_text(data: bytes) -> bool:
+    return b"\0" not in data and sum(byte < 9 or 13 < byte < 32 for byte in data) == 0
 
 
 def _unpack(archive: zipfile.ZipFile, data: bytes, name: str, found: Found) -> dict[str, bytes] | None:
@@ -168,10 +203,10 @@ def _unpack_entry(entry: zipfile.ZipInfo, data: bytes, limit: int) -> bytes | No
 def _sheet_parts(parts: dict[str, bytes]) -> dict[str, str]:
     """Sheet name -> path of its part inside the archive."""
     relations = {}
-    for relation in ElementTree.fromstring(parts["xl/_rels/workbook.xml.rels"]):  # noqa: S314
+    for relation in ElementTree.fromstring(parts["xl/_rels/workbook.xml.rels"], forbid_dtd=True):
         relations[relation.get("Id")] = relation.get("Target", "")
     sheets = {}
-    for element in ElementTree.fromstring(parts["xl/workbook.xml"]).iter():  # noqa: S314
+    for element in ElementTree.fromstring(parts["xl/workbook.xml"], forbid_dtd=True).iter():
         if element.tag.rpartition("}")[2] != "sheet":
             continue
         identity = next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == "id"), None)
@@ -222,32 +257,6 @@ def _is_of_sane_size(xml: bytes, place: str, found: Found) -> bool:
         )
         return False
     if widest * lowest > LARGEST_AREA:
-        found.error(
-            place,
-            f"the sheet reaches to cell {column_letters(widest - 1)}{lowest}: delete the rows and columns far "
-            "from the table (select them, Delete) and save it again",
-        )
+        found.error(place, _too_far(column_letters(widest - 1), lowest))
         return False
     return True
-
-
-def _bad_cells(xml: bytes) -> dict[tuple[int, int], BadCell]:
-    """Cells with an error value, and formulas whose result is not stored."""
-    bad: dict[tuple[int, int], BadCell] = {}
-    if b't="e"' not in xml and b"<f" not in xml and b":f>" not in xml:
-        return bad
-    for match in _CELL.finditer(xml):
-        attributes, body = match[1], match[2] or b""
-        is_error = b't="e"' in attributes
-        is_unfinished = b"<f" in body and b"<v" not in body
-        address = _CELL_ADDRESS.search(attributes)
-        if address is None or not (is_error or is_unfinished):
-            continue
-        value = _ERROR_VALUE.search(body)
-        text = value[1].decode("utf-8", "replace") if value and is_error else ""
-        if is_error:
-            message = f"found the Excel error {text or 'value'}: mend the formula or type the value"
-        else:
-            message = "found a formula without a stored result: open the file in Excel, let it compute, and save it"
-        bad[int(address[2]) - 1, _column_number(address[1]) - 1] = BadCell(message)
-    return bad

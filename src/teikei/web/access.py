@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, Request
+from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
 from teikei.web import accounts
@@ -19,8 +19,9 @@ from teikei.web.database import ROOM, Store
 
 SESSION_COOKIE: Final = "teikei_session"
 FORM_COOKIE: Final = "teikei_form"
+DEVICE_COOKIE: Final = "teikei_device"  # a browser in which somebody has signed in before
 EVERYONE: Final = (OPERATOR, CLEAN_TEAM, PLANNER, BUYER, COUNSEL)
-WORKERS: Final = (OPERATOR, CLEAN_TEAM, PLANNER, BUYER)  # whoever works with studies; counsel reads logs and releases
+WORKERS: Final = (OPERATOR, PLANNER, BUYER)  # whoever works with studies; counsel and clean team look and approve
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,25 @@ class Rule:
 
 class SignInNeeded(Exception):
     """Nobody is signed in."""
+
+
+def cookie_name(request: Request, name: str) -> str:
+    """A cookie's name; behind TLS one that a browser takes from this very host only, and for it alone."""
+    return f"__Host-{name}" if request.url.scheme == "https" else name
+
+
+def set_cookie(request: Request, answer: Response, name: str, value: str, seconds: int | None = None) -> None:
+    """A cookie out of reach of scripts and of other sites."""
+    secure = request.url.scheme == "https"
+    answer.set_cookie(
+        cookie_name(request, name), value, max_age=seconds, httponly=True, samesite="strict", secure=secure
+    )
+
+
+def drop_cookie(request: Request, answer: Response, name: str) -> None:
+    """Takes a cookie back."""
+    secure = request.url.scheme == "https"
+    answer.delete_cookie(cookie_name(request, name), httponly=True, samesite="strict", secure=secure)
 
 
 def workspace_of(caller: Caller) -> str:
@@ -154,11 +174,11 @@ def _whole(text: str) -> int:
 def _check_form_key(request: Request, form_key: str) -> None:
     """A form must come from our own page: same origin, and the key that only our page knows."""
     origin = request.headers.get("origin")
-    if origin not in (None, "null") and origin.partition("://")[2] != request.headers.get("host", ""):
+    if origin is not None and origin.partition("://")[2] != request.headers.get("host", ""):
         raise HTTPException(403, "form")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise HTTPException(403, "form")
     caller: Caller | None = request.state.caller
-    expected = caller.form_key if caller is not None else request.cookies.get(FORM_COOKIE, "")
+    expected = caller.form_key if caller is not None else request.cookies.get(cookie_name(request, FORM_COOKIE), "")
     if not expected or not accounts.same(expected, form_key or request.headers.get("x-form-key", "")):
         raise HTTPException(403, "form")

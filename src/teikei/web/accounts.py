@@ -1,4 +1,4 @@
-"""Who may come in: accounts with argon2 secrets, one-time links, sessions that expire, a brake on guessing."""
+"""Who may come in: accounts with argon2 secrets, one-time links, sessions that expire. Sign-in itself: ``sign_in``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import hmac
 import re
 import secrets
 import sqlite3
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -16,7 +14,8 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from teikei.errors import NotAllowedError, StudyError
+from teikei.errors import StudyError
+from teikei.web.passphrases import refuse_weak
 
 OPERATOR, CLEAN_TEAM, PLANNER, BUYER, COUNSEL = "operator", "clean_team", "planner", "buyer", "counsel"
 ROLES: Final = (OPERATOR, CLEAN_TEAM, PLANNER, BUYER, COUNSEL)
@@ -24,13 +23,8 @@ ROOM_ROLES: Final = (OPERATOR, CLEAN_TEAM)  # they belong to the operator's room
 LINK_SECONDS: Final = 7 * 86_400.0
 SESSION_SECONDS: Final = 12 * 3_600.0
 IDLE_SECONDS: Final = 45 * 60.0
-MOST_FAILURES: Final = 5
-FAILURE_WINDOW_SECONDS: Final = 15 * 60.0
-SHORTEST_PASSPHRASE: Final = 12
-
-
-class TooManyAttemptsError(NotAllowedError):
-    """Too many failed sign-ins. Remedy: wait a quarter of an hour."""
+DEVICE_SECONDS: Final = 180 * 86_400.0
+SEPARATOR: Final = "#"  # between a name that was given up with its account, and the account
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +36,12 @@ class Caller:
     role: str
     company: str | None
     form_key: str
+    login: str = ""
+
+    @property
+    def label(self) -> str:
+        """How the log names the caller, for people to read."""
+        return label(self.company, self.name, self.login)
 
 
 @cache
@@ -69,6 +69,11 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def label(company: str | None, name: str, login: str) -> str:
+    """A person in the log: company, name, and the sign-in name that no other person has."""
+    return f"{company or 'room'}/{name}" if name in ("", login) else f"{company or 'room'}/{name} ({login})"
+
+
 def add_company(connection: sqlite3.Connection, company: str, title: str) -> None:
     """Raises StudyError where the id is not plain or taken."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", company) or company == "room":
@@ -78,14 +83,17 @@ def add_company(connection: sqlite3.Connection, company: str, title: str) -> Non
     connection.execute("INSERT INTO companies VALUES (?, ?)", (company, title.strip()[:120] or company))
 
 
-def make_link(connection: sqlite3.Connection, now: float, role: str, company: str | None) -> str:
+def make_link(connection: sqlite3.Connection, now: float, role: str, company: str | None, by: str = "") -> str:
     """A link that makes one account, once, within a week; only its hash is kept."""
     if role not in ROLES or (company is None) != (role in ROOM_ROLES):
         raise StudyError("operator and clean team belong to no company; planner, buyer and counsel to one")
     if company is not None and not connection.execute("SELECT 1 FROM companies WHERE company=?", (company,)).fetchone():
         raise StudyError("there is no such company")
     link = token()
-    connection.execute("INSERT INTO links VALUES (?, ?, ?, ?)", (digest(link), role, company, now + LINK_SECONDS))
+    connection.execute("DELETE FROM links WHERE until<=?", (now,))
+    connection.execute(
+        "INSERT INTO links VALUES (?, ?, ?, ?, ?, ?)", (digest(link), role, company, now + LINK_SECONDS, now, by)
+    )
     return link
 
 
@@ -93,6 +101,21 @@ def find_link(connection: sqlite3.Connection, now: float, link: str) -> tuple[st
     """Role and company that a link still gives, or None."""
     row = connection.execute("SELECT role, company FROM links WHERE hash=? AND until>?", (digest(link), now)).fetchone()
     return None if row is None else (row["role"], row["company"])
+
+
+def open_links(connection: sqlite3.Connection, now: float) -> list[dict[str, object]]:
+    """Links that still make an account: whose they are, who made them and until when; never the link itself."""
+    rows = connection.execute("SELECT * FROM links WHERE until>? ORDER BY until, hash", (now,)).fetchall()
+    return [{**dict(row), "invitation": row["hash"][:16]} for row in rows]
+
+
+def revoke_link(connection: sqlite3.Connection, invitation: str) -> str | None:
+    """Takes a link back; for whom it was, or None. invitation: the name that ``open_links`` gives it."""
+    for row in connection.execute("SELECT hash, role, company FROM links").fetchall():
+        if same(row["hash"][:16], invitation):
+            connection.execute("DELETE FROM links WHERE hash=?", (row["hash"],))
+            return f"{row['role']} {row['company'] or 'room'}"
+    return None
 
 
 def use_link(connection: sqlite3.Connection, now: float, link: str, login: str, name: str, passphrase: str) -> str:
@@ -103,60 +126,44 @@ def use_link(connection: sqlite3.Connection, now: float, link: str, login: str, 
     login = login.strip().casefold()
     if not 3 <= len(login) <= 80 or any(character.isspace() for character in login):
         raise StudyError("the sign-in name has 3 to 80 characters and no spaces")
-    if not SHORTEST_PASSPHRASE <= len(passphrase) <= 200:
-        raise StudyError(f"the passphrase has at least {SHORTEST_PASSPHRASE} characters (and at most 200)")
+    if SEPARATOR in login:
+        raise StudyError("the sign-in name has no sign #")
+    refuse_weak(passphrase, (login, name, granted[0], granted[1] or ""))
     if connection.execute("SELECT 1 FROM users WHERE login=?", (login,)).fetchone():
         raise StudyError("choose another sign-in name")
     user = new_id()
     connection.execute(
         "INSERT INTO users (user, login, name, role, company, secret) VALUES (?, ?, ?, ?, ?, ?)",
-        (user, login, name.strip()[:80] or login, *granted, _hasher().hash(passphrase)),
+        (user, login, name.strip()[:80] or login, *granted, hashed(passphrase)),
     )
     connection.execute("DELETE FROM links WHERE hash=?", (digest(link),))
     return user
 
 
-def check_passphrase(
-    database: Callable[[], AbstractContextManager[sqlite3.Connection]],
-    now: float,
-    login: str,
-    passphrase: str,
-    address: str,
-) -> str | None:
-    """The user's id, or None. Unknown names cost the same time as wrong passphrases.
+def hashed(passphrase: str) -> str:
+    """What is stored of a passphrase."""
+    return str(_hasher().hash(passphrase))
 
-    database: opens a transaction; none is open while the passphrase is verified, which is slow on purpose. For its name
-    an attempt counts as failed until it has succeeded, so that guesses sent side by side are counted as well. Raises
-    TooManyAttemptsError after five failures for a name, or twenty from an address, in a quarter of an hour.
-    """
-    login = login.strip().casefold()[:80]
-    name_key, address_key = f"name:{digest(login)}", f"address:{address}"
-    with database() as connection:
-        connection.execute("DELETE FROM attempts WHERE at < ?", (now - FAILURE_WINDOW_SECONDS,))
-        for key, most in ((name_key, MOST_FAILURES), (address_key, 4 * MOST_FAILURES)):
-            if connection.execute("SELECT count(*) FROM attempts WHERE key=?", (key,)).fetchone()[0] >= most:
-                raise TooManyAttemptsError("too many failed sign-ins; wait a quarter of an hour and try again")
-        connection.execute("INSERT INTO attempts VALUES (?, ?)", (name_key, now))
-        row = connection.execute("SELECT user, secret FROM users WHERE login=? AND active=1", (login,)).fetchone()
+
+def matches(secret: str | None, passphrase: str) -> bool:
+    """Whether a passphrase is the one behind a stored secret; None costs the same time and is never right."""
     try:
-        _hasher().verify(row["secret"] if row is not None else _decoy(), passphrase[:200])
+        _hasher().verify(secret if secret is not None else _decoy(), passphrase[:200])
     except (VerificationError, InvalidHashError):
-        row = None
-    with database() as connection:
-        if row is None:
-            connection.execute("INSERT INTO attempts VALUES (?, ?)", (address_key, now))
-            return None
-        connection.execute("DELETE FROM attempts WHERE key=?", (name_key,))
-    return str(row["user"])
+        return False
+    return secret is not None
 
 
-def open_session(connection: sqlite3.Connection, now: float, user: str) -> str:
-    """A new session; the returned token goes into the cookie and nowhere else."""
+def open_session(connection: sqlite3.Connection, now: float, user: str, address: str = "", browser: str = "") -> str:
+    """A new session; the returned token goes into the cookie and nowhere else.
+
+    address, browser: where it was opened, for its owner to recognise it.
+    """
     session = token()
     connection.execute("DELETE FROM sessions WHERE until <= ? OR idle_until <= ?", (now, now))
     connection.execute(
-        "INSERT INTO sessions VALUES (?, ?, ?, ?, ?)",
-        (digest(session), user, token(), now + SESSION_SECONDS, now + IDLE_SECONDS),
+        "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (digest(session), user, token(), now + SESSION_SECONDS, now + IDLE_SECONDS, now, address[:60], browser[:200]),
     )
     return session
 
@@ -164,13 +171,13 @@ def open_session(connection: sqlite3.Connection, now: float, user: str) -> str:
 def find_session(connection: sqlite3.Connection, now: float, session: str) -> tuple[Caller, bool] | None:
     """The caller behind a session cookie, and whether the idle limit wants moving (see ``touch_session``)."""
     row = connection.execute(
-        "SELECT u.user, u.name, u.role, u.company, s.form_key, s.idle_until FROM sessions s JOIN users u "
+        "SELECT u.user, u.login, u.name, u.role, u.company, s.form_key, s.idle_until FROM sessions s JOIN users u "
         "ON u.user = s.user WHERE s.hash = ? AND s.until > ? AND s.idle_until > ? AND u.active = 1",
         (digest(session), now, now),
     ).fetchone()
     if row is None:
         return None
-    caller = Caller(row["user"], row["name"], row["role"], row["company"], row["form_key"])
+    caller = Caller(row["user"], row["name"], row["role"], row["company"], row["form_key"], row["login"])
     return caller, row["idle_until"] < now + IDLE_SECONDS - 60
 
 
@@ -185,9 +192,12 @@ def close_session(connection: sqlite3.Connection, session: str) -> None:
 
 
 def switch_off(connection: sqlite3.Connection, user: str) -> None:
-    """Takes an account and all its sessions away, at once."""
-    connection.execute("UPDATE users SET active=0 WHERE user=?", (user,))
+    """Takes an account and all its sessions away, at once; its sign-in name is free for somebody else."""
+    connection.execute(
+        "UPDATE users SET active=0, login=login || ? || user WHERE user=? AND active=1", (SEPARATOR, user)
+    )
     connection.execute("DELETE FROM sessions WHERE user=?", (user,))
+    connection.execute("DELETE FROM devices WHERE user=?", (user,))
 
 
 def same(left: str, right: str) -> bool:

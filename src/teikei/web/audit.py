@@ -12,6 +12,7 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,28 +33,59 @@ def chain_hash(before: str, number: int, digest: str) -> str:
     return hashlib.sha256(f"{before}\n{number}\n{digest}".encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Line:
+    """Who did what to what. company: whose private matter it is; empty for lines that every party may read."""
+
+    actor: str
+    action: str
+    subject: str = ""
+    company: str = ""
+
+
 def append(
     connection: sqlite3.Connection, at: float, actor: str, action: str, subject: str = "", company: str = ""
 ) -> str:
     """Adds a line within the caller's transaction, so that a deed and its line stand or fall together; its hash.
 
-    company: whose private matter the line is; empty for lines that every party may read.
+    connection: to the operator's database. company: whose private matter the line is; empty for lines that every party
+    may read.
     """
-    count, before = head(connection)
-    entry: dict[str, Any] = {
-        "number": count + 1,
+    return _chain(connection, _entry(at, Line(actor, action, subject, company)))
+
+
+def set_aside(connection: sqlite3.Connection, at: float, line: Line) -> None:
+    """Keeps a line in the transaction of a workspace's database; ``Store.company`` brings it into the log after it."""
+    connection.execute("INSERT INTO outbox VALUES (:salt, :at, :actor, :company, :action, :object)", _entry(at, line))
+    connection.has_set_aside = True  # type: ignore[attr-defined]
+
+
+def take_in(connection: sqlite3.Connection, waiting: Mapping[str, Any]) -> None:
+    """Puts a line that was set aside into the log, unless it is there already."""
+    if connection.execute("SELECT 1 FROM audit WHERE salt=?", (waiting["salt"],)).fetchone() is None:
+        _chain(connection, dict(waiting))
+
+
+def _entry(at: float, line: Line) -> dict[str, Any]:
+    return {
         "at": round(at, 3),
-        "actor": actor,
-        "company": company,
-        "action": action,
-        "object": subject,
+        "actor": line.actor,
+        "company": line.company,
+        "action": line.action,
+        "object": line.subject,
         "salt": secrets.token_hex(16),
     }
+
+
+def _chain(connection: sqlite3.Connection, entry: dict[str, Any]) -> str:
+    count, before = head(connection)
+    entry["number"] = count + 1
     entry["digest"] = line_digest(entry)
     entry["hash"] = chain_hash(before, count + 1, entry["digest"])
     connection.execute(
         "INSERT INTO audit VALUES (:number, :at, :actor, :company, :action, :object, :salt, :digest, :hash)", entry
     )
+    connection.newest_line = (entry["number"], entry["at"], entry["hash"])  # type: ignore[attr-defined]
     return str(entry["hash"])
 
 
@@ -78,43 +110,69 @@ def export(lines: Iterable[Mapping[str, Any]]) -> str:
 
 
 def verify(text: str, expected_head: str) -> int:
-    """Number of lines of an exported log that ends in ``expected_head``.
+    """Number of lines of an exported log in which ``expected_head`` is the hash of a line (or of the empty log).
 
-    Raises DamagedRunError naming the first line that was changed, left out or moved, or saying that lines are missing
-    at the end; StudyError where the head is no hash.
+    A head kept earlier stays good while lines are only added; ``lines_after`` says how many came since. Raises
+    DamagedRunError naming the first line that was changed, left out or moved, or saying that lines up to the head are
+    missing; StudyError where the head is no hash.
     """
+    hashes = _hashes(text)
+    _place(hashes, expected_head)
+    return len(hashes) - 1
+
+
+def lines_after(text: str, expected_head: str) -> int:
+    """How many lines of a whole log (see ``verify``) follow the one whose hash is ``expected_head``."""
+    hashes = _hashes(text)
+    return len(hashes) - 1 - _place(hashes, expected_head)
+
+
+def _place(hashes: list[str], expected_head: str) -> int:
     expected_head = expected_head.strip().lower()
     if len(expected_head) != 64 or set(expected_head) - set("0123456789abcdef"):
         raise StudyError("--head is the 64 hexadecimal digits shown on the page of the log")
-    before, count = FIRST, 0
+    if expected_head not in hashes:
+        raise DamagedRunError(
+            f"after {len(hashes) - 1} lines the log has another head than the one given, and none of its lines has it: "
+            "lines were cut off, or all of it was written anew"
+        )
+    return hashes.index(expected_head)
+
+
+def _hashes(text: str) -> list[str]:
+    """The head before the first line and after each; raises where a line does not follow from those before it."""
+    found = [FIRST]
     lines = text.split("\n")
     for count, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
         try:
             entry = json.loads(line)
-            digest = line_digest(entry) if "salt" in entry else entry["digest"]
-            right = (
-                entry["number"] == count
-                and entry["digest"] == digest
-                and entry["hash"] == chain_hash(before, count, digest)
-            )
+            right = follows(entry, count, found[-1])
         except (ValueError, KeyError, TypeError, RecursionError):
             right = False
         if not right:
             raise DamagedRunError(f"line {count} does not follow from the lines before it: the log was tampered with")
-        before = entry["hash"]
-    if before != expected_head:
-        raise DamagedRunError(
-            f"after {count} lines the log ends in another head than the one given: lines were cut off or added, or all "
-            "of it was written anew"
-        )
-    return count
+        found.append(entry["hash"])
+    return found
 
 
-def verify_file(log: Path, expected_head: str) -> int:
-    """``verify`` for a file; raises StudyError where it cannot be read."""
+def follows(entry: Mapping[str, Any], number: int, before: str) -> bool:
+    """Whether a line is the right one after the head ``before``; sealed lines bring their digest."""
+    digest = line_digest(entry) if "salt" in entry else entry["digest"]
+    return bool(
+        entry["number"] == number and entry["digest"] == digest and entry["hash"] == chain_hash(before, number, digest)
+    )
+
+
+def read_file(log: Path) -> str:
+    """The text of an exported log; raises StudyError where it cannot be read."""
     try:
-        return verify(log.read_text("utf-8"), expected_head)
+        return log.read_text("utf-8")
     except OSError as error:
         raise StudyError(f"{log} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise StudyError(f"{log} is not text in UTF-8: give the log as it was downloaded from the page") from error
+
+
+def verify_file(log: Path, expected_head: str) -> int:
+    """``verify`` for a file; raises StudyError where it cannot be read."""
+    return verify(read_file(log), expected_head)

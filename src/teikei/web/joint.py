@@ -1,31 +1,34 @@
 """A joint study from invitation to deletion: one state at a time, and what each step asks for.
 
 drafting → (all sign the same revision) signed → (all commit) committed → (operator solves) solving → solved → (operator
-opens the door) released → closed. A change of the list voids all signatures; inputs are fixed before any result.
+opens the door) released → closing → closed (see ``ending``). A change of the list voids all signatures; inputs are
+fixed before any result.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from teikei.errors import StudyError
-from teikei.room.release_list import ReleaseList, parse_list
+from teikei.room.release_list import ReleaseList, must_be_signable, parse_list
 from teikei.web.accounts import Caller, new_id, token
 from teikei.web.database import ROOM, Store
 from teikei.web.specification import signed_documents
 from teikei.web.workspace import folder_hash, read_version
 
-DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSED = (
-    "drafting", "signed", "committed", "solving", "solved", "released", "closed",
+DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSING, CLOSED = (
+    "drafting", "signed", "committed", "solving", "solved", "released", "closing", "closed",
 )  # fmt: skip
-STATES: Final = (DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSED)
+STATES: Final = (DRAFTING, SIGNED, COMMITTED, SOLVING, SOLVED, RELEASED, CLOSING, CLOSED)
 FIRST_ROUND: Final = 0
+NOT_STARTED: Final = "could not be put together"  # an approved what-if run; only the operator reads why
 OWN_RUN, SIGNED_RUN = "own", "signed"  # what a what-if run changes: own inputs, or the signed specifications
 TWO_PEOPLE: Final = 2
 
@@ -38,7 +41,8 @@ def room_folder(store: Store, joint: str) -> Path:
 def create(
     connection: sqlite3.Connection, now: float, title: str, scope: Mapping[str, Any], release_list: ReleaseList
 ) -> str:
-    """A joint study in drafting; its id. Raises StudyError for a member that is no company here."""
+    """A joint study in drafting; its id. Raises StudyError for a member that is no company here, or a refused list."""
+    must_be_signable(release_list, scope.get("facts", {}).get("programmes", {}), _day(now))
     known = {row["company"] for row in connection.execute("SELECT company FROM companies")}
     for member in release_list.members:
         if member not in known:
@@ -62,19 +66,22 @@ def read(connection: sqlite3.Connection, joint: str) -> dict[str, Any]:
         "SELECT * FROM commitments WHERE joint=? ORDER BY round, company", (joint,)
     ).fetchall()
     deletions = connection.execute("SELECT * FROM deletions WHERE joint=? ORDER BY at", (joint,)).fetchall()
+    release_list = parse_list(row["release_list"])
     return {
         **row,
         "scope": json.loads(row["scope"]),
-        "list": parse_list(row["release_list"]),
+        "list": release_list,
+        "void": "; ".join(release_list.refusals()),
         "members": [dict(member) for member in members],
         "commitments": [dict(one) for one in commitments],
         "deletions": [dict(one) for one in deletions],
     }
 
 
-def change_list(connection: sqlite3.Connection, joint: str, new: ReleaseList) -> None:
+def change_list(connection: sqlite3.Connection, now: float, joint: str, new: ReleaseList) -> None:
     """A new revision of the release list: all signatures are void. Members stay the same."""
     found = read(connection, joint)
+    must_be_signable(new, found["scope"].get("facts", {}).get("programmes", {}), _day(now))
     _need(found["state"] in (DRAFTING, SIGNED), "the list can be changed only before inputs are committed")
     _need(not found["commitments"], "the list can be changed only before inputs are committed")
     _need(set(new.members) == set(found["list"].members), "the members of a joint study stay the same; start another")
@@ -89,6 +96,7 @@ def sign(connection: sqlite3.Connection, joint: str, caller: Caller, revision: i
     found = read(connection, joint)
     _need(found["state"] == DRAFTING, "this joint study is past signing")
     _need(revision == found["revision"], "the list has changed since you read it; read the new one and sign that")
+    _need(not found["void"], f"this list cannot be signed: {found['void']}")
     connection.execute(
         "UPDATE members SET signed_revision=?, signed_by=? WHERE joint=? AND company=?",
         (revision, caller.name, joint, caller.company),
@@ -106,6 +114,7 @@ def commit_inputs(
     """Fixes a member's inputs for the first solve: a copy goes to the operator's room, the salted hash to all."""
     found = read(connection, joint)
     _need(found["state"] == SIGNED, "inputs are committed after all have signed and before the solve")
+    _need(not found["void"], f"the signatures are void: {found['void']}")
     already = [one for one in found["commitments"] if one["company"] == company and one["round"] == FIRST_ROUND]
     _need(not already, "your inputs are committed already; they can no longer be changed")
     shown = hand_over(store, joint, company, FIRST_ROUND, study, version)
@@ -171,6 +180,7 @@ def request_what_if(
 def approve(connection: sqlite3.Connection, what_if: str, caller: Caller) -> bool:
     """One approval; True once two people, one of them from another company, have given theirs. Never one's own."""
     row = connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone()
+    _need(read(connection, row["joint"])["state"] == RELEASED, "this joint study is being ended")
     _need(row["state"] == "asked", "this what-if run is no longer waiting for approval")
     _need(row["by"] != caller.user, "nobody approves a request of their own")
     connection.execute("INSERT OR IGNORE INTO approvals VALUES (?, ?, ?)", (what_if, caller.user, caller.company))
@@ -182,26 +192,8 @@ def approve(connection: sqlite3.Connection, what_if: str, caller: Caller) -> boo
     return True
 
 
-def close(
-    store: Store, connection: sqlite3.Connection, now: float, joint: str, job_folder: Callable[[str], Path]
-) -> None:
-    """Ends a joint study: raw inputs and joint runs are deleted; a record says what was deleted and when."""
-    found = read(connection, joint)
-    _need(found["state"] != CLOSED, "this joint study is closed already")
-    _need(found["state"] != SOLVING, "wait for the solve to end, or cancel it")
-    jobs = [
-        found["job"],
-        *[row["job"] for row in connection.execute("SELECT job FROM what_ifs WHERE joint=?", (joint,))],
-    ]
-    folders = [room_folder(store, joint), *[job_folder(job) for job in jobs if job]]
-    files = 0
-    for folder in folders:
-        files += sum(path.is_file() for path in folder.rglob("*"))
-        shutil.rmtree(folder, ignore_errors=True)
-        _need(not folder.exists(), "some files could not be deleted; the operator must look at the disk")
-    record = {"files": files, "commitments": [one["hash"] for one in found["commitments"]]}
-    connection.execute("INSERT INTO deletions VALUES (?, ?, ?)", (joint, now, json.dumps(record)))
-    connection.execute("UPDATE joint SET state=? WHERE joint=?", (CLOSED, joint))
+def _day(now: float) -> dt.date:
+    return dt.datetime.fromtimestamp(now, dt.UTC).date()
 
 
 def _need(condition: bool, sentence: str) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from teikei.errors import StudyError
-from teikei.room.release_list import (
+from teikei.room.items import (
     Drivers,
     OwnShareBand,
-    ReleaseList,
     RequirementPriceBand,
     SavingAtLeast,
     SavingBand,
@@ -22,21 +22,27 @@ from teikei.room.release_list import (
     Specification,
     TierIndex,
     Timeline,
-    parse_list,
 )
+from teikei.room.release_list import ReleaseList, parse_list
 
 RULES: Final = ("shapley", "nucleolus", "equal_saving", "proportional_to_standalone")
 FORMS: Final = ("equal split", "own contract on joint terms", "price per kit")
+LARGEST: Final = 1e15  # of any figure in a list
 _TEXTS: Final = (
     "specification", "drivers", "timeline", "saving_band", "saving_at_least", "requirement_price_band",
     "own_share_band", "rule", "settlement_form", "settlement_unit", "settlement_date", "smallest_interval_million",
-    "smallest_interval_units", "what_ifs",
+    "smallest_interval_units", "what_ifs", "known_volumes", "known_saving", "volume_shape", "price_share",
+    "requirement_million",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the common frame offers to a list. offers: offer -> (its tier breaks, units of the breaks per piece)."""
+    """What the common frame offers to a list.
+
+    offers: offer -> (its tier breaks, units of the breaks per piece); programmes: those with volumes -> (company, level
+    in cars a year: the mean of its years on sale in the frame).
+    """
 
     rungs: tuple[str, ...]
     classes: tuple[str, ...]
@@ -44,6 +50,7 @@ class Frame:
     modules: Mapping[str, tuple[str, ...]]
     currency: str
     offers: Mapping[str, tuple[tuple[float, ...], float]] = field(default_factory=dict)
+    programmes: Mapping[str, tuple[str, float]] = field(default_factory=dict)
 
     def public(self) -> dict[str, Any]:
         """What every member may know of the frame: public columns only."""
@@ -53,6 +60,7 @@ class Frame:
             "companies": list(self.companies),
             "modules": {name: list(own) for name, own in self.modules.items()},
             "currency": self.currency,
+            "programmes": {name: company for name, (company, _) in self.programmes.items()},
         }
 
 
@@ -61,14 +69,22 @@ def from_public(known: Mapping[str, Any]) -> Frame:
     modules = {name: tuple(own) for name, own in known.get("modules", {}).items()}
     names = ("rungs", "classes", "companies")
     rungs, classes, companies = (tuple(known.get(name, ())) for name in names)
-    return Frame(rungs, classes, companies, modules, str(known.get("currency", "")))
+    programmes = {name: (str(company), 0.0) for name, company in known.get("programmes", {}).items()}
+    return Frame(rungs, classes, companies, modules, str(known.get("currency", "")), programmes=programmes)
 
 
 def read_frame(path: Path) -> Frame:
     """Rungs, classes, modules and joint offers of a study without errors."""
+    from teikei.room.joint_study import level, years_on_sale
     from teikei.study import load
 
     study = load(path)
+    volumes, scenario = study["volumes"], study.settings.volume_scenario
+    levels = {
+        name: (company, level(volumes, name, scenario, years_on_sale(volumes, name, scenario)))
+        for name, company in study["programmes"].select("programme", "company").iter_rows()
+        if name in set(volumes["programme"].to_list())
+    }
     units = dict(study["classes"].select("class", "quantity_unit").iter_rows())
     modules: dict[str, list[str]] = {}
     per_piece: dict[str, float] = {}
@@ -90,7 +106,33 @@ def read_frame(path: Path) -> Frame:
         {name: tuple(own) for name, own in modules.items()},
         study.settings.currency,
         offers,
+        levels,
     )
+
+
+def must_fit(release_list: ReleaseList, frame: Frame) -> None:
+    """Raises StudyError where a list names what the common frame does not have, or tiers that no supplier gave."""
+    wrong = []
+    if frame.rungs and release_list.rung not in frame.rungs:
+        wrong.append(f"the frame has no rung {release_list.rung!r}; it has {', '.join(frame.rungs)}")
+    wrong += [
+        f"the frame has no company {name!r}; it has {', '.join(frame.companies)}"
+        for name in release_list.companies
+        if frame.companies and name not in frame.companies
+    ]
+    for item in release_list.items:
+        if isinstance(item, Specification | Drivers | Timeline) and frame.classes:
+            wrong += [f"the frame has no module class {one!r}" for one in item.classes if one not in frame.classes]
+        if isinstance(item, TierIndex) and frame.offers:
+            for schedule in item.schedules:
+                known = frame.offers.get(schedule.offer)
+                if known is None:
+                    wrong.append(f"the frame has no joint offer {schedule.offer!r} with tiers")
+                elif not set(schedule.breaks) <= {0.0, *known[0]}:
+                    breaks = "; ".join(f"{one:g}" for one in known[0])
+                    wrong.append(f"the tier breaks of {schedule.offer} are not its supplier's: {breaks}")
+    if wrong:
+        raise StudyError("; ".join(wrong))
 
 
 def values_of(release_list: ReleaseList | None, frame: Frame, companies: Sequence[str]) -> dict[str, Any]:
@@ -100,13 +142,26 @@ def values_of(release_list: ReleaseList | None, frame: Frame, companies: Sequenc
         own = dict(zip(companies, frame.companies, strict=False))
         by_name = {company: name for company in companies for name in frame.companies if name.casefold() == company}
         rung = frame.rungs[-1] if frame.rungs else ""
-        return {**found, "rung": rung, "members": {**own, **by_name}, "what_ifs": "1"}
+        known = "; ".join(
+            f"{name}: {0.5 * cars:.0f} - {1.5 * cars:.0f}" for name, (_, cars) in frame.programmes.items()
+        )
+        start = {"what_ifs": "1", "known_volumes": known, "volume_shape": "frame", "price_share": "0"}
+        return {**found, "rung": rung, "members": {**own, **by_name}, **start}
     found |= {
         "rung": release_list.rung,
         "members": {member: "; ".join(own) for member, own in release_list.members.items()},
         "smallest_interval_million": _text([release_list.smallest_interval_million]),
         "smallest_interval_units": _text([release_list.smallest_interval_units]),
         "what_ifs": str(release_list.what_ifs),
+        "known_volumes": "; ".join(
+            f"{name}: {low:g} - {up:g}" for name, (low, up) in release_list.known_volumes.items()
+        ),
+        "known_saving": _text(release_list.known_saving or ()),
+        "volume_shape": release_list.volume_shape,
+        "price_share": f"{100 * release_list.smallest_interval_price_share:g}",
+        "requirement_million": _text(
+            [] if (one := release_list.smallest_interval_requirement_million) is None else [one]
+        ),
     }
     thresholds = []
     for item in release_list.items:
@@ -144,14 +199,6 @@ def list_of(form: Mapping[str, str], frame: Frame, before: ReleaseList | None = 
     }
     if before is not None:
         members = {member: list(own) for member, own in before.members.items()}
-    wrong = [
-        f"the frame has no company {name!r}; it has {', '.join(frame.companies)}"
-        for own in members.values()
-        for name in own
-        if frame.companies and name not in frame.companies
-    ]
-    if wrong:
-        raise StudyError("; ".join(wrong))
     return parse_list(json.dumps({**_head(form), "members": members, "items": _items(form, frame, before)}))
 
 
@@ -160,8 +207,29 @@ def _head(form: Mapping[str, str]) -> dict[str, Any]:
         "rung": form.get("rung", ""),
         "smallest_interval_million": _number(form, "smallest_interval_million", "promised width, saving"),
         "smallest_interval_units": _number(form, "smallest_interval_units", "promised width, volume"),
-        "what_ifs": int(_number(form, "what_ifs", "number of what-if runs")),
+        "what_ifs": _whole(form, "what_ifs", "number of what-if runs"),
+        "known_volumes": _known_volumes(form.get("known_volumes", "")),
+        "known_saving": _numbers(form, "known_saving", "what is known of the joint saving") or None,
+        "volume_shape": form.get("volume_shape") or "frame",
+        "smallest_interval_price_share": sum(_numbers(form, "price_share", "promised width, prices")) / 100.0,
+        "smallest_interval_requirement_million": next(
+            iter(_numbers(form, "requirement_million", "promised width, prices of requirements")), None
+        ),
     }
+
+
+def _known_volumes(text: str) -> dict[str, list[float]]:
+    """``P1: 20000 - 60000; P2: 5000 - 9000`` -> programme -> (from, to)."""
+    found = {}
+    for part in filter(None, (part.strip() for part in text.replace("\n", ";").split(";"))):
+        name, _, ends = part.rpartition(":")
+        numbers = [end.strip().replace(",", "") for end in ends.replace("–", "-").split("-")]
+        try:
+            low, high = (float(end) for end in numbers)
+        except ValueError:
+            raise StudyError("publicly known volumes: expected such as P1: 20000 - 60000; P2: 5000 - 9000") from None
+        found[name.strip()] = [low, high]
+    return found
 
 
 def _items(form: Mapping[str, str], frame: Frame, before: ReleaseList | None) -> list[dict[str, Any]]:
@@ -215,9 +283,19 @@ def _schedules(form: Mapping[str, str], frame: Frame, before: ReleaseList | None
 def _numbers(form: Mapping[str, str], key: str, title: str) -> list[float]:
     parts = [part.strip().replace(",", "") for part in form.get(key, "").split(";")]
     try:
-        return [float(part) for part in parts if part]
+        found = [float(part) for part in parts if part]
     except ValueError:
-        raise StudyError(f"{title}: expected numbers with a semicolon between, such as 0; 100; 200") from None
+        found = [math.nan]
+    if not all(math.isfinite(one) and abs(one) < LARGEST for one in found):
+        raise StudyError(f"{title}: expected numbers with a semicolon between, such as 0; 100; 200")
+    return found
+
+
+def _whole(form: Mapping[str, str], key: str, title: str) -> int:
+    found = _number(form, key, title)
+    if not found.is_integer():
+        raise StudyError(f"{title}: expected a whole number")
+    return int(found)
 
 
 def _number(form: Mapping[str, str], key: str, title: str) -> float:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from teikei.web import accounts
-from teikei.web.access import FORM_COOKIE, WORKERS
+from teikei.web import accounts, audit
+from teikei.web.access import FORM_COOKIE, WORKERS, cookie_name, set_cookie, workspace_of
 from teikei.web.accounts import Caller
+from teikei.web.audit import Line
 from teikei.web.database import Store
 from teikei.web.jobs import Jobs
+from teikei.web.sign_in import Gate
 from teikei.web.text import translator
 
 ROLE_TITLES = {
@@ -34,6 +38,11 @@ class Server:
     store: Store
     clock: Callable[[], float]
     jobs: Jobs
+    gate: Gate
+    log_faults: list[str] = field(default_factory=list)  # what the start found wrong with the log
+    address: str = ""  # of the page, as people type it
+    deeds: threading.RLock = field(default_factory=threading.RLock)  # one start or end of a joint solve at a time
+    refusals: Counter[str] = field(default_factory=Counter)  # lines written of late for refusals, by whose they were
 
 
 def server_of(request: Request) -> Server:
@@ -46,6 +55,18 @@ def caller_of(request: Request) -> Caller:
     caller: Caller | None = request.state.caller
     assert caller is not None  # noqa: S101 - the rule of the route has been checked before
     return caller
+
+
+def address_of(request: Request) -> str:
+    """Where people reach the page: as the operator has set it, else the very address the server listens at.
+
+    Never what a request calls the server: who sends it chooses that.
+    """
+    server = server_of(request)
+    if server.address:
+        return server.address
+    host, port = request.scope.get("server") or ("127.0.0.1", 80)
+    return f"{request.scope['scheme']}://{f'[{host}]' if ':' in str(host) else host}{f':{port}' if port else ''}"
 
 
 def _moment(seconds: float | None) -> str:
@@ -74,7 +95,8 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     """A page in the caller's language. Sets the cookie that guards forms of people who are not signed in."""
     caller: Caller | None = request.state.caller
     language: str = request.state.language
-    form_key = caller.form_key if caller is not None else request.cookies.get(FORM_COOKIE, "") or accounts.token()
+    known = request.cookies.get(cookie_name(request, FORM_COOKIE), "")
+    form_key = caller.form_key if caller is not None else known or accounts.token()
     environment: Environment = request.app.state.templates
     body = environment.get_template(template).render(
         t=translator(language),
@@ -82,14 +104,22 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         caller=caller,
         form_key=form_key,
         path=request.url.path,
+        troubles=_troubles(request) if caller is not None else (),
         **values,
     )
     response = HTMLResponse(body, status_code=status)
     if caller is None:
-        response.set_cookie(
-            FORM_COOKIE, form_key, httponly=True, samesite="strict", secure=request.url.scheme == "https"
-        )
+        set_cookie(request, response, FORM_COOKIE, form_key)
     return response
+
+
+def _troubles(request: Request) -> list[str]:
+    """What everybody who works here should know at once: runs that are not served, a log that was changed."""
+    server = server_of(request)
+    found = [] if server.jobs.health().serving else ["Runs are not served at the moment. Work on; they are kept."]
+    if server.log_faults:
+        found.append("The log was changed outside the server. Keep what you noted of its head, and ask the operator.")
+    return found
 
 
 def problem(request: Request, status: int, sentences: list[str], back: str = "/") -> HTMLResponse:
@@ -102,14 +132,33 @@ def see(address: str) -> RedirectResponse:
     return RedirectResponse(address, status_code=303)
 
 
-def record(request: Request, connection: Any, action: str, subject: str = "", *, private: bool = False) -> None:
-    """Adds a line to the log in the same transaction as the deed; private lines are sealed for other companies."""
-    from teikei.web import audit
-
+def line_of(request: Request, action: str, subject: str = "", *, private: bool = False) -> Line:
+    """What the log says of a deed of the caller; private lines are sealed for other companies."""
     caller = caller_of(request)
-    company = caller.company or "room"
-    actor = f"{company}/{caller.user}"
-    audit.append(connection, server_of(request).clock(), actor, action, subject, company if private else "")
+    return Line(caller.label, action, subject, workspace_of(caller) if private else "")
+
+
+def record(request: Request, connection: Any, action: str, subject: str = "", *, private: bool = False) -> None:
+    """Adds a line to the log in the same transaction as the deed, which is one in the operator's database."""
+    line = line_of(request, action, subject, private=private)
+    audit.append(connection, server_of(request).clock(), line.actor, line.action, line.subject, line.company)
+
+
+def note(request: Request, action: str, subject: str = "", *, private: bool = True) -> None:
+    """A line for what changes nothing, such as a look or a download; written before the answer is given."""
+    with server_of(request).store.operator() as connection:
+        record(request, connection, action, subject, private=private)
+
+
+def named_joint(connection: Any, joint: str) -> str:
+    """A joint study as the log names it."""
+    row = connection.execute("SELECT title FROM joint WHERE joint=?", (joint,)).fetchone()
+    return f"{row['title'] if row is not None else '?'} [{joint}]"
+
+
+def named_study(study: str, version: object = "") -> str:
+    """A study of a workspace as the log names it: by its id, since its title is for its owner; see ``pages_log``."""
+    return f"version {version} of study {study}" if version else f"study {study}"
 
 
 async def form_texts(request: Request) -> dict[str, str]:

@@ -13,9 +13,9 @@ from teikei.room.specification import MODULE, NOT_CROSSING, fields_of
 from teikei.web import joint as joints
 from teikei.web import list_form, specification
 from teikei.web.access import EVERYONE, Rule, route
-from teikei.web.accounts import BUYER, CLEAN_TEAM, PLANNER
+from teikei.web.accounts import BUYER, PLANNER
 from teikei.web.database import ROOM
-from teikei.web.pages import caller_of, form_texts, page, record, see, server_of
+from teikei.web.pages import caller_of, form_texts, named_joint, note, page, record, see, server_of
 from teikei.web.released_view import view
 from teikei.web.workspace import read_version
 
@@ -31,7 +31,7 @@ def add_document(request: Request, joint: str, title: Annotated[str, Form()], ki
     with server_of(request).store.operator() as connection:
         facts = list_form.from_public(joints.read(connection, joint)["scope"].get("facts", {}))
         document = specification.create(connection, joint, title, kind, facts.classes)
-        record(request, connection, "opened a specification", f"{joint} {document}")
+        record(request, connection, "opened a specification", f"{named_joint(connection, joint)} {document}")
     return see(f"/joint/{joint}/design/{document}")
 
 
@@ -92,11 +92,11 @@ def propose(
         facts = list_form.from_public(joints.read(connection, joint)["scope"].get("facts", {}))
         modules = facts.modules.get(specification.read(connection, document)["kind"], ())
         version = specification.propose(connection, server.clock(), document, caller, base, form, reason, modules)
-        record(request, connection, "proposed a version", f"{joint} {document}/{version}")
+        record(request, connection, "proposed a version", f"{named_joint(connection, joint)} {document}/{version}")
     return see(f"/joint/{joint}/design/{document}")
 
 
-@route(router, "POST", "/joint/{joint}/design/{document}/comment", Rule((PLANNER, BUYER, CLEAN_TEAM), "member"))
+@route(router, "POST", "/joint/{joint}/design/{document}/comment", Rule((PLANNER, BUYER), "member"))
 def comment(
     request: Request,
     joint: str,
@@ -109,7 +109,7 @@ def comment(
     server = server_of(request)
     with server.store.operator() as connection:
         specification.comment(connection, server.clock(), document, caller_of(request), version, field, text)
-        record(request, connection, "commented", f"{joint} {document}/{version}")
+        record(request, connection, "commented", f"{named_joint(connection, joint)} {document}/{version}")
     return see(f"/joint/{joint}/design/{document}#comments")
 
 
@@ -125,7 +125,7 @@ def sign(request: Request, joint: str, document: str, version: Annotated[int, Fo
         must_fit(frame.path, Signed(document, version, found["kind"], found["fields"]))
     with server.store.operator() as connection:
         specification.sign(connection, server.clock(), document, caller_of(request), version)
-        record(request, connection, "signed a specification", f"{joint} {document}/{version}")
+        record(request, connection, "signed a specification", f"{named_joint(connection, joint)} {document}/{version}")
     return see(f"/joint/{joint}/design/{document}")
 
 
@@ -133,6 +133,7 @@ def sign(request: Request, joint: str, document: str, version: Annotated[int, Fo
 def export_workbook(request: Request, document: str) -> Response:
     """The newest version with history and signatures in Excel."""
     found = _read(request, document)
+    note(request, "downloaded a specification", f"{found['title']} [{document}]")
     name = f"specification-v{found['version']}.xlsx"
     return Response(
         specification.as_workbook(found),

@@ -10,14 +10,15 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
 from teikei.errors import StudyError
-from teikei.room.release_list import Settlement, parse_list
+from teikei.room.items import Settlement
+from teikei.room.release_list import parse_list
 from teikei.web import joint as joints
 from teikei.web import list_form, solve, specification
 from teikei.web.access import EVERYONE, Rule, route, workspace_of
 from teikei.web.accounts import BUYER, OPERATOR, PLANNER
 from teikei.web.database import ROOM
 from teikei.web.jobs import CANCELLED, DONE, FAILED
-from teikei.web.pages import caller_of, form_texts, page, record, see, server_of
+from teikei.web.pages import caller_of, form_texts, line_of, named_joint, note, page, record, see, server_of
 from teikei.web.released_view import view
 from teikei.web.specification import signed_documents
 from teikei.web.workspace import read_version
@@ -86,8 +87,7 @@ def start_joint_study(
     place = read_version(server.store, ROOM, study, version)
     facts = list_form.read_frame(place.path)
     parsed = parse_list(release_list) if release_list.strip() else list_form.list_of(form, facts)
-    if parsed.rung not in facts.rungs:
-        raise StudyError(f"the frame has no rung {parsed.rung!r}; it has {', '.join(facts.rungs)}")
+    list_form.must_fit(parsed, facts)
     scope = {
         "frame": study,
         "frame_version": version,
@@ -97,7 +97,7 @@ def start_joint_study(
     }
     with server.store.operator() as connection:
         joint = joints.create(connection, server.clock(), title, scope, parsed)
-        record(request, connection, "started a joint study", joint)
+        record(request, connection, "started a joint study", named_joint(connection, joint))
     return see(f"/joint/{joint}")
 
 
@@ -137,6 +137,8 @@ def show_joint_study(request: Request, joint: str) -> HTMLResponse:
         documents = connection.execute("SELECT * FROM documents WHERE joint=? ORDER BY title", (joint,)).fetchall()
         signed_runs = len(signed_documents(connection, joint))
         document_states = {row["document"]: specification.state(connection, row["document"]) for row in documents}
+    if releases:
+        note(request, "looked at the release", f"{found['title']} [{joint}]")
     today = dt.datetime.fromtimestamp(server.clock(), dt.UTC).date()
     settlement_open = any(isinstance(item, Settlement) and item.not_before <= today for item in found["list"].items)
     room_state = solve.state_of(server.store, found["job"]) if caller.company is None and found["job"] else ""
@@ -196,8 +198,9 @@ def change_release_list(
             new = parse_list(release_list)
         else:
             new = list_form.list_of(form, list_form.from_public(found["scope"].get("facts", {})), found["list"])
-        joints.change_list(connection, joint, new)
-        record(request, connection, "changed the release list", joint)
+        list_form.must_fit(new, list_form.from_public(found["scope"].get("facts", {})))
+        joints.change_list(connection, server_of(request).clock(), joint, new)
+        record(request, connection, "changed the release list", named_joint(connection, joint))
     return see(f"/joint/{joint}")
 
 
@@ -211,9 +214,17 @@ def start_preview(request: Request, joint: str, version: Annotated[str, Form()])
     assert caller.company is not None  # noqa: S101 - the rule admits companies only
     asked = {"company": caller.company, "list": found["list"].model_dump(mode="json"), "revision": found["revision"]}
     path = read_version(server.store, caller.company, study, number).path
-    job = server.jobs.add(caller.company, joint, 0, path, caller.name, {"preview": asked})
-    with server.store.operator() as connection:
-        record(request, connection, "started a preview", f"{joint} {job}", private=True)
+    subject = f"{found['title']} [{joint}]"
+    job = server.jobs.add(
+        caller.company,
+        joint,
+        0,
+        path,
+        caller.name,
+        {"preview": asked},
+        joint=joint,
+        line=lambda made: line_of(request, "started a preview", f"{subject}, run {made}", private=True),
+    )
     return see(f"/jobs/{job}")
 
 
@@ -222,7 +233,7 @@ def sign_list(request: Request, joint: str, revision: Annotated[int, Form()]) ->
     """A planner signs the revision shown, for the company."""
     with server_of(request).store.operator() as connection:
         joints.sign(connection, joint, caller_of(request), revision)
-        record(request, connection, "signed the release list", f"{joint} revision {revision}")
+        record(request, connection, "signed the release list", f"{named_joint(connection, joint)} revision {revision}")
     return see(f"/joint/{joint}")
 
 
@@ -234,5 +245,5 @@ def commit_inputs(request: Request, joint: str, version: Annotated[str, Form()])
     assert caller.company is not None  # noqa: S101 - the rule admits companies only
     with server.store.operator() as connection:
         shown = joints.commit_inputs(server.store, connection, server.clock(), joint, caller.company, study, number)
-        record(request, connection, "committed inputs", f"{joint} {shown}")
+        record(request, connection, "committed inputs", f"{named_joint(connection, joint)} {shown}")
     return see(f"/joint/{joint}")

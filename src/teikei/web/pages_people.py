@@ -1,4 +1,4 @@
-"""Coming in and going out, accounts and companies, the log."""
+"""Companies, accounts and links, for the operator; style and scripts for everybody."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from importlib import resources
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, HTTPException, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 
-from teikei.web import accounts, audit
-from teikei.web.access import EVERYONE, FORM_COOKIE, SESSION_COOKIE, Rule, route
-from teikei.web.accounts import BUYER, COUNSEL, OPERATOR, PLANNER, ROOM_ROLES, TooManyAttemptsError
-from teikei.web.pages import caller_of, page, problem, record, see, server_of
-from teikei.web.shell import LANGUAGE_COOKIE
+from teikei.web import accounts
+from teikei.web.access import Rule, route
+from teikei.web.accounts import OPERATOR, ROOM_ROLES
+from teikei.web.pages import address_of, caller_of, page, problem, record, see, server_of
 
 router = APIRouter()
 _STATIC: Final = {
@@ -25,7 +24,6 @@ _STATIC: Final = {
 }
 _OF_PACKAGES: Final = {"plotly.min.js": "text/javascript", "charts.js": "text/javascript", "report.css": "text/css"}
 _ANYONE: Final = Rule(())
-_SIGNED_IN: Final = Rule(EVERYONE)
 
 
 @route(router, "GET", "/static/{name}", _ANYONE)
@@ -58,110 +56,6 @@ def of_packages(name: str, *, packed: bool) -> bytes:
     return gzip.compress(content, 6) if packed else content
 
 
-@route(router, "GET", "/", _ANYONE)
-def start(request: Request) -> Response:
-    """The first page: home for those signed in, else the sign-in."""
-    return see("/home" if request.state.caller is not None else "/sign-in")
-
-
-@route(router, "POST", "/language", _ANYONE)
-def choose_language(language: Annotated[str, Form()]) -> Response:
-    """Japanese or English."""
-    if language not in ("ja", "en"):
-        raise HTTPException(404)
-    answer = see("/")
-    answer.set_cookie(LANGUAGE_COOKIE, language, max_age=31_536_000, httponly=True, samesite="strict")
-    return answer
-
-
-@route(router, "GET", "/sign-in", _ANYONE)
-def ask_to_sign_in(request: Request) -> HTMLResponse:
-    """The form to sign in."""
-    return page(request, "sign_in.html.j2", failed=False)
-
-
-@route(router, "POST", "/sign-in", _ANYONE)
-def sign_in(request: Request, login: Annotated[str, Form()], passphrase: Annotated[str, Form()]) -> Response:
-    """Opens a session; a name that does not exist and a wrong passphrase get the same answer."""
-    server = server_of(request)
-    address = request.client.host if request.client is not None else ""
-    try:
-        user = accounts.check_passphrase(server.store.operator, server.clock(), login, passphrase, address)
-        if user is None:
-            with server.store.operator() as connection:
-                audit.append(connection, server.clock(), "somebody", "failed sign-in", company="room")
-    except TooManyAttemptsError as brake:
-        return problem(request, 429, [str(brake)], "/sign-in")
-    return _welcome(request, user) if user is not None else page(request, "sign_in.html.j2", status=401, failed=True)
-
-
-def _welcome(request: Request, user: str) -> RedirectResponse:
-    server = server_of(request)
-    with server.store.operator() as connection:
-        session = accounts.open_session(connection, server.clock(), user)
-    answer = see("/home")
-    secure = request.url.scheme == "https"
-    answer.set_cookie(SESSION_COOKIE, session, httponly=True, samesite="strict", secure=secure)
-    answer.delete_cookie(FORM_COOKIE)
-    return answer
-
-
-@route(router, "POST", "/sign-out", _SIGNED_IN)
-def sign_out(request: Request) -> Response:
-    """Ends the session on the server, not only in the browser."""
-    with server_of(request).store.operator() as connection:
-        accounts.close_session(connection, request.cookies.get(SESSION_COOKIE, ""))
-    answer = see("/sign-in")
-    answer.delete_cookie(SESSION_COOKIE)
-    return answer
-
-
-@route(router, "GET", "/join/{link}", _ANYONE)
-def ask_to_join(request: Request, link: str) -> HTMLResponse:
-    """The form behind a one-time link."""
-    server = server_of(request)
-    with server.store.operator(write=False) as connection:
-        granted = accounts.find_link(connection, server.clock(), link)
-    if granted is None:
-        return problem(request, 404, ["This link was used already or has expired; ask the operator for a new one."])
-    return page(request, "join.html.j2", role=granted[0], company=granted[1])
-
-
-@route(router, "POST", "/join/{link}", _ANYONE)
-def join(
-    request: Request,
-    link: str,
-    login: Annotated[str, Form()],
-    name: Annotated[str, Form()],
-    passphrase: Annotated[str, Form()],
-) -> Response:
-    """Makes the account of a one-time link and signs it in."""
-    server = server_of(request)
-    with server.store.operator() as connection:
-        granted = accounts.find_link(connection, server.clock(), link)
-        user = accounts.use_link(connection, server.clock(), link, login, name, passphrase)
-        company = (granted[1] if granted is not None else None) or "room"
-        audit.append(connection, server.clock(), f"{company}/{user}", "joined", company=company)
-    return _welcome(request, user)
-
-
-@route(router, "GET", "/home", _SIGNED_IN)
-def home(request: Request) -> HTMLResponse:
-    """What waits for the caller."""
-    server, caller = server_of(request), caller_of(request)
-    with server.store.operator(write=False) as connection:
-        count, newest = audit.head(connection)
-        joints = connection.execute(
-            "SELECT joint, title, state FROM joint WHERE ? IS NULL OR joint IN "
-            "(SELECT joint FROM members WHERE company = ?) ORDER BY made, joint",
-            (caller.company, caller.company),
-        ).fetchall()
-        companies = connection.execute("SELECT count(*) FROM companies").fetchone()[0]
-    return page(
-        request, "home.html.j2", head=newest, lines=count, joints=[dict(row) for row in joints], companies=companies
-    )
-
-
 @route(router, "GET", "/people", Rule((OPERATOR,)))
 def people(request: Request) -> HTMLResponse:
     """Companies and accounts, for the operator."""
@@ -169,13 +63,17 @@ def people(request: Request) -> HTMLResponse:
 
 
 def _people(request: Request, link: str) -> HTMLResponse:
-    with server_of(request).store.operator(write=False) as connection:
+    server = server_of(request)
+    with server.store.operator(write=False) as connection:
         companies = [dict(row) for row in connection.execute("SELECT * FROM companies ORDER BY company")]
         users = [
             dict(row)
             for row in connection.execute("SELECT user, login, name, role, company, active FROM users ORDER BY login")
         ]
-    return page(request, "people.html.j2", companies=companies, users=users, link=link)
+        links = accounts.open_links(connection, server.clock())
+    for user in users:
+        user["login"] = user["login"].partition(accounts.SEPARATOR)[0]
+    return page(request, "people.html.j2", companies=companies, users=users, link=link, links=links)
 
 
 @route(router, "POST", "/companies", Rule((OPERATOR,)))
@@ -195,9 +93,20 @@ def add_link(request: Request, role: Annotated[str, Form()], company: Annotated[
     """A one-time link for a new account; shown once, kept as a hash only."""
     server = server_of(request)
     with server.store.operator() as connection:
-        link = accounts.make_link(connection, server.clock(), role, None if role in ROOM_ROLES else company)
+        by = caller_of(request).name
+        link = accounts.make_link(connection, server.clock(), role, None if role in ROOM_ROLES else company, by)
         record(request, connection, "made a link", f"{role} {company if role not in ROOM_ROLES else 'room'}")
-    return _people(request, f"{request.base_url}join/{link}")
+    return _people(request, f"{address_of(request)}/join/{link}")
+
+
+@route(router, "POST", "/links/{link}/revoke", Rule((OPERATOR,)))
+def revoke_link(request: Request, link: str) -> Response:
+    """Takes back a link that nobody has used yet; ``link`` is the name that the list of links gives it."""
+    with server_of(request).store.operator() as connection:
+        revoked = accounts.revoke_link(connection, link)
+        if revoked is not None:
+            record(request, connection, "revoked a link", revoked)
+    return see("/people")
 
 
 @route(router, "POST", "/people/{user}/off", Rule((OPERATOR,)))
@@ -206,32 +115,9 @@ def switch_off(request: Request, user: str) -> Response:
     if user == caller_of(request).user:
         return problem(request, 400, ["You cannot switch off your own account."], "/people")
     with server_of(request).store.operator() as connection:
-        if connection.execute("SELECT 1 FROM users WHERE user=?", (user,)).fetchone() is None:
+        found = connection.execute("SELECT company, name, login FROM users WHERE user=?", (user,)).fetchone()
+        if found is None:
             raise HTTPException(404)
         accounts.switch_off(connection, user)
-        record(request, connection, "switched off an account", user)
+        record(request, connection, "switched off an account", accounts.label(*found))
     return see("/people")
-
-
-@route(router, "GET", "/log", Rule((OPERATOR, PLANNER, BUYER, COUNSEL)))
-def log(request: Request) -> HTMLResponse:
-    """The newest lines of the log, and its head."""
-    with server_of(request).store.operator(write=False) as connection:
-        lines = audit.entries(connection, _log_reader(request))
-        count, newest = audit.head(connection)
-    return page(request, "log.html.j2", entries=lines[-200:][::-1], head=newest, lines=count)
-
-
-@route(router, "GET", "/log/export", Rule((OPERATOR, PLANNER, BUYER, COUNSEL)))
-def export_log(request: Request) -> Response:
-    """The whole log as JSON lines, to be checked with ``teikei audit-verify`` anywhere."""
-    with server_of(request).store.operator(write=False) as connection:
-        text = audit.export(audit.entries(connection, _log_reader(request)))
-    return Response(
-        text, media_type="application/jsonl", headers={"Content-Disposition": 'attachment; filename="log.jsonl"'}
-    )
-
-
-def _log_reader(request: Request) -> str | None:
-    """Companies read their own and the common lines; what belongs to the room is the operator's."""
-    return caller_of(request).company

@@ -17,7 +17,7 @@ from teikei.errors import StudyError
 from teikei.web import run_pages
 from teikei.web.access import WORKERS, Rule, route, workspace_of
 from teikei.web.jobs import DONE, QUEUED, RUNNING
-from teikei.web.pages import caller_of, page, record, see, server_of
+from teikei.web.pages import caller_of, line_of, named_study, note, page, see, server_of
 from teikei.web.shell import CHART_POLICY
 from teikei.web.solve import TIMELINE_SECONDS
 from teikei.web.worker import OPTIONS, PREVIEW
@@ -37,9 +37,16 @@ def run_version(request: Request, study: str, version: str, timeline: Annotated[
     chosen = read_version(server.store, workspace, study, int(version))
     if any(not problem.warning for problem in chosen.problems):
         raise StudyError("this version has errors; mend them, upload again and run that version")
-    job = server.jobs.add(workspace, study, int(version), chosen.path, caller.name, _options(timeline))
-    with server.store.operator() as connection:
-        record(request, connection, "started a run", f"{study}/{version} {job}", private=True)
+    subject = named_study(study, version)
+    job = server.jobs.add(
+        workspace,
+        study,
+        int(version),
+        chosen.path,
+        caller.name,
+        _options(timeline),
+        line=lambda made: line_of(request, "started a run", f"{subject}, run {made}", private=True),
+    )
     return see(f"/jobs/{job}")
 
 
@@ -57,6 +64,7 @@ def _job(request: Request, job: str) -> dict[str, Any]:
         **row,
         "step": step,
         "fraction": fraction,
+        "before": server.jobs.place(workspace, job) if row["state"] == QUEUED else 0,
         "active": row["state"] in (QUEUED, RUNNING),
         "report": row["state"] == DONE and (folder / "report.html").is_file(),
         "workbook": row["state"] == DONE and (folder / "report.xlsx").is_file(),
@@ -153,9 +161,9 @@ def job_state(request: Request, job: str) -> Response:
 def cancel_job(request: Request, job: str) -> Response:
     """Stops a run or takes it from the queue."""
     server = server_of(request)
-    server.jobs.cancel(workspace_of(caller_of(request)), job)
-    with server.store.operator() as connection:
-        record(request, connection, "cancelled a run", job, private=True)
+    server.jobs.cancel(
+        workspace_of(caller_of(request)), job, line_of(request, "cancelled a run", f"run {job}", private=True)
+    )
     return see(f"/jobs/{job}")
 
 
@@ -170,6 +178,7 @@ def _run_file(request: Request, job: str, name: str) -> Path:
 def report(request: Request, job: str) -> Response:
     """The report inside a sandbox: only the scripts that stand in it may run, and it can load and send nothing."""
     text = _run_file(request, job, "report.html").read_text("utf-8")
+    note(request, "opened a whole report", f"run {job}")
     digests = (hashlib.sha256(script.encode()).digest() for script in _INLINE_SCRIPT.findall(text))
     allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests) or "'none'"
     policy = (
@@ -182,4 +191,6 @@ def report(request: Request, job: str) -> Response:
 @route(router, "GET", "/jobs/{job}/workbook", _OBJECT)
 def report_workbook(request: Request, job: str) -> Response:
     """The report as a workbook."""
-    return FileResponse(_run_file(request, job, "report.xlsx"), media_type=_EXCEL, filename="report.xlsx")
+    file = _run_file(request, job, "report.xlsx")
+    note(request, "downloaded a report", f"run {job}")
+    return FileResponse(file, media_type=_EXCEL, filename="report.xlsx")

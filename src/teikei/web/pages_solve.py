@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -12,13 +11,12 @@ from fastapi.responses import Response
 
 from teikei.errors import StudyError
 from teikei.room.signed import Signed
+from teikei.web import ending, solve
 from teikei.web import joint as joints
-from teikei.web import solve
 from teikei.web.access import Rule, route
-from teikei.web.accounts import CLEAN_TEAM, OPERATOR, PLANNER
-from teikei.web.database import ROOM
+from teikei.web.accounts import CLEAN_TEAM, OPERATOR, PLANNER, new_id
 from teikei.web.jobs import CANCELLED, FAILED
-from teikei.web.pages import caller_of, record, see, server_of
+from teikei.web.pages import caller_of, line_of, named_joint, record, see, server_of
 from teikei.web.pages_joint import chosen_version
 from teikei.web.specification import signed_documents
 
@@ -29,19 +27,40 @@ _ROOM: Final = Rule((OPERATOR,), "member")
 
 @route(router, "POST", "/joint/{joint}/solve", _ROOM)
 def solve_joint_study(request: Request, joint: str) -> Response:
-    """Puts the joint solve into the queue of the operator's room."""
+    """Puts the joint solve into the queue of the operator's room: once, however often the button is pressed."""
     server = server_of(request)
-    with server.store.operator(write=False) as connection:
-        found = joints.read(connection, joint)
-        documents = signed_documents(connection, joint)
-    again = found["state"] == joints.SOLVING and solve.state_of(server.store, found["job"]) in (FAILED, CANCELLED)
-    if found["state"] != joints.COMMITTED and not again:
-        raise StudyError("the joint study is solved once, after all have committed their inputs")
-    job = solve.start(server.store, server.jobs, found, documents, joints.FIRST_ROUND, "", caller_of(request).name)
-    with server.store.operator() as connection:
-        connection.execute("UPDATE joint SET state=?, job=? WHERE joint=?", (joints.SOLVING, job, joint))
-        record(request, connection, "started the joint solve", f"{joint} with {_named(documents)}")
+    with server.deeds:
+        job = new_id()
+        with server.store.operator(write=False) as connection:
+            before = joints.read(connection, joint)
+        ended = before["state"] == joints.SOLVING and _is_over(request, before["job"])
+        with server.store.operator() as connection:
+            found = joints.read(connection, joint)
+            if found["state"] != joints.COMMITTED and not (ended and found["job"] == before["job"]):
+                raise StudyError("the joint study is solved once, after all have committed their inputs")
+            documents = signed_documents(connection, joint)
+            connection.execute("UPDATE joint SET state=?, job=? WHERE joint=?", (joints.SOLVING, job, joint))
+            record(request, connection, "started the joint solve", f"{_title(found)} with {_named(documents)}")
+        try:
+            solve.start(
+                server.store, server.jobs, found, documents, joints.FIRST_ROUND, "", caller_of(request).name, job
+            )
+        except BaseException:
+            with server.store.operator() as connection:
+                values = (found["state"], found["job"], joint, job)
+                connection.execute("UPDATE joint SET state=?, job=? WHERE joint=? AND job=?", values)
+                record(request, connection, "the joint solve could not be put together", _title(found))
+            raise
     return see(f"/joint/{joint}")
+
+
+def _is_over(request: Request, job: str) -> bool:
+    """Whether a job failed, was cancelled, or never came to be (the server ended before it was put together)."""
+    return not job or solve.state_of(server_of(request).store, job) in ("", FAILED, CANCELLED)
+
+
+def _title(found: dict[str, Any]) -> str:
+    return f"{found['title']} [{found['joint']}]"
 
 
 @route(router, "POST", "/joint/{joint}/release", _ROOM)
@@ -55,7 +74,7 @@ def release_joint_study(request: Request, joint: str) -> Response:
         members = list(found["list"].members)
         solve.open_door(server.store, server.jobs, connection, found, members, joints.FIRST_ROUND, found["job"])
         connection.execute("UPDATE joint SET state=? WHERE joint=?", (joints.RELEASED, joint))
-        record(request, connection, "released", joint)
+        record(request, connection, "released", _title(found))
     return see(f"/joint/{joint}")
 
 
@@ -69,7 +88,7 @@ def open_settlement(request: Request, joint: str) -> Response:
         if found["state"] != joints.RELEASED:
             raise StudyError("a settlement follows a release")
         solve.open_settlement(server.store, server.jobs, connection, found, today)
-        record(request, connection, "opened the settlement", joint)
+        record(request, connection, "opened the settlement", _title(found))
     return see(f"/joint/{joint}")
 
 
@@ -82,7 +101,7 @@ def ask_what_if(
     chosen = None if version == "signed" else chosen_version(request, version)
     with server.store.operator() as connection:
         made = joints.request_what_if(server.store, connection, joint, caller, chosen, purpose)
-        record(request, connection, "asked for a what-if run", f"{joint} {made}")
+        record(request, connection, "asked for a what-if run", f"{named_joint(connection, joint)} {made}")
     return see(f"/joint/{joint}")
 
 
@@ -92,23 +111,43 @@ def approve_what_if(request: Request, joint: str, what_if: str) -> Response:
     server, caller = server_of(request), caller_of(request)
     with server.store.operator() as connection:
         ready = joints.approve(connection, what_if, caller)
-        record(request, connection, "approved a what-if run", f"{joint} {what_if}")
+        record(request, connection, "approved a what-if run", f"{named_joint(connection, joint)} {what_if}")
         found = joints.read(connection, joint)
         row = dict(connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone())
     if ready:
-        with contextlib.suppress(StudyError):  # what does not fit may name a rival's cells: only the operator reads it
+        try:
             _start_what_if(request, found, row)
+        except StudyError:  # what does not fit may name a rival's cells: all read that it did not start, not why
+            with server.store.operator() as connection:
+                connection.execute("UPDATE what_ifs SET state=? WHERE what_if=?", (joints.NOT_STARTED, what_if))
+                name = f"{_title(found)} {what_if}"
+                record(request, connection, "could not put a what-if run together", name)
     return see(f"/joint/{joint}")
 
 
 def _start_what_if(request: Request, found: dict[str, Any], row: dict[str, Any]) -> None:
+    """Claims the run, so that it is started once, and puts it into the queue."""
     server = server_of(request)
-    with server.store.operator(write=False) as connection:
-        documents = signed_documents(connection, found["joint"])
-    changed = row["company"] if row["kind"] == joints.OWN_RUN else ""
-    job = solve.start(server.store, server.jobs, found, documents, row["round"], changed, "what-if")
-    with server.store.operator() as connection:
-        connection.execute("UPDATE what_ifs SET job=? WHERE what_if=?", (job, row["what_if"]))
+    with server.deeds:
+        job = new_id()
+        with server.store.operator() as connection:
+            state = joints.read(connection, found["joint"])["state"]
+            claimed = connection.execute(
+                "UPDATE what_ifs SET job=?, state='approved' WHERE what_if=? AND job=? AND state IN ('approved', ?)",
+                (job, row["what_if"], row["job"], joints.NOT_STARTED),
+            ).rowcount
+            if state != joints.RELEASED or not claimed:
+                raise StudyError("this what-if run is not approved, or under way already")
+            documents = signed_documents(connection, found["joint"])
+        changed = row["company"] if row["kind"] == joints.OWN_RUN else ""
+        try:
+            solve.start(server.store, server.jobs, found, documents, row["round"], changed, "what-if", job)
+        except BaseException:
+            with server.store.operator() as connection:
+                connection.execute(
+                    "UPDATE what_ifs SET job='', state=? WHERE what_if=? AND job=?", (row["state"], row["what_if"], job)
+                )
+            raise
 
 
 @route(router, "POST", "/joint/{joint}/what-if/{what_if}/start", _ROOM)
@@ -118,10 +157,9 @@ def start_what_if_again(request: Request, joint: str, what_if: str) -> Response:
     with server.store.operator() as connection:
         found = joints.read(connection, joint)
         row = dict(connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone())
-        ended = not row["job"] or solve.state_of(server.store, row["job"]) in (FAILED, CANCELLED)
-        if row["state"] != "approved" or not ended:
+        if row["state"] not in ("approved", joints.NOT_STARTED) or not _is_over(request, row["job"]):
             raise StudyError("this what-if run is not approved, or under way already")
-        record(request, connection, "started a what-if run again", f"{joint} {what_if}")
+        record(request, connection, "started a what-if run again", f"{_title(found)} {what_if}")
     _start_what_if(request, found, row)
     return see(f"/joint/{joint}")
 
@@ -133,22 +171,24 @@ def release_what_if(request: Request, joint: str, what_if: str) -> Response:
     with server.store.operator() as connection:
         found = joints.read(connection, joint)
         row = dict(connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone())
+        if found["state"] != joints.RELEASED:
+            raise StudyError("this joint study is being ended")
         if row["state"] != "approved" or not row["job"]:
             raise StudyError("this what-if run is not approved, or released already")
         members = [row["company"]] if row["kind"] == joints.OWN_RUN else list(found["list"].members)
         solve.open_door(server.store, server.jobs, connection, found, members, row["round"], row["job"])
         connection.execute("UPDATE what_ifs SET state='released' WHERE what_if=?", (what_if,))
-        record(request, connection, "released a what-if run", f"{joint} {what_if}")
+        record(request, connection, "released a what-if run", f"{_title(found)} {what_if}")
     return see(f"/joint/{joint}")
 
 
 @route(router, "POST", "/joint/{joint}/close", _ROOM)
 def close_joint_study(request: Request, joint: str) -> Response:
-    """Deletes raw inputs and joint runs; what was released, the hashes and the record stay."""
+    """Stops and deletes raw inputs and joint runs; what was released, the hashes and the record stay."""
     server = server_of(request)
-    with server.store.operator() as connection:
-        joints.close(server.store, connection, server.clock(), joint, lambda job: server.jobs.folder(ROOM, job))
-        record(request, connection, "closed a joint study and deleted its inputs", joint)
+    with server.store.operator(write=False) as connection:
+        name = named_joint(connection, joint)
+    ending.end(server, joint, line_of(request, "began to end a joint study", name))
     return see(f"/joint/{joint}")
 
 

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from teikei.errors import StudyError
 from teikei.web.access import WORKERS, Rule, route, workspace_of
-from teikei.web.pages import caller_of, form_texts, page, record, see, server_of
+from teikei.web.pages import caller_of, form_texts, line_of, named_study, page, see, server_of
 from teikei.web.workspace import Version, add_edit, keep, read_version, study_path, version_folder
 
 if TYPE_CHECKING:  # what reads tables is loaded when it is needed: the server starts without it
@@ -172,9 +172,17 @@ def save_table(
         tables.write_sheet(after, folder)
 
     words = note.strip() or f"edited {name}"
-    made = add_edit(server.store, workspace, study, int(version), change, caller.name, server.clock(), words)
-    with server.store.operator() as connection:
-        record(request, connection, "edited a table", f"{study}/{made.version}", private=True)
+    made = add_edit(
+        server.store,
+        workspace,
+        study,
+        int(version),
+        change,
+        caller.name,
+        server.clock(),
+        words,
+        lambda _, number: line_of(request, "edited a table", f"{name} in {named_study(study, number)}", private=True),
+    )
     start = form.get("start", "0")
     return see(f"/studies/{study}/{made.version}/edit/{name}?start={start if start.isdigit() else 0}")
 

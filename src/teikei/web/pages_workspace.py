@@ -9,7 +9,7 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import HTMLResponse, Response
 
 from teikei.web.access import WORKERS, Rule, route, workspace_of
-from teikei.web.pages import caller_of, page, record, see, server_of
+from teikei.web.pages import caller_of, line_of, named_study, note, page, see, server_of
 from teikei.web.workspace import add_version, as_workbook, as_zip, read_version
 
 router = APIRouter()
@@ -38,18 +38,29 @@ def add_study(request: Request, title: Annotated[str, Form()], file: Annotated[U
 
 @route(router, "POST", "/studies/{study}", _OBJECT)
 def add_study_version(
-    request: Request, study: str, file: Annotated[UploadFile, File()], note: Annotated[str, Form()] = ""
+    request: Request,
+    study: str,
+    file: Annotated[UploadFile, File()],
+    words: Annotated[str, Form(alias="note")] = "",
 ) -> Response:
     """A newer version of a study."""
-    return _take(request, study, "", file, note)
+    return _take(request, study, "", file, words)
 
 
-def _take(request: Request, study: str | None, title: str, file: UploadFile, note: str) -> Response:
+def _take(request: Request, study: str | None, title: str, file: UploadFile, words: str) -> Response:
     server, caller = server_of(request), caller_of(request)
     workspace = workspace_of(caller)
-    made = add_version(server.store, workspace, study, title, file.file.read(), caller.name, server.clock(), note)
-    with server.store.operator() as connection:
-        record(request, connection, "uploaded a version", f"{made.study}/{made.version}", private=True)
+    made = add_version(
+        server.store,
+        workspace,
+        study,
+        title,
+        file.file.read(),
+        caller.name,
+        server.clock(),
+        words,
+        lambda name, number: line_of(request, "uploaded a version", named_study(name, number), private=True),
+    )
     return see(f"/studies/{made.study}")
 
 
@@ -79,13 +90,16 @@ def show_study(request: Request, study: str) -> HTMLResponse:
 def download_workbook(request: Request, study: str, version: str) -> Response:
     """A version back in Excel."""
     content = as_workbook(_path(request, study, version))
+    note(request, "downloaded a study", named_study(study, version))
     return _download(content, _EXCEL, f"study-{version}.xlsx")
 
 
 @route(router, "GET", "/studies/{study}/{version}/tables", _OBJECT)
 def download_tables(request: Request, study: str, version: str) -> Response:
-    """A version's files as they were sent."""
-    return _download(as_zip(_path(request, study, version)), "application/zip", f"study-{version}.zip")
+    """A version's files; cells that a table program would take for formulas are guarded."""
+    content = as_zip(_path(request, study, version))
+    note(request, "downloaded a study", named_study(study, version))
+    return _download(content, "application/zip", f"study-{version}.zip")
 
 
 def _path(request: Request, study: str, version: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 import sqlite3
 from collections.abc import Sequence
@@ -11,17 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from teikei.errors import StudyError
-from teikei.room.release_list import ReleaseList, RequirementPriceBand
+from teikei.room.items import RequirementPriceBand
+from teikei.room.release_list import ReleaseList
 from teikei.room.signed import Signed, apply
 from teikei.web import joint as joints
 from teikei.web.database import ROOM, Store
 from teikei.web.jobs import DONE, Jobs
-from teikei.web.worker import EXTRA
+from teikei.web.worker import EXTRA, OPTIONS
 from teikei.web.workspace import read_version, study_path
 
 if TYPE_CHECKING:
     from teikei.runs.types import Run
 
+EXACT: Final = "exact"  # in the options of a joint job: the member whose own figures are not on cells
 TIMELINE_SECONDS: Final = 120.0  # for a longer proof of the schedule, where one is asked for (never in a joint run)
 
 
@@ -33,16 +36,19 @@ def start(
     number: int,
     company: str,
     by: str,
+    job: str,
 ) -> str:
-    """Puts the joint study together, with the signed specifications, and into the queue; the job's id.
+    """Puts the joint study together, with the signed specifications, and into the queue as ``job``; its id.
 
     number: 0 for the first solve, else the round of a what-if run of ``company``, whose changed inputs replace its
     committed ones (empty: nobody's change). Raises StudyError (for the operator) where the parts do not fit.
     """
-    from teikei.room.joint_study import assemble
+    from teikei.room import assemble
     from teikei.study import check, load
 
     joint, release_list = found["joint"], found["list"]
+    if found["void"]:
+        raise StudyError(f"the release list is void: {found['void']}")
     folder = joints.room_folder(store, joint)
     inputs: dict[str, Path] = {}
     for member in release_list.members:
@@ -52,12 +58,13 @@ def start(
     target = folder / "solve" / str(number) / "study"
     shutil.rmtree(target.parent, ignore_errors=True)
     target.parent.mkdir(parents=True)
-    assemble(frame.path, inputs, release_list.members, target, lambda study: apply(study, documents))
+    assemble(frame.path, inputs, release_list, target, lambda study: apply(study, documents), exact=company)
     problems = [problem for problem in check(target) if not problem.warning]
     if problems:
         raise StudyError(problems[:50])
     coalition = load(target).coalition_name(set(release_list.companies))
-    return jobs.add(ROOM, joint, 0, target, by, options_of(release_list, coalition))
+    options = {**options_of(release_list, coalition), EXACT: company}
+    return jobs.add(ROOM, joint, 0, target, by, options, joint=joint, job=job)
 
 
 def options_of(release_list: ReleaseList, coalition: str) -> dict[str, Any]:
@@ -75,10 +82,11 @@ def state_of(store: Store, job: str) -> str:
     return "" if row is None else str(row["state"])
 
 
-def joint_run(store: Store, jobs: Jobs, job: str) -> Run:
-    """The finished run of a job of the room. Raises StudyError where it is not done."""
+def joint_run(store: Store, jobs: Jobs, job: str, release_list: ReleaseList) -> Run:
+    """The finished run of a job of the room, as made on the list's cells. Raises StudyError where it is not done."""
     import polars as pl
 
+    from teikei.room.door import made_on_cells
     from teikei.runs import read as read_run
 
     if state_of(store, job) != DONE:
@@ -86,7 +94,9 @@ def joint_run(store: Store, jobs: Jobs, job: str) -> Run:
     folder = jobs.folder(ROOM, job)
     run = read_run(folder / "run")
     more = {file.stem: pl.read_parquet(file) for file in sorted((folder / EXTRA).glob("*.parquet"))}
-    return replace(run, tables={**run.tables, **more})
+    asked = json.loads((folder / OPTIONS).read_text("utf-8"))
+    whole = replace(run, tables={**run.tables, **more})
+    return made_on_cells(whole, release_list, str(asked[EXACT])) if EXACT in asked else whole
 
 
 def open_door(
@@ -99,11 +109,11 @@ def open_door(
     job: str,
 ) -> None:
     """Stores for each of ``members`` what ``release`` passes of a run; pages show only what is stored here."""
-    from teikei.room.door import release
+    from teikei.room import release
 
-    run = joint_run(store, jobs, job)
+    run = joint_run(store, jobs, job, found["list"])
     for member in members:
-        history = [joint_run(store, jobs, one) for one in _earlier(connection, found, member, number)]
+        history = [joint_run(store, jobs, one, found["list"]) for one in _earlier(connection, found, member, number)]
         passed = release(run, member, found["list"], history=history)
         connection.execute("INSERT INTO releases VALUES (?, ?, ?, ?)", (found["joint"], member, number, passed.text()))
 
@@ -112,24 +122,25 @@ def open_settlement(
     store: Store, jobs: Jobs, connection: sqlite3.Connection, found: dict[str, Any], today: dt.date
 ) -> None:
     """Releases the first round again with the late settlement opened, where its date has come."""
-    from teikei.room.door import release
+    from teikei.room import release
 
-    run = joint_run(store, jobs, found["job"])
+    run = joint_run(store, jobs, found["job"], found["list"])
     for member in found["list"].members:
-        passed = release(run, member, found["list"], today=today)
+        since = [joint_run(store, jobs, one, found["list"]) for one in _earlier(connection, found, member, None)[1:]]
+        passed = release(run, member, found["list"], after=since, today=today)
         connection.execute(  # an update keeps the row's place: the order in which rounds were shown
             "UPDATE releases SET content=? WHERE joint=? AND company=? AND round=?",
             (passed.text(), found["joint"], member, joints.FIRST_ROUND),
         )
 
 
-def _earlier(connection: sqlite3.Connection, found: dict[str, Any], member: str, number: int) -> list[str]:
-    """Jobs of all rounds that a member has been shown, in the order in which it was shown them."""
+def _earlier(connection: sqlite3.Connection, found: dict[str, Any], member: str, number: int | None) -> list[str]:
+    """Jobs of all rounds but ``number`` that a member has been shown, in the order in which it was shown them."""
     if number == joints.FIRST_ROUND:
         return []
     rows = connection.execute(
         "SELECT w.job FROM what_ifs w JOIN releases r ON r.joint = w.joint AND r.round = w.round "
-        "WHERE w.joint=? AND r.company=? AND w.round<>? ORDER BY r.rowid",
+        "WHERE w.joint=? AND r.company=? AND w.round IS NOT ? ORDER BY r.rowid",
         (found["joint"], member, number),
     ).fetchall()
     return [found["job"], *[row["job"] for row in rows]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
@@ -14,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from teikei.errors import Problem, StudyError
+from teikei.web import audit
 from teikei.web.accounts import new_id
 from teikei.web.database import Store
 from teikei.web.uploads import store_upload
+
+LineOf = Callable[[str, int], audit.Line]  # what the log says of a version, from study and number
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,22 @@ def study_path(folder: Path) -> Path:
 
 
 def add_version(
-    store: Store, workspace: str, study: str | None, title: str, data: bytes, by: str, now: float, note: str = ""
+    store: Store,
+    workspace: str,
+    study: str | None,
+    title: str,
+    data: bytes,
+    by: str,
+    now: float,
+    note: str = "",
+    line: LineOf | None = None,
 ) -> Version:
     """Keeps an upload as the next version (of a new study where ``study`` is None), with every problem it has.
 
-    A version with problems is kept: its owner mends it and uploads again. Raises StudyError for what is no study.
+    A version with problems is kept: its owner mends it and uploads again. line: what the log says of a version, from
+    study and number; it is written with the version or not at all. Raises StudyError for what is no study.
     """
-    return _keep(store, workspace, study, title, lambda folder: store_upload(data, folder), by, now, note)
+    return _keep(store, workspace, study, title, lambda folder: store_upload(data, folder), by, now, note, line)
 
 
 def add_edit(
@@ -59,6 +72,7 @@ def add_edit(
     by: str,
     now: float,
     note: str = "",
+    line: LineOf | None = None,
 ) -> Version:
     """Keeps an edit of version ``base`` as the next version. change: makes the edit in a folder of the study's files.
 
@@ -74,7 +88,7 @@ def add_edit(
         change(target)
         return target
 
-    return _keep(store, workspace, study, "", prepare, by, now, note, base=base)
+    return _keep(store, workspace, study, "", prepare, by, now, note, line, base=base)
 
 
 def _keep(
@@ -86,6 +100,7 @@ def _keep(
     by: str,
     now: float,
     note: str,
+    line: LineOf | None,
     base: int | None = None,
 ) -> Version:
     """Written beside its place, renamed and entered: a server that ends half-way leaves no half version."""
@@ -118,6 +133,8 @@ def _keep(
             place.parent.mkdir(exist_ok=True)
             shutil.rmtree(place, ignore_errors=True)  # left by a server that ended between renaming and entering
             os.rename(beside, place)
+            if line is not None:
+                audit.set_aside(connection, now, line(study, version))
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return Version(study, version, study_path(place), problems)
@@ -159,12 +176,37 @@ def as_workbook(path: Path) -> bytes:
 
 
 def as_zip(path: Path) -> bytes:
-    """The files of a version as they were sent."""
+    """The files of a version as they were sent, but for cells that a table program would take for formulas."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-            archive.write(file, f"study/{file.name}")
+            content = file.read_bytes()
+            archive.writestr(f"study/{file.name}", guarded_csv(content) if file.suffix == ".csv" else content)
     return packed.getvalue()
+
+
+def guarded_csv(content: bytes) -> bytes:
+    """A CSV file, whoever made it, without a cell that a table program would run; untouched where there is none."""
+    from teikei.tables.formula_guard import GUARD, is_formula
+
+    try:
+        encoding = "utf-8-sig" if content.startswith(b"\xef\xbb\xbf") else "utf-8"
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        encoding = "latin-1"  # byte for byte, whatever the encoding is
+        text = content.decode(encoding)
+    first = text.partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    except csv.Error:
+        rows = [line.split(separator) for line in text.splitlines()]
+    safe = [[GUARD + cell if is_formula(cell) else cell for cell in row] for row in rows]
+    if safe == rows:
+        return content
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator="\n", delimiter=separator).writerows(safe)
+    return written.getvalue().encode(encoding)
 
 
 def clean_up(store: Store) -> None:

@@ -1,11 +1,10 @@
-"""Reading a tender's sheets from a folder of CSV files or one workbook, cell by cell with their places."""
+"""A tender's sheets through the one engine for tables: the same cells, guard and words as a study's."""
 
 from __future__ import annotations
 
-import csv
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,71 +12,133 @@ import numpy as np
 
 from teikei.errors import Problem, StudyError
 from teikei.plan.award.types import Array
+from teikei.tables.cells import CURRENCY_SIGNS, Cell, empty_cell
+from teikei.tables.columns import plain_column
+from teikei.tables.messages import closest as closest_word
+from teikei.tables.read_folder import Found, read_folder
+from teikei.tables.read_tables import ZERO_FORMULA, check_lengths, mixed_signs, read_content
+from teikei.tables.read_workbook import read_workbook
+from teikei.tables.sheet_facts import BadCell
+from teikei.tables.source import Layout, RawTable, name_and_unit
 
 COLUMNS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "items": (("item", "year", "quantity"), ()),
-    "suppliers": (("supplier",), ("activation_cost",)),
+    "items": (("item", "year", "quantity"), ("item_group", "order_multiple")),
+    "suppliers": (("supplier",), ("activation_cost", "country")),
     "capacity": (("supplier", "year", "capacity"), ("min_quantity",)),
-    "offers": (("supplier", "item", "year", "unit_price"), ("max_quantity", "min_quantity")),
+    "offers": (
+        ("supplier", "item", "year", "unit_price"),
+        ("max_quantity", "min_quantity", "order_multiple", "currency"),
+    ),
     "tiers": (("supplier", "year", "from_quantity", "discount"), ("item", "basis", "kind")),
     "bundles": (("bundle", "supplier", "items", "discount"), ("year", "min_share")),
     "take_or_pay": (("supplier", "quantity", "price"), ("items", "from_year", "to_year", "when")),
     "expansions": (("supplier", "from_year", "capacity", "cost"), ("to_year",)),
-    "rules": (("rule", "scope", "value"), ()),
+    "currencies": (("currency", "rate"), ("date",)),
+    "groups": (("group", "supplier"), ()),
+    "rules": (("rule", "scope", "value"), ("basis", "period")),
 }
 REQUIRED_TABLES: Final = ("items", "suppliers", "offers")
+MONEY_COLUMNS: Final = frozenset({"unit_price", "activation_cost", "price", "cost"})
+YEAR_COLUMNS: Final = frozenset({"year", "from_year", "to_year"})
+NAME_COLUMNS: Final = frozenset(
+    {"supplier", "item", "items", "bundle", "rule", "scope", "basis", "kind", "when", "period", "group"}
+)
+"""Columns whose cells must read as names; those of numbers are read where they are used, others are as they stand."""
 
 
 @dataclass(frozen=True)
-class RawTable:
-    """Cells of one sheet as written. ``lines[i]`` is the line (header = 1) of row i; ``source`` names file or sheet."""
+class TenderTable:
+    """One table of a tender: rows by number from 0, cells by name of column."""
 
-    name: str
-    source: str
-    header: tuple[str, ...]
-    rows: tuple[Sequence[Any], ...]
-    lines: tuple[int, ...]
-    workbook: bool
+    raw: RawTable
+
+    @property
+    def name(self) -> str:
+        """Name of the table."""
+        return self.raw.name
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Names of columns."""
+        return self.raw.header
+
+    @cached_property
+    def rows(self) -> tuple[Sequence[Any], ...]:
+        """Cells of each row as the file holds them."""
+        return tuple(cells for _, cells in self.raw.rows)
+
+    @cached_property
+    def lines(self) -> tuple[int, ...]:
+        """Line in the file, or row of the sheet, of each row (header = 1)."""
+        return tuple(line for line, _ in self.raw.rows)
 
     def place(self, row: int, column: str) -> str:
         """``offers.csv:14:unit_price`` or ``tender.xlsx!offers!D14``."""
-        if not self.workbook:
-            return f"{self.source}:{self.lines[row]}:{column}"
-        number, letters = self.header.index(column) + 1 if column in self.header else 1, ""
-        while number:
-            number, rest = divmod(number - 1, 26)
-            letters = chr(65 + rest) + letters
-        return f"{self.source}!{letters}{self.lines[row]}"
+        if self.raw.is_sheet and column not in self.raw.positions:
+            return self.raw.place(self.lines[row], index=0)
+        return self.raw.place(self.lines[row], column)
+
+    def problem(self, row: int, column: str, message: str, *, warning: bool = False) -> Problem:
+        """A problem at a cell; in a workbook, whose places have no names, the column is named."""
+        return Problem(self.place(row, column), f"{column}: {message}" if self.raw.is_sheet else message, warning)
 
     def header_place(self, column: str) -> str:
         """Place of the header row."""
-        return f"{self.source}!A1" if self.workbook else f"{self.source}:1:{column}"
+        if self.raw.is_sheet:
+            return self.raw.place(self.raw.header_line, index=self.raw.positions.get(column, 0))
+        return f"{self.raw.file}:{self.raw.header_line}:{column}"
 
     def cells(self, column: str) -> list[Any]:
-        """The raw cells of a column; empty strings if the sheet has no such column."""
-        if column not in self.header:
-            return [""] * len(self.rows)
-        at = self.header.index(column)
-        return [row[at] if at < len(row) else "" for row in self.rows]
+        """The raw cells of a column; empty strings if the table has no such column."""
+        at = self.raw.positions.get(column)
+        if at is None:
+            return [""] * len(self.raw.rows)
+        return [row[at] if at < len(row) else "" for _, row in self.raw.rows]
 
     def texts(self, column: str) -> list[str]:
-        """The cells of a column as trimmed text; a whole number from a workbook is written without its ``.0``."""
-        cells = self.cells(column)
-        return [cell.strip() if isinstance(cell, str) else _text(cell) for cell in cells]
+        """The cells of a column as names, or years; empty where a cell cannot be read as such."""
+        return self._texts[column] if column in self._texts else [""] * len(self.raw.rows)
+
+    @cached_property
+    def _texts(self) -> dict[str, list[str]]:
+        return {
+            name: ["" if cell.value is None else str(cell.value) for cell in self.read(name)]
+            for name in self.raw.positions
+        }
+
+    def read(self, column: str) -> list[Cell]:
+        """The cells of a column as names (text that others refer to), or as years."""
+        described = plain_column(self.name, column, "period" if column in YEAR_COLUMNS else "text")
+        known: dict[tuple[type, Any], Cell] = {}
+        result = []
+        for content in self.cells(column):
+            key = (type(content), content)
+            if key not in known:
+                known[key] = read_content(described, content, Cell(), is_sheet=self.raw.is_sheet)
+            result.append(known[key])
+        return result
 
 
-def read_tables(path: Path) -> tuple[dict[str, RawTable], list[Problem]]:
-    """The sheets of a tender and the problems of their shape.
+def read_tables(path: Path) -> tuple[dict[str, TenderTable], list[Problem]]:
+    """The sheets of a tender and the problems of their shape; ``cell_problems`` has those of single cells.
 
     path: a folder with items.csv, suppliers.csv, offers.csv and perhaps the other tables of ``COLUMNS``, or a
-    workbook (.xlsx, .xlsm, .xlsb, .ods) with sheets of these names. Raises StudyError if nothing can be read at all.
+    workbook (.xlsx, .xlsm, .ods) with sheets of these names. Raises StudyError if nothing can be read at all.
     """
     if not path.exists():
         raise StudyError([Problem(str(path), "no such folder or workbook")])
-    problems: list[Problem] = []
-    tables = _read_folder(path, problems) if path.is_dir() else _read_workbook(path, problems)
+    found = Found()
+    layout = Layout("tender", {name: (*required, *optional) for name, (required, optional) in COLUMNS.items()})
+    if path.is_dir():
+        read_folder(path, found, layout)
+    else:
+        read_workbook(path, found, layout)
+        if not found.tables and any(not problem.warning for problem in found.problems):
+            raise StudyError(found.problems)
+    problems = found.problems
+    tables = {name: TenderTable(found.tables[name]) for name in COLUMNS if name in found.tables}
     for name in REQUIRED_TABLES:
-        if name not in tables and not any(name in problem.place for problem in problems):
+        if name not in tables and name not in found.damaged:
             wanted = f"is missing: add it with the columns {', '.join(COLUMNS[name][0])}"
             place, kind = (f"{name}.csv", "table") if path.is_dir() else (path.name, "sheet")
             problems.append(Problem(place, f"the {kind} {name} {wanted}"))
@@ -87,141 +148,136 @@ def read_tables(path: Path) -> tuple[dict[str, RawTable], list[Problem]]:
 
 
 def number_column(
-    table: RawTable, column: str, problems: list[Problem], *, empty: float | None = None, least: float | None = 0.0
+    table: TenderTable, column: str, problems: list[Problem], *, empty: float | None = None, least: float | None = 0.0
 ) -> Array:
     """A column as floats; each cell that is no finite number (or below ``least``) is a problem and becomes NaN.
 
-    empty: what an empty cell means; None if it must be filled.
+    empty: what an empty cell means; None if it must be filled. Cells are read as those of a study
+    (``tables.read_content``); an amount of money may carry the sign of its currency, the same in the whole column and
+    fitting the column ``currency`` where there is one.
     """
-    cells = table.cells(column)
-    result = np.full(len(cells), np.nan)
-    for row, cell in enumerate(cells):
-        if isinstance(cell, str):
-            cell = cell.strip()  # noqa: PLW2901
-            if cell == "":
-                if empty is None:
-                    problems.append(Problem(table.place(row, column), f"{column} is empty, a number is expected"))
-                else:
-                    result[row] = empty
-                continue
-        try:
-            value = float(cell)
-        except (TypeError, ValueError):
-            problems.append(Problem(table.place(row, column), f"{column} is '{cell}', a number is expected"))
+    raw = table.raw
+    described = plain_column(
+        table.name, column, "number", minimum=least, required=empty is None, unit="currency" * (column in MONEY_COLUMNS)
+    )
+    at = raw.positions.get(column, -1)
+    blank = empty_cell(described) if empty is None else Cell(empty)
+    currencies = table.texts("currency") if "currency" in raw.positions else []
+    signs: dict[str, int] = {}
+    notes: dict[str, list[int]] = {}
+    result = np.full(len(raw.rows), np.nan)
+    for row, content in enumerate(table.cells(column)):
+        if isinstance(content, BadCell):
+            continue  # told with the table
+        cell = read_content(described, content, blank, is_sheet=raw.is_sheet)
+        if isinstance(content, str) and not content.strip():
+            cell = blank
+        error = cell.error
+        if cell.sign:
+            signs.setdefault(cell.sign, row)
+            if len(signs) > 1 and not currencies:
+                error = mixed_signs(signs)
+            elif currencies and currencies[row] and currencies[row].upper() not in CURRENCY_SIGNS[cell.sign]:
+                error = f"the sign {cell.sign} does not fit the currency {currencies[row]} of the row"
+        if error:
+            problems.append(table.problem(row, column, error))
             continue
-        if not np.isfinite(value) or isinstance(cell, bool):
-            problems.append(Problem(table.place(row, column), f"{column} is {cell}, a finite number is expected"))
-        elif least is not None and value < least:
-            problems.append(Problem(table.place(row, column), f"{column} is {value:g}, it must be at least {least:g}"))
-        else:
-            result[row] = value
+        if cell.note:
+            notes.setdefault(cell.note, []).append(row)
+        if (table.lines[row], at) in raw.formula_zeros:
+            notes.setdefault(ZERO_FORMULA, []).append(row)
+        result[row] = cell.value
+    for note, rows in notes.items():
+        more = f" (and {len(rows) - 1} more in this column)" if len(rows) > 1 else ""
+        problems.append(table.problem(rows[0], column, f"{note}{more}", warning=True))
     return result
 
 
-def year_column(table: RawTable, problems: list[Problem]) -> list[int | None]:
+def year_column(table: TenderTable, problems: list[Problem]) -> list[int | None]:
     """The column ``year`` as whole numbers; None where it is none (a problem)."""
-    result = [year_of(text) for text in table.texts("year")]
-    for row, (year, text) in enumerate(zip(result, table.texts("year"), strict=True)):
-        if year is None:
-            problems.append(Problem(table.place(row, "year"), f"year is '{text}', a whole number is expected"))
+    result: list[int | None] = []
+    for row, cell in enumerate(table.read("year")):
+        result.append(cell.value)
+        if cell.value is None and not cell.error:
+            problems.append(Problem(table.place(row, "year"), "year is empty, a year such as 2030 is expected"))
     return result
 
 
 def year_of(text: str) -> int | None:
-    """A year as people and programs write it (``2030``, ``2030.0``); None where it is no whole number."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return int(value) if value.is_integer() else None
+    """A year as ``read_content`` reads it (``2030``, ``2030.0``, ``2030年度``); None where it is none."""
+    cell = read_content(plain_column("", "year", "period"), text, Cell(), is_sheet=False)
+    return None if cell.value is None else int(cell.value)
+
+
+def number_of(text: str) -> float | None:
+    """A number by the law of cells; None where the text is none."""
+    cell = read_content(plain_column("", "value", "number"), text, Cell(), is_sheet=False)
+    return None if cell.value is None else float(cell.value)
+
+
+def split_names(text: str, separator: str) -> list[str]:
+    """Parts of a text, cut at the separator outside double quotes; each as written, without blanks around it."""
+    parts, depth, current = [], False, ""
+    for character in text.replace("“", '"').replace("”", '"'):
+        if character == '"':
+            depth = not depth
+        if character == separator and not depth:
+            parts.append(current.strip())
+            current = ""
+        else:
+            current += character
+    return [*parts, current.strip()]
+
+
+def unquoted(name: str) -> tuple[str, bool]:
+    """(name, whether it stood in double quotes): ``"A;B"`` is the name A;B, where a quote itself is doubled."""
+    if len(name) >= 2 and name.startswith('"') and name.endswith('"'):
+        return name[1:-1].replace('""', '"'), True
+    return name, False
 
 
 def closest(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'X'?`` or nothing."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{found[0]}'?" if found else ""
+    match = closest_word(name, known)
+    return "" if match is None else f"; did you mean '{match}'?"
 
 
-def _text(cell: Any) -> str:
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return "" if cell is None else str(cell)
-
-
-def _read_folder(path: Path, problems: list[Problem]) -> dict[str, RawTable]:
-    tables: dict[str, RawTable] = {}
-    problems += [
-        Problem(file.name, f"the file is not used{closest(file.stem.strip().lower(), COLUMNS)}", warning=True)
-        for file in sorted(path.glob("*.csv"))
-        if file.stem not in COLUMNS
-    ]
-    for name in COLUMNS:
-        file = path / f"{name}.csv"
-        if not file.is_file():
-            continue
-        try:
-            with file.open(encoding="utf-8-sig", newline="") as stream:
-                reader = csv.reader(stream)
-                rows, lines = [], []
-                for row in reader:
-                    if any(cell.strip() for cell in row):
-                        rows.append(row)
-                        lines.append(reader.line_num)
-        except (UnicodeDecodeError, csv.Error, OSError) as error:
-            problems.append(Problem(f"{name}.csv", f"cannot be read as UTF-8 CSV: {error}"))
-            continue
-        if not rows:
-            problems.append(Problem(f"{name}.csv:1", "the file is empty, a header row is expected"))
-            continue
-        header = tuple(cell.strip() for cell in rows[0])
-        if len(header) == 1 and ";" in header[0]:
-            text = "the columns are separated by semicolons, commas are expected (and points in numbers: 1.5)"
-            problems.append(Problem(f"{name}.csv:1", text))
-            continue
-        tables[name] = RawTable(name, f"{name}.csv", header, tuple(rows[1:]), tuple(lines[1:]), workbook=False)
-    return tables
-
-
-def _read_workbook(path: Path, problems: list[Problem]) -> dict[str, RawTable]:
-    from python_calamine import CalamineError, CalamineWorkbook
-
-    try:
-        book = CalamineWorkbook.from_path(path)
-    except (CalamineError, OSError) as error:
-        raise StudyError([Problem(path.name, f"cannot be read as a workbook: {error}")]) from error
-    tables: dict[str, RawTable] = {}
-    problems += [
-        Problem(f"{path.name}!{sheet}", f"the sheet is not used{closest(sheet.strip().lower(), COLUMNS)}", warning=True)
-        for sheet in book.sheet_names
-        if sheet not in COLUMNS
-    ]
-    for name in COLUMNS:
-        if name not in book.sheet_names:
-            continue
-        cells = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-        kept = [(number, row) for number, row in enumerate(cells, 1) if any(str(cell).strip() for cell in row)]
-        if not kept:
-            problems.append(Problem(f"{path.name}!{name}!A1", "the sheet is empty, a header row is expected"))
-            continue
-        header = tuple(str(cell).strip() for cell in kept[0][1])
-        rows, lines = tuple(row for _, row in kept[1:]), tuple(number for number, _ in kept[1:])
-        tables[name] = RawTable(name, f"{path.name}!{name}", header, rows, lines, workbook=True)
-    return tables
-
-
-def _header_problems(table: RawTable) -> list[Problem]:
+def _header_problems(table: TenderTable) -> list[Problem]:
     required, optional = COLUMNS[table.name]
+    header = tuple(name_and_unit(text)[0] for text in table.header)
     problems = [
-        Problem(table.header_place(column), f"column {column} is missing{closest(column, table.header)}")
+        Problem(table.header_place(column), f"column {column} is missing{closest(column, header)}")
         for column in required
-        if column not in table.header
+        if column not in table.raw.positions
     ]
     seen: set[str] = set()
-    for column in table.header:
+    for index, column in enumerate(header):
+        place = table.raw.place(table.raw.header_line, index=index)
         if column in seen and column:
-            problems.append(Problem(table.header_place(column), f"column {column} stands there twice"))
+            problems.append(Problem(place, f"column {column} stands there twice"))
         seen.add(column)
         if column and column not in required + optional:
             note = f"column {column} is not used{closest(column, required + optional)}"
-            problems.append(Problem(table.header_place(column), note, warning=True))
+            problems.append(Problem(place, note, warning=True))
+    return problems
+
+
+def cell_problems(table: TenderTable) -> list[Problem]:
+    """Cells of known columns that are errors of a spreadsheet, names and years that cannot be read, uneven rows."""
+    found = Found()
+    if not table.raw.is_sheet:
+        check_lengths(table.raw, found)
+    problems = found.problems
+    required, optional = COLUMNS[table.name]
+    for column in (*required, *optional):
+        is_name = column in NAME_COLUMNS | YEAR_COLUMNS
+        notes: dict[str, list[int]] = {}
+        for row, (content, cell) in enumerate(zip(table.cells(column), table.read(column), strict=True)):
+            if isinstance(content, BadCell) or (is_name and cell.error):
+                problems.append(table.problem(row, column, cell.error))
+            elif is_name and cell.note:
+                notes.setdefault(cell.note, []).append(row)
+        for note, rows in notes.items():
+            more = f" (and {len(rows) - 1} more in this column)" if len(rows) > 1 else ""
+            problems.append(table.problem(rows[0], column, f"{note}{more}", warning=True))
     return problems

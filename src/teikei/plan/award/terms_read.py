@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from teikei.errors import Problem
-from teikei.plan.award.tables import RawTable, closest, number_column, year_of
+from teikei.plan.award.tables import TenderTable, closest, number_column, split_names, unquoted, year_of
 from teikei.plan.award.terms import MOST_EXPANSIONS, Bundle, Commitment, Expansion, Minimum, Schedule, Terms
 from teikei.plan.award.types import Array, Flags, Ints, Tender
 
@@ -31,47 +31,45 @@ class _Reader:
         }
         self.named = {(int(s), int(k), int(t)) for s, k, t in named}  # also those of which nothing is asked for
 
-    def bad(self, table: RawTable, row: int, column: str, message: str, *, warning: bool = False) -> None:
+    def bad(self, table: TenderTable, row: int, column: str, message: str, *, warning: bool = False) -> None:
         self.problems.append(Problem(table.place(row, column), message, warning=warning))
 
-    def supplier(self, table: RawTable, row: int) -> int | None:
+    def supplier(self, table: TenderTable, row: int) -> int | None:
         name = table.texts("supplier")[row]
         if name not in self.suppliers:
             self.bad(table, row, "supplier", f"unknown supplier '{name}'{closest(name, self.suppliers)}")
             return None
         return self.suppliers[name]
 
-    def items(self, table: RawTable, row: int, column: str) -> Flags | None:
-        """Items of a cell, names joined by ``;``; empty or ``*`` = all."""
+    def items(self, table: TenderTable, row: int, column: str) -> Flags | None:
+        """Items of a cell, names joined by ``;`` (one that holds ``;`` in double quotes); empty or ``*`` = all."""
         cell = table.texts(column)[row]
         known = self.tender.items
         if cell in ("", "*"):
             return np.ones(len(known), dtype=np.bool_)
         flags = np.zeros(len(known), dtype=np.bool_)
-        for name in (part.strip() for part in cell.split(";")):
+        for name in [cell] if cell in known else [unquoted(part)[0] for part in split_names(cell, ";")]:
             if name not in known:
                 self.bad(table, row, column, f"names nothing: unknown item '{name}'{closest(name, known)}")
                 return None
             flags[known.index(name)] = True
         return flags
 
-    def choice(self, table: RawTable, row: int, column: str, known: Sequence[str]) -> str | None:
+    def choice(self, table: TenderTable, row: int, column: str, known: Sequence[str]) -> str | None:
         cell = table.texts(column)[row] or known[0]
         if cell not in known:
             self.bad(table, row, column, f"'{cell}' is not known{closest(cell, known)}; expected {' or '.join(known)}")
             return None
         return cell
 
-    def span(self, table: RawTable, row: int, first: str, last: str) -> Flags | None:
+    def span(self, table: TenderTable, row: int, first: str, last: str) -> Flags | None:
         """Years (T,) from one column to another; an empty cell is open, years without demand are left out."""
         limits = []
         for column, empty in ((first, self.tender.years[0]), (last, self.tender.years[-1])):
-            cell = table.texts(column)[row] if column in table.header else ""
-            try:
-                limits.append(float(cell) if cell else float(empty))
-            except ValueError:
-                self.bad(table, row, column, f"{column} is '{cell}', a year is expected")
+            cell = table.read(column)[row]
+            if cell.error:  # told with the table
                 return None
+            limits.append(empty if cell.value is None else cell.value)
         flags = np.array([limits[0] <= year <= limits[1] for year in self.tender.years], dtype=np.bool_)
         if not flags.any():
             self.bad(table, row, first, f"names nothing: nothing is asked for from {limits[0]:g} to {limits[1]:g}")
@@ -80,7 +78,7 @@ class _Reader:
 
 
 def read_terms(
-    tables: Mapping[str, RawTable], tender: Tender, minimum: Array, named: Ints, problems: list[Problem]
+    tables: Mapping[str, TenderTable], tender: Tender, minimum: Array, named: Ints, problems: list[Problem]
 ) -> Terms:
     """The further terms of a tender without them.
 
@@ -107,7 +105,7 @@ def read_terms(
     return terms
 
 
-def special_rows(table: RawTable) -> list[bool]:
+def special_rows(table: TenderTable) -> list[bool]:
     """Rows of the tiers table that are no all-units discount on a supplier's total quantity (read here, not there)."""
     items, bases, kinds = table.texts("item"), table.texts("basis"), table.texts("kind")
     return [
@@ -116,12 +114,12 @@ def special_rows(table: RawTable) -> list[bool]:
     ]
 
 
-def _row_of(table: RawTable, supplier: str, year: int) -> int:
+def _row_of(table: TenderTable, supplier: str, year: int) -> int:
     years = [year_of(text) for text in table.texts("year")]
     return next(i for i, name in enumerate(table.texts("supplier")) if name == supplier and years[i] == year)
 
 
-def _schedules(table: RawTable, reader: _Reader) -> tuple[Schedule, ...]:
+def _schedules(table: TenderTable, reader: _Reader) -> tuple[Schedule, ...]:
     start = number_column(table, "from_quantity", [])
     discount = number_column(table, "discount", [])
     years = table.texts("year")
@@ -144,7 +142,7 @@ def _schedules(table: RawTable, reader: _Reader) -> tuple[Schedule, ...]:
 
 
 def _schedule(
-    table: RawTable,
+    table: TenderTable,
     reader: _Reader,
     key: tuple[int, int, str, str],
     found: list[tuple[float, float, int, str]],
@@ -167,14 +165,15 @@ def _schedule(
     if not offered and any((supplier, int(k), year) in reader.named for k in np.flatnonzero(items)):
         reader.bad(table, row, "item", f"nothing is asked for of {who}; the rows are not used", warning=True)
     elif not offered:
-        reader.bad(table, row, "item", f"names nothing: {tender.suppliers[supplier]} offers none of it in that year")
+        text = f"{tender.suppliers[supplier]} offers none of it in that year; the rows are not used"
+        reader.bad(table, row, "item", text, warning=True)
     if "incremental" in kinds and basis == "quantity" and len(offered) > 1:
         text = (
             "an incremental discount on the quantity of several items has no definite price (which item is the last "
             "unit?); name one item, or use basis spend"
         )
         reader.bad(table, row, "kind", text)
-    if len(reader.problems) > before:
+    if len(reader.problems) > before or not offered:
         return None
     if found[0][0] > 0:
         found = [(0.0, 0.0, -1, ""), *found]
@@ -190,7 +189,7 @@ def _schedule(
     )
 
 
-def _bundles(table: RawTable, reader: _Reader) -> tuple[Bundle, ...]:
+def _bundles(table: TenderTable, reader: _Reader) -> tuple[Bundle, ...]:
     tender = reader.tender
     share = number_column(table, "min_share", reader.problems, empty=1.0)
     discount = number_column(table, "discount", reader.problems)
@@ -215,7 +214,7 @@ def _bundles(table: RawTable, reader: _Reader) -> tuple[Bundle, ...]:
     return tuple(found)
 
 
-def _commitments(table: RawTable, reader: _Reader) -> tuple[Commitment, ...]:
+def _commitments(table: TenderTable, reader: _Reader) -> tuple[Commitment, ...]:
     tender = reader.tender
     quantity = number_column(table, "quantity", reader.problems)
     price = number_column(table, "price", reader.problems)
@@ -235,7 +234,7 @@ def _commitments(table: RawTable, reader: _Reader) -> tuple[Commitment, ...]:
     return tuple(found)
 
 
-def _expansions(table: RawTable, reader: _Reader) -> tuple[Expansion, ...]:
+def _expansions(table: TenderTable, reader: _Reader) -> tuple[Expansion, ...]:
     capacity = number_column(table, "capacity", reader.problems)
     cost = number_column(table, "cost", reader.problems)
     found: list[Expansion] = []
@@ -256,7 +255,7 @@ def _expansions(table: RawTable, reader: _Reader) -> tuple[Expansion, ...]:
     return tuple(found)
 
 
-def _too_much(tender: Tender, terms: Terms, tables: Mapping[str, RawTable], problems: list[Problem]) -> None:
+def _too_much(tender: Tender, terms: Terms, tables: Mapping[str, TenderTable], problems: list[Problem]) -> None:
     """Discounts add up; together they must stay below the whole price."""
     finite = np.isfinite(tender.tier_from)
     plain = np.where(finite, tender.tier_discount, 0.0).max(axis=2)

@@ -21,7 +21,7 @@ from teikei.report.blocks import (
 )
 from teikei.report.charts import Series
 from teikei.report.context import Context, stored_details
-from teikei.report.facts import ALONE, MERGER, main_market_rows
+from teikei.report.facts import MERGER, main_market_rows
 from teikei.report.formatting import number, percent, points
 from teikei.report.schema import SHAPES
 from teikei.report.sections.market_questions import merger_blocks, price_blocks
@@ -78,7 +78,7 @@ def _line(rows: pl.DataFrame) -> tuple[list[int], Series]:
 def _fan(context: Context) -> Block:
     region = context.ladder.home_market
     rows = main_market_rows(context.tables.get("market_summary")).filter(pl.col("region") == region)
-    alone = rows.filter(pl.col("rung") == ALONE)
+    alone = rows.filter(pl.col("rung") == context.ladder.baseline)
     joint = rows.filter((pl.col("coalition") == context.ladder.coalition) & (pl.col("rung") == context.best_rung))
     if alone.is_empty() and joint.is_empty():
         return Text(context.absent("market_summary"), "absent")
@@ -93,7 +93,7 @@ def _fan(context: Context) -> Block:
         if cut.height:
             lines.append((name, *_line(cut)))
     table = frame_grid(
-        pl.concat([alone, joint]).sort("rung", "year"),
+        pl.concat([alone.sort("year"), joint.sort("year")]),
         f"EV share in {region}",
         [
             Spec("rung", "Rung"),
@@ -265,7 +265,7 @@ def _prices(context: Context) -> Block:
     shown_year = year if year in stored else (stored[-1] if stored else None)
     outcome = outcome.filter(pl.col("year").eq(pl.lit(shown_year, pl.Int64)))
     joint = outcome.filter((pl.col("coalition") == context.ladder.coalition) & (pl.col("rung") == context.best_rung))
-    alone = outcome.filter(pl.col("rung") == ALONE).select(
+    alone = outcome.filter(pl.col("rung") == context.ladder.baseline).select(
         "product", pl.col("price").alias("price_alone"), pl.col("units").alias("units_alone")
     )
     both = joint.join(alone.unique("product"), on="product", how="inner").with_columns(

@@ -8,7 +8,7 @@ from teikei.report import charts
 from teikei.report.blocks import Block, Cell, Chart, grid, words
 from teikei.report.charts import Series
 from teikei.report.context import Context
-from teikei.report.facts import ALONE, MERGER
+from teikei.report.facts import MERGER
 from teikei.report.formatting import number, points
 from teikei.report.sections.market_rows import absent, banded, banded_series, interval, market_rows
 
@@ -190,7 +190,10 @@ def _middle(rows: pl.DataFrame) -> float | None:
 def _parity(context: Context) -> Block:
     numbers = ("year", "gap", *banded("gap_after_subsidy"), "gap_with_running")
     rows = market_rows(context, "market_parity", numbers).filter(pl.col("scenario") != MERGER).drop_nulls("year")
-    rows = rows.filter(pl.col("rung") == (context.best_rung if context.best_rung in rows["rung"].to_list() else ALONE))
+    rows = rows.filter(
+        pl.col("rung")
+        == (context.best_rung if context.best_rung in rows["rung"].to_list() else context.ladder.baseline)
+    )
     if rows.is_empty():
         return absent(context, "market_parity")
     lines, said = [], []
@@ -231,7 +234,9 @@ def _break_even(context: Context) -> Block:
     numbers = ("fixed_cost", "margin", *banded("cars_needed"), "cars_planned", "cars_at_home")
     rows = market_rows(context, "market_break_even", numbers).drop_nulls(["cars_needed", "cars_planned"])
     joint = rows.filter(pl.col("rung") == context.best_rung)
-    alone = rows.filter(pl.col("rung") == ALONE).select("programme", pl.col("cars_needed").alias("needed_alone"))
+    alone = rows.filter(pl.col("rung") == context.ladder.baseline).select(
+        "programme", pl.col("cars_needed").alias("needed_alone")
+    )
     both = joint.join(alone, on="programme", how="left", maintain_order="left")
     if both.is_empty():
         return absent(context, "market_break_even")

@@ -10,7 +10,6 @@ from teikei.report import charts
 from teikei.report.blocks import Block, Cell, Chart, drive_name, grid, words
 from teikei.report.charts import Series
 from teikei.report.context import Context
-from teikei.report.facts import ALONE
 from teikei.report.formatting import in_words, number, percent
 from teikei.report.sections.market_rows import absent, banded, banded_series, interval, market_rows
 
@@ -121,7 +120,11 @@ def _regions(context: Context) -> Block:
         "profit_change",
     )
     rows = market_rows(context, "market_regions", numbers).drop_nulls("year")
-    base = rows.filter(pl.col("rung") == ALONE).drop_nulls("ev_share").unique(["region", "year"], keep="first")
+    base = (
+        rows.filter(pl.col("rung") == context.ladder.baseline)
+        .drop_nulls("ev_share")
+        .unique(["region", "year"], keep="first")
+    )
     lines, said = [], []
     for region in rows["region"].unique(maintain_order=True).to_list():
         cut = base.filter(pl.col("region") == region).sort("year")

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator
 from teikei.errors import Problem
 from teikei.study.checks import (
     buying,
+    cars,
     changes,
     development,
     market,
     modules,
     plausibility,
     programmes,
+    purchasing,
     ranges,
     references,
+    terms,
     volumes,
 )
 from teikei.study.draft import Draft
@@ -26,7 +29,10 @@ ALL_CHECKS: tuple[Check, ...] = (
     *programmes.CHECKS,
     *volumes.CHECKS,
     *modules.CHECKS,
+    *cars.CHECKS,
     *buying.CHECKS,
+    *terms.CHECKS,
+    *purchasing.CHECKS,
     *development.CHECKS,
     *market.CHECKS,
     *changes.CHECKS,

@@ -254,19 +254,6 @@ def index_clauses_add_up(draft: Draft) -> Iterator[Problem]:
             yield row.error("index_shares", f"the shares add up to {total:.6g}, more than the whole price")
 
 
-def bundles_are_of_one_supplier(draft: Draft) -> Iterator[Problem]:
-    """The offers of a bundle come from one supplier and can be bought."""
-    offers = draft.by_key("offers", "offer")
-    for row in draft["bundles"]:
-        named = [offers[name] for name in row["offers"] or () if name in offers]
-        suppliers = dict.fromkeys(offer["supplier"] for offer in named if offer["supplier"])
-        if len(suppliers) > 1:
-            yield row.error("offers", f"the bundle names offers of {', '.join(suppliers)}: expected one supplier")
-        closed = [offer["offer"] for offer in named if offer["status"] == "benchmark"]
-        if closed:
-            yield row.error("offers", f"nobody can buy {', '.join(closed)} (benchmark): the bundle cannot be reached")
-
-
 def expansions_are_of_limited_sites(draft: Draft) -> Iterator[Problem]:
     """Only a site with capacity rows can be expanded."""
     if "capacities" in draft.damaged:
@@ -361,7 +348,6 @@ CHECKS = (
     the_study_currency_has_rate_one,
     price_paths_cover_the_years,
     index_clauses_add_up,
-    bundles_are_of_one_supplier,
     expansions_are_of_limited_sites,
     trade_rows_cover_the_flows,
     ramps_of_plants_are_shares,

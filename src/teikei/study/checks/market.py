@@ -5,13 +5,21 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from importlib import resources
+from statistics import median
 from typing import Final
 
 from teikei.errors import Problem
 from teikei.study.draft import Draft
 from teikei.tables.messages import number_text, show
+from teikei.tables.source import Row
 
 LARGEST_SUBSIDY_SHARE: Final = 0.6
+WORLD_CARS: Final = 100e6  # a year: more than all makers of the world sell
+LEAST_RANGE_KM: Final = 40.0  # of a plug-in hybrid's battery; a battery car below it is a slip
+FEWEST: Final = 5  # products of a market from which on their figures say what is usual
+IMPOSSIBLE_PRICE: Final = 100.0  # times the median of the market, up or down; a tenth of it is already noted
+ODD_UNITS: Final = 2.0  # times all other products of the market together
+IMPOSSIBLE_UNITS: Final = 50.0
 PARAMETER_CURRENCY: Final = "JPY"  # of the money in data/market/parameters.csv
 
 
@@ -66,20 +74,119 @@ def the_market_can_be_stated_in_money(draft: Draft) -> Iterator[Problem]:
         )
 
 
-def products_are_sold_at_a_price(draft: Draft) -> Iterator[Problem]:
-    """A product that sells has a price; prices of one market year lie within a factor of ten of their median."""
+def the_market_can_be_calibrated(draft: Draft) -> Iterator[Problem]:
+    """A product of the market year has a price and sales above 0."""
+    if draft.settings is None:
+        return
+    country, year = draft.settings.home_market, draft.settings.market_year
     for row in draft["products"]:
-        if row["price"] == 0 and row["units"]:
-            yield row.error("price", "found 0, expected the consumer price: a product that sells has a price")
+        if (row["country"], row["year"]) != (country, year):
+            continue
+        for column in ("price", "units"):
+            if row[column] == 0:
+                yield row.error(
+                    column,
+                    f"found 0, expected a number above 0: what sells has a consumer price; leave out what was not "
+                    f"sold in {country} in {year}",
+                )
+
+
+def moments_lie_in_order(draft: Draft) -> Iterator[Problem]:
+    """The interval of a moment has a low and a high end."""
+    for row in draft["moments"]:
+        low, high = row["low"], row["high"]
+        if None not in (low, high) and not low < high:
+            yield row.error("low", f"{number_text(low)} is not below high, {number_text(high)}: correct one of the two")
+
+
+def products_are_sold_at_a_price(draft: Draft) -> Iterator[Problem]:
+    """A product that sells has a price; a range, where it is given, is one."""
+    for row in draft["products"]:
         if row["powertrain"] == "bev" and row["range_km"] is None and "range_km" not in row.unread:
             yield row.warning(
                 "range_km",
                 f"battery car {row['product']} has no range: it is taken for many models together, not for one",
             )
+        if row["range_km"] is not None and row["range_km"] <= 0:
+            yield row.error(
+                "range_km",
+                f"found {show(row['range_km'])} for {row['product']}, expected a range above 0: leave the cell empty "
+                "where it is not known, or where the row stands for many models",
+            )
+        elif row["range_km"] is not None and row["powertrain"] == "bev" and row["range_km"] < LEAST_RANGE_KM:
+            yield row.warning(
+                "range_km", f"{show(row['range_km'])} km is the whole range of {row['product']}: check the unit"
+            )
         if row["range_km"] is not None and not row["range_procedure"]:
             yield row.warning(
                 "range_procedure", f"the range of {row['product']} names no procedure: add it (wltc_japan …)"
             )
+
+
+def figures_of_one_market_are_of_one_size(draft: Draft) -> Iterator[Problem]:
+    """Prices beside the median of their market and year, units beside all others': a slip of units is far from both."""
+    markets: dict[tuple[str, int], list[Row]] = {}
+    for row in draft["products"]:
+        if row["country"] and row["year"] is not None:
+            markets.setdefault((row["country"], row["year"]), []).append(row)
+    for (country, year), rows in markets.items():
+        prices = [row["price"] for row in rows if row["price"]]
+        usual = median(prices) if prices else 0.0
+        total = sum(row["units"] or 0.0 for row in rows)
+        for row in rows:
+            if row["units"] is not None and row["units"] > WORLD_CARS:
+                yield row.error(
+                    "units",
+                    f"{number_text(row['units'])} cars of {row['product']} in {year} are more than the world buys in a "
+                    "year: check the unit",
+                )
+                continue
+            if len(rows) < FEWEST:
+                continue
+            if row["price"] and max(row["price"] / usual, usual / row["price"]) > IMPOSSIBLE_PRICE:
+                yield row.error(
+                    "price",
+                    f"found {number_text(row['price'])} for {row['product']}, where half of the products of {country} "
+                    f"in {year} cost {number_text(usual)} or more: no market has both, check the unit",
+                )
+            others = total - (row["units"] or 0.0)
+            if row["units"] and others > 0 and row["units"] > ODD_UNITS * others:
+                said = (
+                    f"{number_text(row['units'])} of {row['product']} are {row['units'] / others:.3g} times all other "
+                    f"cars of {country} in {year}: check the unit"
+                )
+                yield (
+                    row.error("units", said) if row["units"] > IMPOSSIBLE_UNITS * others else row.warning("units", said)
+                )
+
+
+def later_rows_can_enter(draft: Draft) -> Iterator[Problem]:
+    """Rows of other years than market_year: a later one is a launch of another maker's car; the rest is not used."""
+    if draft.settings is None or "products" in draft.damaged:
+        return
+    country, year = draft.settings.home_market, draft.settings.market_year
+    on_sale = {row["product"] for row in draft["products"] if row["country"] == country and row["year"] == year}
+    if not on_sale:
+        return
+    entered: dict[str, int] = {}
+    for row in sorted(draft["products"], key=lambda one: one["year"] or 0):
+        if row["country"] != country or row["year"] is None or row["year"] == year:
+            continue
+        name = row["product"]
+        if row["year"] < year:
+            reason = f"the market is that of {year}, the setting market_year"
+        elif name in on_sale:
+            reason = f"{name} is on sale in {year}, and its later years are forecast"
+        elif row["programme"]:
+            reason = f"programme {row['programme']} enters by its start of production and its volumes"
+        elif name in entered:
+            reason = f"{name} enters in {entered[name]} already"
+        elif not row["units"] or not row["price"]:
+            reason = "a launch needs units of a full year and a price above 0"
+        else:
+            entered[name] = row["year"]
+            continue
+        yield row.warning("year", f"this row of {row['year']} is not used: {reason}")
 
 
 def policy_is_for_products_on_sale(draft: Draft) -> Iterator[Problem]:
@@ -121,8 +228,12 @@ def moments_lie_in_their_band(draft: Draft) -> Iterator[Problem]:
 
 
 CHECKS = (
+    the_market_can_be_calibrated,
+    moments_lie_in_order,
     the_home_market_has_products,
     products_are_sold_at_a_price,
+    figures_of_one_market_are_of_one_size,
+    later_rows_can_enter,
     policy_is_for_products_on_sale,
     moments_lie_in_their_band,
     the_market_can_be_stated_in_money,

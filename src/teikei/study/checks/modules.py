@@ -8,7 +8,7 @@ from typing import Final
 
 from teikei.errors import Problem
 from teikei.study.draft import Draft
-from teikei.tables.messages import listed, number_text, show
+from teikei.tables.messages import listed, number_text, show, suggest
 from teikei.tables.source import Row
 
 _ORDERED: Final = (
@@ -24,6 +24,8 @@ _NEEDED: Final = {
     "pack": ("gross_energy_kwh",),
     "charger": ("ac_charge_power_kw",),
 }
+COST_CURVES: Final = ("epa_frm", "epa_nprm", "tum")
+"""Curves of data/cost/cost_curves.csv, by which modules without an offer are priced."""
 _POOLING: Final = {"none": 0, "commercial": 1, "technical": 2}
 
 
@@ -80,6 +82,8 @@ def modules_have_the_ratings_of_their_class(draft: Draft) -> Iterator[Problem]:
                     f"the cell is empty, but a module of class {row['class']} needs it: fill it in "
                     f"({draft.columns['modules'][name].unit or 'ratio'})",
                 )
+            elif row[name] == 0:
+                yield row.error(name, f"found 0, but a module of class {row['class']} needs more: give its rating")
 
 
 def families_have_modules(draft: Draft) -> Iterator[Problem]:
@@ -218,7 +222,17 @@ def existing_modules_fit(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def the_cost_curve_is_known(draft: Draft) -> Iterator[Problem]:
+    """Modules without an offer are priced by one of the shipped curves."""
+    if draft.settings is None or draft.settings.cost_curve in COST_CURVES:
+        return
+    place = draft.setting_places.get("cost_curve", draft.files["study"])
+    name = draft.settings.cost_curve
+    yield Problem(place, f"teikei ships no cost curve {show(name)}{suggest(name, COST_CURVES)}")
+
+
 CHECKS = (
+    the_cost_curve_is_known,
     module_has_the_class_of_its_family,
     ratings_are_in_order,
     power_fits_torque_and_speed,
