@@ -56,6 +56,31 @@ def new(
     typer.echo(f"Written: {start(directory, template=template, excel=excel)}")
 
 
+@app.command("import", short_help="A person's own workbook or CSV into the tables of a tender or study")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Workbook (.xlsx, .xlsm, .ods) or CSV of whatever form")],
+    kind: Annotated[str, typer.Option("--as", help="tender, study or vehicles")],
+    out: Annotated[Path, typer.Option(help="Folder to write: the tables and import.yaml")],
+    map_file: Annotated[Path | None, typer.Option("--map", help="An import.yaml: readings and answers")] = None,
+    locale: Annotated[str, typer.Option(help="Thousands and decimal signs of texts: auto, en, de, ja")] = "auto",
+) -> None:
+    """Read a person's own sheets into tables: what means two things is asked for by place, what is left out named."""
+    from teikei.simulate.vehicle_file import vehicle_columns
+    from teikei.tables.intake import import_file
+
+    tables = {"vehicles": vehicle_columns()} if kind == "vehicles" else None
+    made = import_file(file, kind, out, map_file, locale, tables)
+    for problem in made.problems:
+        typer.echo(str(problem), err=True)
+    for line in made.not_used:
+        typer.echo(line)
+    if any(not problem.warning for problem in made.problems):
+        typer.echo(f"Nothing is imported yet: answer in {out / 'import.yaml'} and give it with --map", err=True)
+        raise typer.Exit(StudyError.exit_code)
+    typer.echo("; ".join(f"{name}: {count} rows" for name, count in made.tables.items()))
+    typer.echo(f"Written: {out}")
+
+
 @app.command(short_help="Every problem of a study, with its place")
 def check(
     study: StudyPath,

@@ -12,6 +12,7 @@ import numpy as np
 from teikei.errors import Problem, StudyError
 from teikei.modules.types import Array
 from teikei.simulate.cycles import Cycle, make_cycle, shortened
+from teikei.tables.cells import plain_number
 
 ALIASES: Final[Mapping[str, tuple[str, float]]] = {
     "time_s": ("time", 1.0),
@@ -80,8 +81,8 @@ def read_cycle(path: Path, notes: list[str] | None = None) -> Cycle:
         for line, row in rows:
             text = row.get(name, "")
             try:
-                values.append(float(text) * factor)
-            except ValueError:
+                values.append(plain_number(text) * factor)
+            except (TypeError, ValueError):
                 problems.append(Problem(f"{path.name}:{line}:{name}", f"'{text}' is not a number"))
         columns[name] = np.array(values)
     if problems:

@@ -7,7 +7,7 @@ import difflib
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -18,6 +18,8 @@ from teikei.errors import Problem, StudyError
 from teikei.modules.types import Array
 from teikei.simulate.as_driven import Load
 from teikei.simulate.generic import KnownCars
+from teikei.tables.cells import plain_number
+from teikei.tables.columns import Column, plain_column
 
 REQUIRED: Final = (
     "vehicle_id",
@@ -55,6 +57,23 @@ ODD_SPEED_MPS: Final = 80 / 3.6
 LEAST_LOAD, MOST_LOAD = 0.012, 0.06
 """Road load over weight at 80 km/h: 0.0127 to 0.0401 in the 158 public tests that ship (data/vehicles)."""
 DRIVES: Final = ("fwd", "rwd", "awd")
+
+
+_UNITS: Final = {"kg": "kg", "n": "N", "kw": "kW", "kwh": "kWh"}
+
+
+def vehicle_columns() -> dict[str, Column]:
+    """The columns of a vehicles file, for readers of tables."""
+    names = (*REQUIRED, "motor_type", *(name for name in LIMITS if name not in REQUIRED))
+    return {
+        name: replace(
+            plain_column("vehicles", name, "number" if name in LIMITS else "text"),
+            required=name in NEEDED or (name in REQUIRED and name not in LIMITS),
+            key=name == "vehicle_id",
+            unit=_UNITS.get(name.rsplit("_", 1)[-1], ""),
+        )
+        for name in names
+    }
 
 
 @dataclass(frozen=True)
@@ -187,6 +206,9 @@ def _numbers(name: str, texts: Sequence[str], faults: dict[int, list[str]]) -> A
         return np.full(len(texts), np.nan)
     low, high = LIMITS[name]
     try:
+        together = "".join(texts)
+        if "_" in together or not together.isascii():  # numpy would read what ``plain_number`` does not
+            raise ValueError
         values = np.array(texts, dtype=float)
         odd = np.nonzero(~((values >= low) & (values <= high)))[0].tolist()
     except ValueError:
@@ -280,9 +302,11 @@ def _number(name: str, text: str) -> tuple[float, str]:
     if not text:
         return math.nan, "" if name not in NEEDED else f"{name}: empty, expected a number"
     try:
-        value = float(text)
+        value = plain_number(text)
     except ValueError:
-        return math.nan, f"{name}: '{text}' is not a number"
+        if text.lower().lstrip("+-") not in ("nan", "inf"):
+            return math.nan, f"{name}: '{text}' is not a number"
+        value = float(text)
     low, high = LIMITS[name]
     if not low <= value <= high:
         return math.nan, f"{name}: {value:g} is not between {low:g} and {high:g}"

@@ -31,6 +31,7 @@ FIRST_ROUND: Final = 0
 NOT_STARTED: Final = "could not be put together"  # an approved what-if run; only the operator reads why
 OWN_RUN, SIGNED_RUN = "own", "signed"  # what a what-if run changes: own inputs, or the signed specifications
 TWO_PEOPLE: Final = 2
+REFUSED, WITHDRAWN = "refused", "withdrawn"  # a what-if run that was turned down before it began
 
 
 def room_folder(store: Store, joint: str) -> Path:
@@ -158,11 +159,14 @@ def request_what_if(
     """
     found = read(connection, joint)
     _need(found["state"] == RELEASED, "what-if runs come after the first release")
-    used = connection.execute("SELECT count(*) FROM what_ifs WHERE joint=?", (joint,)).fetchone()[0]
+    asked, used = connection.execute(
+        "SELECT count(*), coalesce(sum(state NOT IN (?, ?)), 0) FROM what_ifs WHERE joint=?",
+        (REFUSED, WITHDRAWN, joint),
+    ).fetchone()
     allowed = found["list"].what_ifs
     _need(used < allowed, f"all {allowed} what-if runs of this joint study are used up")
     _need(bool(purpose.strip()), "say what the what-if run is for")
-    what_if, number = new_id(), used + 1
+    what_if, number = new_id(), asked + 1
     assert caller.company is not None  # noqa: S101 - the rule of the route admits members only
     if chosen is not None:
         hand_over(store, joint, caller.company, number, *chosen)
@@ -190,6 +194,18 @@ def approve(connection: sqlite3.Connection, what_if: str, caller: Caller) -> boo
         return False
     connection.execute("UPDATE what_ifs SET state='approved' WHERE what_if=?", (what_if,))
     return True
+
+
+def turn_down(connection: sqlite3.Connection, what_if: str, caller: Caller) -> str:
+    """A what-if run that nobody has started: its asker withdraws it, anybody else who may approve refuses it.
+
+    It no longer counts among the runs used; which of the two it was.
+    """
+    row = connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone()
+    _need(row["state"] == "asked", "this what-if run is no longer waiting for approval")
+    state = WITHDRAWN if row["by"] == caller.user else REFUSED
+    connection.execute("UPDATE what_ifs SET state=? WHERE what_if=?", (state, what_if))
+    return state
 
 
 def _day(now: float) -> dt.date:
