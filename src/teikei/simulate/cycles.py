@@ -19,6 +19,7 @@ import numpy as np
 
 from teikei.errors import Problem, StudyError
 from teikei.modules.types import Array
+from teikei.tables.cells import plain_number
 from teikei.units import GRAVITY_MPS2
 
 
@@ -161,7 +162,7 @@ def read_cycle(path: Path) -> Cycle:
         cells = {(key or "").strip(): value for key, value in row.items()}
         for name, values in columns.items():
             try:
-                values.append(float(cells.get(name) or ""))
+                values.append(plain_number(cells.get(name) or ""))
             except (TypeError, ValueError):
                 problems.append(Problem(f"{path.name}:{line}:{name}", f"'{cells.get(name) or ''}' is not a number"))
     if problems:
