@@ -96,7 +96,10 @@ def run(
         if line.may_begin("market", market.lacking(study)):
             clock.next("Predicting prices and sales", 0.85)
             with line.others_go_on("market"):
-                line.found.outcome = market.predict(study, plans, reprice=reprice, executor=executor)
+                offered = study
+                if plans is not None and performance is not None:
+                    offered = plan.with_ranges_reached(study, performance, plans)
+                line.found.outcome = market.predict(offered, plans, reprice=reprice, executor=executor)
         clock.next("Writing the report", 0.95)
     finished = line.save()
     line.stop_if_a_stage_found_no_answer()

@@ -139,13 +139,15 @@ def make_performance(catalogue: Catalogue) -> Performance:
     """Every candidate feasible."""
     candidates = (
         catalogue.candidates.select("slot", "candidate").unique(maintain_order=True)
-        .with_columns(pl.lit(True).alias("feasible"), pl.lit("").alias("reason"))
+        .with_columns(pl.lit(True).alias("feasible"), pl.lit("").alias("reason"), pl.lit("").alias("fault"))
     )  # fmt: skip
     results = pl.DataFrame(
         schema={
             "slot": pl.String, "candidate": pl.Int64, "programme": pl.String, "version": pl.String,
             "requirement": pl.String, "procedure": pl.String, "required": pl.Float64, "effective": pl.Float64,
             "reached": pl.Float64, "unit": pl.String, "margin": pl.Float64, "passed": pl.Boolean, "status": pl.String,
+            "kind": pl.String, "floor": pl.Float64, "allowed": pl.Boolean, "missed": pl.Float64,
+            "missed_cost": pl.Float64,
         }
     )  # fmt: skip
     return Performance(candidates, results)

@@ -56,7 +56,8 @@ def driven(reached: dict[tuple[str, str], dict[str, tuple[float, float]]]) -> di
                 rows.append(
                     {"slot": slot, "candidate": number, "programme": "A1", "requirement": name, "procedure": "own",
                      "required": needed, "effective": needed, "reached": value, "margin": margin,
-                     "passed": margin >= 0, "unit": "-", "status": "ok"}
+                     "passed": margin >= 0, "unit": "-", "status": "ok", "kind": "hard", "floor": 0.0,
+                     "allowed": margin >= 0, "missed": max(0.0, -margin), "missed_cost": 0.0}
                 )  # fmt: skip
     results = pl.DataFrame(rows, schema=performance.results.schema)
     failed = results.filter(~pl.col("passed")).select("slot", "candidate").unique()

@@ -139,7 +139,8 @@ def test_a_programme_no_configuration_serves_is_named_with_the_requirement_that_
     missed = [
         {"slot": slot, "candidate": number, "programme": "A1", "version": "std", "requirement": "range",
          "procedure": "wltc_japan", "required": 250.0, "effective": 250.0, "reached": 210.0 + number, "unit": "km",
-         "margin": -40.0 + number, "passed": False, "status": "missed"}
+         "margin": -40.0 + number, "passed": False, "status": "missed", "kind": "hard", "floor": 250.0,
+         "allowed": False, "missed": 40.0 - number, "missed_cost": 0.0}
         for number in (0, 1)
     ]  # fmt: skip
     results = pl.DataFrame(missed, schema=performance.results.schema)
@@ -190,7 +191,8 @@ def test_the_price_of_a_requirement_is_what_its_relaxation_saves() -> None:
     candidates = performance.candidates.with_columns((~hit).alias("feasible"))
     row = {"slot": slot, "candidate": number, "programme": "A1", "version": "std", "requirement": "range",
            "procedure": "wltc_japan", "required": 250.0, "effective": 250.0, "reached": 240.0, "unit": "km",
-           "margin": -10.0, "passed": False, "status": "missed"}  # fmt: skip
+           "margin": -10.0, "passed": False, "status": "missed", "kind": "hard", "floor": 250.0, "allowed": False,
+           "missed": 10.0, "missed_cost": 0.0}  # fmt: skip
     tight = type(performance)(candidates, pl.DataFrame([row], schema=performance.results.schema))
     plans = plan.solve(study, catalogue, tight, gap=1e-6)
     free = plan.solve(study, catalogue, performance, gap=1e-6)

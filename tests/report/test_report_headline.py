@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import polars as pl
 import pytest
 from rich.console import Console
 
 from teikei.report import headline
+from teikei.report.answer import Answer, interval_text, make_answer, told_levers
+from teikei.report.context import make_context
+from teikei.report.evidence import read_evidence
 from tests.report.fake_tables import GRAND, RUNGS, meta, tables
 
 
@@ -72,3 +76,57 @@ def test_markup_of_the_terminal_in_names_is_printed_as_text():
 
 def test_nothing_stored_is_said():
     assert "not evaluated because this run stored no table “cost_by_rung”" in " ".join(printed({}, {}).split())
+
+
+def test_a_range_that_begins_at_the_value_is_said_as_at_most() -> None:
+    context = make_context(tables(), meta())
+    best = context.ladder.best
+    assert best is not None
+    assert best.saving is not None
+    one_sided = replace(best, lower=best.saving, upper=best.saving * 1.3)
+    assert interval_text(context, one_sided, 1).startswith("at most ")
+    both = replace(best, lower=best.saving * 0.7, upper=best.saving * 1.3)
+    assert " to " in interval_text(context, both, 1)
+
+
+def test_choice_of_modules_is_one_figure_and_what_is_not_cash_is_no_lever_of_it() -> None:
+    found = told_levers(
+        {"development": 3.0, "access": 20.0, "overdesign": -14.0, "missed_target": 2.0, "lateness": 1.0}
+    )
+    assert found == {"development": 3.0, "choice_of_modules": 6.0}
+    assert told_levers({"development": 3.0}) == {"development": 3.0}
+
+
+def answered(stored: dict[str, pl.DataFrame]) -> Answer:
+    context = make_context(stored, meta())
+    return make_answer(context, read_evidence(context))
+
+
+def test_nothing_is_said_to_come_from_nowhere() -> None:
+    """No gains: "It comes from  bn JPY" was what this said."""
+    stored = tables()
+    table = stored["savings_by_lever"].with_columns(pl.lit(0.0).alias("value"))
+    answer = answered({**stored, "savings_by_lever": table})
+    assert answer.sentences[1] == (
+        "No lever changes anything that is paid: together the companies plan what they plan alone."
+    )
+    losing = stored["savings_by_lever"].with_columns((-pl.col("value").abs()).alias("value"))
+    answer = answered({**stored, "savings_by_lever": losing})
+    assert answer.sentences[1].startswith("No lever saves money, and sharing costs ")
+
+
+def test_cash_and_missed_targets_stand_apart_on_the_first_screen() -> None:
+    stored = tables()
+    levers = stored["savings_by_lever"]
+    row = (
+        levers.filter(pl.col("rung") == "battery")
+        .head(1)
+        .with_columns(
+            pl.lit("missed_target").alias("lever"), pl.lit(1_500.0).alias("value"), pl.lit("order").alias("method")
+        )
+    )
+    answer = answered({**stored, "savings_by_lever": pl.concat([levers, row])})
+    assert "is cash" in answer.sentences[0]
+    assert "miss fewer targets" in answer.sentences[0]
+    assert answer.ladder is not None
+    assert "of it cash" in [column.header for column in answer.ladder.columns]

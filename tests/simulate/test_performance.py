@@ -7,6 +7,7 @@ import pytest
 
 from teikei.errors import StudyError
 from teikei.modules import catalogue
+from teikei.runs.near_misses import near_misses
 from teikei.simulate import performance
 from teikei.simulate.consumption import procedure_consumption
 from teikei.simulate.evaluate import Evaluator, cycle_voltage_v
@@ -213,3 +214,55 @@ def test_pulling_down_the_voltage_pulls_down_the_power(result):
     fast = full.speed_mps > 25
     assert low.drive_force_n[fast] == pytest.approx(0.8 * full.drive_force_n[fast])
     assert low.drive_force_n[0] == full.drive_force_n[0]
+
+
+def test_a_target_refuses_only_past_its_floor_and_says_what_its_buyers_lose():
+    """A1: 0-100 km/h of 8.0 s; the 90 kW car is slower than that and the 160 kW car is not."""
+
+    def at(value: float, floor: float) -> dict[str, dict[str, object]]:
+        priced = {"kind": "target", "value_per_unit": 50_000.0, "floor_offset": floor}
+        designs, done = run(requirements=[requirement("P", "acceleration_0_100", value, "s", "max_time", **priced)])
+        rows = {}
+        for module in ("E160", "E90"):
+            row = rows_of((designs, done), "P/G1/std/1", {module}, "acceleration_0_100").row(0, named=True)
+            feasible = done.candidates.filter(
+                (pl.col("slot") == "P/G1/std/1") & (pl.col("candidate") == row["candidate"])
+            )["feasible"][0]
+            rows[module] = {**row, "feasible": feasible}
+        return rows
+
+    slow = at(8.0, 100.0)["E90"]["reached"]
+    assert isinstance(slow, float)
+    inside, outside = at(8.0, slow - 8.0 + 0.01)["E90"], at(8.0, slow - 8.0 - 0.01)["E90"]
+    assert (inside["allowed"], inside["feasible"], inside["passed"]) == (True, True, False)
+    assert (outside["allowed"], outside["feasible"]) == (False, False)
+    assert inside["missed"] == pytest.approx(slow - 8.0)
+    assert inside["missed_cost"] == pytest.approx(50_000.0 * (slow - 8.0))
+    assert inside["floor"] == pytest.approx(slow + 0.01)
+    met = at(8.0, 100.0)["E160"]
+    assert met["passed"]
+    assert (met["missed"], met["missed_cost"]) == (0.0, 0.0)
+
+
+def test_exceeding_a_target_earns_nothing_and_other_kinds_cost_nothing():
+    for kind, more in (("hard", {}), ("report", {})):
+        _, done = run(requirements=[requirement("P", "acceleration_0_100", 2.0, "s", "max_time", kind=kind, **more)])
+        own = done.results.filter(pl.col("programme") == "P")
+        assert (own["missed"] > 0).all()
+        assert (own["missed_cost"] == 0).all()
+        assert own["allowed"].all() == (kind == "report")
+
+
+def test_near_misses_are_what_every_refusing_requirement_refuses_within_the_error_of_the_simulation():
+    _, first = run(requirements=[requirement("P", "range", 400.0, "km", "wltc_japan")])
+    reached = first.results.filter(pl.col("slot") == "P/G1/std/1")["reached"].max()
+    assert isinstance(reached, float)
+    for factor, near in ((1.04, True), (1.06, False)):
+        designs, done = run(requirements=[requirement("P", "range", reached * factor, "km", "wltc_japan")])
+        rows = near_misses(designs, done).filter(pl.col("slot") == "P/G1/std/1")
+        assert (rows.height > 0) == near
+        if near:
+            row = rows.row(0, named=True)
+            assert row["short"] == pytest.approx(reached * (factor - 1), rel=0.05)
+            assert row["simulation_error"] == pytest.approx(0.045 * reached * factor)
+            assert (row["programme"], row["requirement"], row["kind"]) == ("P", "range", "hard")

@@ -34,7 +34,7 @@ def test_the_business_case_adds_up_to_the_terms_and_uses_the_companys_own_rate()
 def test_the_mandate_lies_between_what_each_side_can_walk_away_from() -> None:
     study = three_companies()
     made = usual_plans(gap=10.0)
-    table = mandate(study, made, allocate(study, made)).filter(pl.col("rung") == "powertrain")
+    table = mandate(study, made).filter(pl.col("rung") == "powertrain")
     rows = {row["company"]: row for row in table.to_dicts()}
     assert rows["Honda"]["baseline"] == rows["Honda"]["walk_away"] == 700.0
     assert rows["Honda"]["others_walk_away"] == pytest.approx(1450.0 - 900.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from teikei.errors import Problem
 from teikei.study import check, format_problems_json, format_problems_text
 from tests.study.small import SETTINGS, small_tables, write_small
+
+KIT = Path(__file__).parents[2] / "examples" / "kit-supply"
 
 Rows = list[list[str]]
 Tables = dict[str, Rows]
@@ -306,6 +309,41 @@ def test_only_sites_with_a_capacity_can_be_expanded(tmp_path: Path) -> None:
     assert said(change(tmp_path, edit), "expansions.csv:2:site", "there is nothing to expand")
 
 
+def targets(tmp_path: Path, kind: str, price: str, floor: str, binding: str = "", row: int = 1) -> list[Problem]:
+    def edit(tables: Tables) -> None:
+        rows = tables["requirements"]
+        rows[0] += ["binding", "kind", "value_per_unit", "floor_offset"]
+        for number, cells in enumerate(rows[1:], 1):
+            cells.extend([binding, kind, price, floor] if number == row else ["", "", "", ""])
+
+    return change(tmp_path, edit)
+
+
+def test_a_target_has_a_price_and_a_floor_past_its_value_that_the_simulation_can_tell(tmp_path: Path) -> None:
+    assert targets(tmp_path / "a", "target", "4000", "-20") == []
+    assert targets(tmp_path / "b", "target", "60000", "2", row=2) == []
+    missing = targets(tmp_path / "c", "target", "", "")
+    assert said(missing, "requirements.csv:2:value_per_unit", "for one km", "write hard")
+    assert said(missing, "requirements.csv:2:floor_offset", "how far it may be missed, in km")
+    assert said(targets(tmp_path / "d", "target", "-1", "-20"), "requirements.csv:2:value_per_unit", "-1")
+    assert said(targets(tmp_path / "e", "soft", "1", "-20"), "requirements.csv:2:kind", "soft", "target")
+    wrong_side = targets(tmp_path / "f", "target", "4000", "20")
+    assert said(wrong_side, "requirements.csv:2:floor_offset", "below 0 (more is better)")
+    other_side = targets(tmp_path / "g", "target", "4000", "-2", row=2)
+    assert said(other_side, "requirements.csv:3:floor_offset", "above 0 (less is better)")
+    near = targets(tmp_path / "h", "target", "4000", "-16")
+    assert said(near, "requirements.csv:2:floor_offset", "at least 16.2", "8.1 km")
+    assert said(targets(tmp_path / "i", "target", "4000", "-181"), "requirements.csv:2:floor_offset", "would be -1")
+
+
+def test_what_only_a_target_has_is_noted_elsewhere_and_hard_contradicts_not_binding(tmp_path: Path) -> None:
+    noted = targets(tmp_path / "a", "hard", "4000", "-20")
+    assert said(noted, "requirements.csv:2:value_per_unit", "only a target has one", warning=True)
+    assert said(noted, "requirements.csv:2:floor_offset", "only a target has one", warning=True)
+    assert said(targets(tmp_path / "b", "hard", "", "", "no"), "requirements.csv:2:binding", "beside kind hard")
+    assert targets(tmp_path / "c", "report", "", "", "no") == []
+
+
 def market_of(tmp_path: Path, *rows: str) -> list[Problem]:
     """Problems of the small study with further products of its home market."""
 
@@ -355,3 +393,13 @@ def test_rows_of_other_years_enter_or_are_named(tmp_path: Path) -> None:
     assert said(problems, "products.csv:13:year", "Rival is on sale in 2025", warning=True)
     assert said(problems, "products.csv:14:year", "market is that of 2025", warning=True)
     assert said(problems, "products.csv:15:year", "programme P1", warning=True)
+
+
+def test_one_changed_part_of_a_key_is_told_once_for_all_ranges_of_it(tmp_path: Path) -> None:
+    shutil.copytree(KIT, tmp_path / "study")
+    tiers = tmp_path / "study" / "tiers.csv"
+    tiers.write_text(tiers.read_text("utf-8").replace(",40000,", ",45000,"), "utf-8")
+    told = [str(problem) for problem in check(tmp_path / "study") if problem.place.startswith("ranges.csv")]
+    assert len(told) == 1
+    assert "ranges.csv:3:row: 3 ranges, the first in line 3, the last in line 9, are of rows of tiers" in told[0]
+    assert "with from_quantity 40000" in told[0]

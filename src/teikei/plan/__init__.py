@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from teikei.plan.levers import savings_by_programme
     from teikei.plan.prices_of_requirements import requirement_curve, requirement_prices
     from teikei.plan.prices_of_rules import rule_prices
+    from teikei.plan.reached import with_ranges_reached
     from teikei.plan.repricing import reprice
     from teikei.plan.rival import integrated_rival
     from teikei.plan.solve_part import QUICK, THOROUGH, Effort
@@ -34,6 +35,7 @@ __all__ = [
     "savings_by_programme",
     "solve",
     "solver_options",
+    "with_ranges_reached",
 ]
 
 _HOMES = {
@@ -52,6 +54,7 @@ _HOMES = {
     "savings_by_programme": "levers",
     "solve": "ladder",
     "solver_options": "ladder",
+    "with_ranges_reached": "reached",
 }
 
 

@@ -13,6 +13,7 @@ from teikei.plan.competing_tiers import tiers_share_what_is_needed
 from teikei.plan.develop_rows import contracts_left, families_and_variants, introductions_and_facelifts, own_or_joint
 from teikei.plan.joined_spend import constant_cost
 from teikei.plan.limit_rows import local_content_missed, plants_opened, qualification_of_sources, site_capacity
+from teikei.plan.missed_rows import missed_targets
 from teikei.plan.money import once, present_value
 from teikei.plan.price import alliance_charged
 from teikei.plan.program import Build
@@ -36,6 +37,7 @@ def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
         )
     made.program.offset += constant_cost(scope) + vehicle_cost(scope.facts, scope.generations)
     one_configuration_per_slot(made)
+    missed_targets(made)
     families_and_variants(made)
     own_or_joint(made)
     introductions_and_facelifts(made)
@@ -112,10 +114,13 @@ def _use_columns(made: Build, slot: str, allowed: list[dict[str, str]]) -> None:
         for option in options:
             if (position, option.module) in present:
                 made.use[option] = made.program.column(("use", option), integer=True)
+                made.carrying.setdefault((slot, position, option.module), []).append(made.use[option])
 
 
 def couple(made: Build, slot: str, rest: tuple[str, ...], allowed: list[dict[str, str]]) -> None:
-    """Positions of a slot that carry one of the combinations seen in ``allowed``: a column for each."""
+    """Positions of a slot that carry one of the combinations seen in ``allowed``: a column for each, once."""
+    if (slot, rest) in made.configuration:
+        return
     seen: dict[tuple[tuple[str, str], ...], int] = {}
     for row in allowed:
         key = tuple((p, row[p]) for p in rest if p in row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -283,7 +284,34 @@ class RungRule:
     joint_plants: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MissedTarget:
+    """What a configuration lacks of a target: amount in the unit, cost in study currency per car (what buyers lose)."""
+
+    requirement: str
+    procedure: str
+    unit: str
+    amount: float
+    cost_per_car: float
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReached:
+    """What a chosen configuration reaches of a target; factor: what the value is multiplied by before it is enforced.
+
+    fixed: the value enforced is what the incumbent reaches, whatever the study asks for.
+    """
+
+    requirement: str
+    procedure: str
+    unit: str
+    reached: float
+    factor: float
+    fixed: bool
+
+
 Configurations = tuple[tuple[int, Mapping[str, str]], ...]
+Missed = Mapping[str, Mapping[int, tuple[MissedTarget, ...]]]  # slot -> candidate -> targets it misses
 
 
 @dataclass(frozen=True)
@@ -291,7 +319,8 @@ class Facts:
     """Everything the plan needs of a study, a catalogue and a performance.
 
     choices[slot]: feasible configurations as (candidate number, {position: module}); rejected[slot]: those that miss a
-    requirement. existing[(slot, position)]: the contract of the incumbent module. units[slot]: cars.
+    requirement past its floor. missed[slot][candidate]: the targets a feasible configuration misses, none where it
+    is not named. existing[(slot, position)]: the contract of the incumbent module. units[slot]: cars.
     classes_of[position] follows from the module.
     """
 
@@ -325,11 +354,16 @@ class Facts:
     incremental_rebates: frozenset[str] = frozenset()
     expansions: tuple[ExpansionFact, ...] = ()
     rejected: Mapping[str, Configurations] = field(default_factory=dict)
+    missed: Missed = field(default_factory=dict)
     classes_of_slot: Mapping[str, frozenset[str]] = field(default_factory=dict)
     vehicle_work: tuple[VehicleWork, ...] = ()
     commodities: tuple[CommodityFact, ...] = ()
     spend: tuple[SpendFact, ...] = ()
     ramp: tuple[tuple[float, float], ...] = ()
+
+    def missed_per_car(self, slot: str, candidate: int) -> float:
+        """What the buyers of a car lose by the targets that its configuration misses, study currency per car."""
+        return math.fsum(one.cost_per_car for one in self.missed.get(slot, {}).get(candidate, ()))
 
     @property
     def baseline_rung(self) -> str:

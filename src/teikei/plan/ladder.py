@@ -12,6 +12,7 @@ from teikei.errors import StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions, union
 from teikei.plan.facts import Facts
+from teikei.plan.missed import missed_of, targets_of
 from teikei.plan.parts import Memory
 from teikei.plan.price import expanded, price
 from teikei.plan.read import read_facts
@@ -235,7 +236,13 @@ def _plan(solved: Solved, performance: Performance | None) -> Plan:
         status=solved.status,
         seconds=solved.seconds,
         tables=make_tables(scope, solved.decisions, solved.priced, performance),
-        decisions={"decisions": solved.decisions, "reserved": scope.reserved, "joint_start": scope.joint_start},
+        decisions={
+            "decisions": solved.decisions,
+            "reserved": scope.reserved,
+            "joint_start": scope.joint_start,
+            "missed": missed_of(scope.facts, solved.decisions),
+            "targets": targets_of(solved.decisions, performance),
+        },
         messages=scope.facts.messages,
     )
 

@@ -2,10 +2,11 @@
 
 Rule (docs/maths/plan.md, "Levers"). Cost items that one lever alone explains go to it whole: family NRE to
 ``development``; tooling to ``tooling``; variant and application NRE to ``variants``; plants and paid expansions of
-sites to ``plant_use``; coordination and the alliance's one-off to ``coordination``; units committed to and not taken
-to ``commercial_scale``; variant NRE paid again to ``divergence``; changes, cancellations, qualification and activation
-to ``switching``. The purchase bill (price, rebate, duty, freight, warranty, equity, local content) is a game of four
-moves from the lower rung's plan to the upper one's, every one of whose sixteen states is priced:
+sites to ``plant_use``; coordination and the alliance's one-off to ``coordination``; units committed to and not taken to
+``commercial_scale``; variant NRE paid again to ``divergence``; changes, cancellations, qualification and activation to
+``switching``; what buyers lose by missed targets to ``missed_target`` (not cash). The purchase bill (price, rebate,
+duty, freight, warranty, equity, local content) is a game of four moves from the lower rung's plan to the upper one's,
+every one of whose sixteen states is priced:
 
 1. designs and sources change: ``overdesign`` where the module differs and costs more, ``access`` where it costs less (a
    design that pays only for the group) or the source is open only to the group, ``plant_use`` where it is a plant;
@@ -21,6 +22,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import polars as pl
 
@@ -49,6 +51,7 @@ LEVER_ORDER = (
     "coordination",
     "joint_organisation",
     "switching",
+    "missed_target",
 )
 
 ITEM_LEVER = {
@@ -69,6 +72,7 @@ ITEM_LEVER = {
     "joint_rate": "commercial_scale",
     "joint_organisation": "joint_organisation",
     "expansion": "plant_use",
+    "missed_target": "missed_target",
 }
 
 DESIGN, TECHNICAL, COMMERCIAL, DIVERGENCE = "designs", "technical_scale", "commercial_scale", "divergence"
@@ -123,7 +127,8 @@ def savings_by_programme(study: Study, catalogue: Catalogue, plans: Plans) -> pl
         whole = all(set(bloc) <= set(members) for bloc in study.blocs.values() if set(bloc) & set(members))
         if isinstance(decisions, Decisions) and whole:
             stored = plan.decisions
-            scope = Scope(facts, plan.coalition, plan.rung, members, stored["reserved"], stored["joint_start"])
+            known = replace(facts, missed=stored["missed"])
+            scope = Scope(known, plan.coalition, plan.rung, members, stored["reserved"], stored["joint_start"])
             priced = price(scope, decisions)
             found.append(Solved(scope, decisions, priced, plan.bound, plan.status, 0, 0.0))
     order = {rung: at for at, rung in enumerate(facts.rung_order)}

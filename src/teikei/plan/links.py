@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from teikei.plan.arrays import relax
 from teikei.plan.build import couple
+from teikei.plan.missed_rows import tie, tie_among, tie_broken
 from teikei.plan.program import Build
 
 Vector = npt.NDArray[np.float64]
@@ -24,6 +25,8 @@ ROUNDS = 6
 def add_known(made: Build, known: Iterable[Hashable]) -> None:
     """Adds the links that another program of the study has needed."""
     for name in known:
+        if isinstance(name, tuple) and name[0] == "missed" and name[1] in made.rest:
+            tie(made, name[1], name[2])
         for (slot, group), allowed in list(made.couplings.items()):
             if isinstance(name, tuple) and name[0] == "coupling" and name[1] == slot and set(name[2]) <= set(group):
                 _couple(made, slot, group, set(name[2]), allowed)
@@ -37,11 +40,11 @@ def _couple(made: Build, slot: str, group: tuple[str, ...], tied: set[str], allo
         del made.couplings[(slot, group)]
 
 
-def add_broken_by_relaxation(made: Build) -> None:
-    """Adds, in rounds, the links that the solution without integrality breaks."""
+def add_broken_by_relaxation(made: Build, slack: float = 0.0) -> None:
+    """Adds, in rounds, the links that the solution without integrality breaks; slack as for ``add_broken``."""
     for _ in range(ROUNDS):
         x = relax(made.program)
-        if x is None or not add_broken(made, x):
+        if x is None or not add_broken(made, x, slack):
             break
     add_between_tied_classes(made)
 
@@ -60,6 +63,12 @@ def add_between_tied_classes(made: Build) -> None:
             if len(mine) > 1 and ("coupling", slot, tuple(p for p in group if p in mine)) not in made.linked:
                 _couple(made, slot, group, mine, allowed)
                 break
+    for slot in list(made.rest):
+        for classes in together:
+            rest = made.rest.get(slot)
+            among = tuple(p for p in rest.modules if class_of(slot, p) in classes) if rest is not None else ()
+            if len(among) > 1:
+                tie_among(made, slot, among)
 
 
 def joined(sets: Iterable[Set[str]]) -> list[frozenset[str]]:
@@ -71,12 +80,13 @@ def joined(sets: Iterable[Set[str]]) -> list[frozenset[str]]:
     return found
 
 
-def add_broken(made: Build, x: Vector) -> bool:
+def add_broken(made: Build, x: Vector, slack: float = 0.0) -> bool:
     """Adds the links that a solution breaks; whether there was any.
 
-    A coupling is broken where a module has a larger share than all modules together that it may be combined with.
+    slack: million that a slot's missed targets may cost more than the solution says (``missed_rows``). A coupling is
+    broken where a module has a larger share than all modules together that it may be combined with.
     """
-    broken = False
+    broken = tie_broken(made, x, slack)
     for (slot, group), allowed in list(made.couplings.items()):
         share = _shares(made, slot, group, x)
         tied: set[str] = set()

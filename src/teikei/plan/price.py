@@ -16,6 +16,7 @@ from teikei.plan.money import END, discount, once, plant_cash
 from teikei.plan.origin import local_content
 from teikei.plan.promises import broken_promises
 from teikei.plan.scope import Item, Scope
+from teikei.plan.types import MISSED_TARGET, NOT_CONTRACTED
 from teikei.plan.vehicle_work import ITEM as VEHICLE_NRE
 from teikei.plan.vehicle_work import VEHICLE_CLASS, vehicle_cash
 
@@ -40,6 +41,11 @@ class Priced:
     records: tuple[Record, ...]
     lines: tuple[Line, ...]
     charges: tuple[Charge, ...]
+
+    @property
+    def cash(self) -> float:
+        """What is paid, million: without missed targets and lateness."""
+        return math.fsum(record.value for record in self.records if record.item not in NOT_CONTRACTED)
 
 
 BILL_ITEMS = ("purchase", "rebate", "duty_freight", "warranty", "equity", "shortfall", "local_content")
@@ -69,6 +75,7 @@ def price(scope: Scope, decisions: Decisions, *, held: bool = True) -> Priced:
         *_vehicle_records(scope),
         *_take_or_pay_records(scope, decisions, lines),
         *_expansion_records(scope, decisions, lines),
+        *_missed_records(scope, decisions),
     ]
     return Priced(math.fsum(record.value for record in records), tuple(records), tuple(lines), tuple(found))
 
@@ -304,6 +311,20 @@ def _expansion_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]
             for (company, programme), share in shares.items():
                 value = cash * share * discount(facts, year)
                 records.append(Record(company, programme, year, "expansion", "", site, value))
+    return records
+
+
+def _missed_records(scope: Scope, decisions: Decisions) -> list[Record]:
+    """What buyers lose by the targets that the chosen configurations miss, car by car; no money changes hands."""
+    facts, records = scope.facts, []
+    for slot, candidate in decisions.candidate.items():
+        for missed in facts.missed.get(slot, {}).get(candidate, ()):
+            for cars in facts.units[slot]:
+                if cars.company in scope.members:
+                    value = missed.cost_per_car * cars.units / 1e6 * discount(facts, cars.year)
+                    thing = f"{missed.requirement} {missed.procedure}"
+                    programme = facts.slots[slot].programme
+                    records.append(Record(cars.company, programme, cars.year, MISSED_TARGET, "car", thing, value))
     return records
 
 

@@ -19,6 +19,7 @@ from teikei.plan.solve_one import Solved, solve_scope
 from teikei.plan.solve_part import QUICK, Effort
 from teikei.plan.types import Plan, Plans
 from teikei.simulate.types import Performance
+from teikei.study.requirement_kinds import worse
 from teikei.study.types import Study
 
 STEPS: Mapping[str, float] = {
@@ -38,7 +39,7 @@ SCHEMA = {
     "coalition": pl.String, "rung": pl.String, "programme": pl.String, "procedure": pl.String, "step": pl.Float64,
     "saving_alliance": pl.Float64, "saving_owner": pl.Float64, "requirement": pl.String, "unit": pl.String,
     "new_configurations": pl.Int64, "modules_changed": pl.String, "saving_upper": pl.Float64,
-    "shared_families": pl.String,
+    "shared_families": pl.String, "kind": pl.String, "saving_cash": pl.Float64,
 }  # fmt: skip
 
 
@@ -56,20 +57,22 @@ def requirement_prices(
 ) -> pl.DataFrame:
     """What relaxing each binding requirement by a step saves the coalition and the programme's owner, million.
 
-    coalition, rung: default the largest coalition at its last evaluated rung. programmes: default all. steps:
-    requirement -> step in the requirement's unit (default STEPS). A requirement is listed where its relaxation makes
-    configurations feasible that were not; every other stays as it was. The saving is that of the best plan found from
-    the known one, so that it is never negative; saving_upper is what it can be at most, by the proven bound of the
-    relaxed plan. ``modules_changed`` names the drawings whose use changes, ``shared_families`` those families that
-    several companies share in the known plan and that the change adds to or takes out of a car.
+    A hard requirement gives way by the step. Of a target the floor does: what its buyers lose still counts against the
+    saving, so that the price is what the target costs beyond its value. coalition, rung: default the largest coalition
+    at its last evaluated rung. programmes: default all. steps: requirement -> step in the requirement's unit (default
+    STEPS). A requirement is listed where its relaxation makes configurations feasible that were not; every other stays
+    as it was. The saving is that of the best plan found from the known one, so that it is never negative; saving_upper
+    is what it can be at most, by the proven bound of the relaxed plan. ``modules_changed`` names the drawings whose use
+    changes, ``shared_families`` those families that several companies share in the known plan and that the change adds
+    to or takes out of a car; ``saving_cash`` is the part of ``saving_alliance`` that is paid.
     """
     plan = chosen_plan(plans, coalition, rung)
     known = _known(plan)
     rows = []
     facts = read_facts(study, catalogue, performance)
     pairs = (
-        performance.results.filter(~pl.col("passed") & pl.col("margin").is_not_null())
-        .select("programme", "requirement", "procedure", "unit")
+        performance.results.filter(~pl.col("allowed"))
+        .select("programme", "requirement", "procedure", "unit", "kind")
         .unique(maintain_order=True)
     )
     for pair in pairs.iter_rows(named=True):
@@ -79,7 +82,8 @@ def requirement_prices(
         relaxed, count = _relax(performance, pair["programme"], pair["requirement"], pair["procedure"], step)
         if not count:
             continue
-        wider = replace(facts, choices=read_facts(study, catalogue, relaxed).choices)
+        more = read_facts(study, catalogue, relaxed)
+        wider = replace(facts, choices=more.choices, missed=more.missed)
         found = _relaxed_plan(plan, wider, (known,), effort)
         rows.append(_row(plan, facts, pair, step, count, found))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
@@ -107,16 +111,17 @@ def requirement_curve(
     plan = chosen_plan(plans, coalition, rung)
     facts = read_facts(study, catalogue, performance)
     here = (pl.col("programme") == programme) & (pl.col("requirement") == requirement)
-    rejected = performance.results.filter(here & ~pl.col("passed") & pl.col("margin").is_not_null())
+    rejected = performance.results.filter(here & ~pl.col("allowed"))
     if rejected.is_empty():
         raise StudyError(f"No configuration of {programme} is rejected by {requirement}; giving it up saves nothing.")
     pair = rejected.row(0, named=True)
-    pair = {name: pair[name] for name in ("programme", "requirement", "procedure", "unit")}
+    pair = {name: pair[name] for name in ("programme", "requirement", "procedure", "unit", "kind")}
     starts: tuple[Decisions, ...] = (_known(plan),)
     rows = []
     for step in sorted(steps):
         relaxed, count = _relax(performance, programme, requirement, pair["procedure"], step)
-        wider = replace(facts, choices=read_facts(study, catalogue, relaxed).choices)
+        more = read_facts(study, catalogue, relaxed)
+        wider = replace(facts, choices=more.choices, missed=more.missed)
         found = _relaxed_plan(plan, wider, starts, effort)
         starts = (*starts, found.decisions)
         rows.append(_row(plan, facts, pair, step, count, found))
@@ -164,6 +169,7 @@ def _row(
         - math.fsum(r.value for r in found.priced.records if r.company == owner),
         "new_configurations": count,
         "modules_changed": ";".join(sorted({found.decisions.modules[key].module for key in changed})),
+        "saving_cash": plan.cash - found.priced.cash,
         "saving_upper": plan.value - found.bound, "shared_families": ";".join(sorted(shared & touched)),
     }  # fmt: skip
 
@@ -194,21 +200,20 @@ def _relax(
     here = (
         (pl.col("programme") == programme) & (pl.col("requirement") == requirement) & (pl.col("procedure") == procedure)
     )
+    short = (pl.col("reached") - pl.col("floor")) * (worse(requirement) * -1.0)
     results = performance.results.with_columns(
-        pl.when(here & pl.col("margin").is_not_null())
-        .then(pl.col("passed") | (pl.col("margin") >= -step))
-        .otherwise(pl.col("passed"))
-        .alias("passed")
+        pl.when(here).then(pl.col("allowed") | (short >= -step)).otherwise(pl.col("allowed")).alias("allowed")
     )
     touched = results.filter(here).select("slot").unique()
-    failing = results.filter(~pl.col("passed")).select("slot", "candidate").unique()
+    failing = results.filter(~pl.col("allowed")).select("slot", "candidate").unique()
     candidates = (
         performance.candidates.join(touched.with_columns(pl.lit(True).alias("touched")), on="slot", how="left")
         .join(failing.with_columns(pl.lit(True).alias("failing")), on=["slot", "candidate"], how="left")
         .with_columns(
-            (pl.col("feasible") | (pl.col("touched").fill_null(False) & ~pl.col("failing").fill_null(False))).alias(
-                "feasible"
-            )
+            (
+                pl.col("feasible")
+                | (pl.col("touched").fill_null(False) & ~pl.col("failing").fill_null(False) & (pl.col("fault") == ""))
+            ).alias("feasible")
         )
         .drop("touched", "failing")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,27 @@ from teikei.plan.scope import Item, Option, Scope
 
 THOUSAND = 1e3
 Place = tuple[str, str, str]
+
+
+@dataclass
+class Rest:
+    """What the columns of a slot do not hold yet of its missed targets: million, by configuration."""
+
+    rows: list[dict[str, str]]
+    million: npt.NDArray[np.float64]
+
+    @cached_property
+    def modules(self) -> dict[str, tuple[str, ...]]:
+        """Position -> the modules that configurations have there."""
+        positions = dict.fromkeys(position for row in self.rows for position in row)
+        return {p: tuple(dict.fromkeys(row[p] for row in self.rows if p in row)) for p in positions}
+
+    def of(self, whole: dict[str, str]) -> tuple[int, float]:
+        """Number of the configuration with these modules and its rest; -1 and 0 where there is none."""
+        for number, row in enumerate(self.rows):
+            if row == whole:
+                return number, float(self.million[number])
+        return -1, 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +73,11 @@ def least_cost(program: Program) -> float:
 class Build:
     """The program with its columns by meaning.
 
-    fills: what sets the columns of further terms (``terms_rows``) in a start vector whose quantities are set.
-    tight: whether site capacity bounds the tiers and rebates that can be reached (off when limits are to be dropped).
-    lazy: whether the couplings of a car's positions are kept aside until a solution breaks them.
+    fills: what sets the columns of further terms (``terms_rows``) in a start vector whose quantities are set. tight:
+    whether site capacity bounds the tiers and rebates that can be reached (off when limits are to be dropped). lazy:
+    whether the couplings of a car's positions are kept aside until a solution breaks them. carrying: (slot, position,
+    module) -> columns of its drawings. rest: slot -> the part of what its missed targets cost that no column holds yet
+    (``missed_rows``).
     """
 
     scope: Scope
@@ -64,6 +88,8 @@ class Build:
         default_factory=dict
     )
     use: dict[Option, int] = field(default_factory=dict)
+    carrying: dict[Place, list[int]] = field(default_factory=dict)
+    rest: dict[str, Rest] = field(default_factory=dict)
     ladder: dict[tuple[str, str, str, str], dict[int, int]] = field(default_factory=dict)
     mode: dict[tuple[str, str], int] = field(default_factory=dict)
     introduced: dict[tuple[str, str, str, int], int] = field(default_factory=dict)

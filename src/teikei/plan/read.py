@@ -16,6 +16,7 @@ from teikei.plan.facts import (
     Facts,
     FamilyFact,
     LocalRule,
+    MissedTarget,
     ModuleFact,
     OfferFact,
     Rule,
@@ -37,6 +38,7 @@ from teikei.plan.read_supply import (
 )
 from teikei.plan.vehicle_work import read_vehicle_work
 from teikei.simulate.types import Performance
+from teikei.study.requirement_kinds import TARGET
 from teikei.study.types import Study
 
 _OFF = {"", "0", "0.0", "no", "off", "none"}
@@ -59,8 +61,10 @@ def read_facts(
     classes = _classes(study, modules, offers)
     choices: dict[str, Configurations] = dict.fromkeys(slots, ())
     rejected: dict[str, Configurations] = {}
+    missed: dict[str, dict[int, tuple[MissedTarget, ...]]] = {}
     if performance is not None:
         choices, rejected = _choices(catalogue, performance, slots)
+        missed = _missed(performance, choices)
         _refuse_unserved(slots, units, choices, performance)
     volume_by_year: dict[int, float] = dict.fromkeys(study.settings.years, 0.0)
     for cars in units.values():
@@ -83,6 +87,7 @@ def read_facts(
         units=units,
         choices=choices,
         rejected=rejected,
+        missed=missed,
         existing=_existing(study, catalogue, slots),
         classes=classes,
         families=_families(study),
@@ -169,6 +174,23 @@ def _choices(
     return found[True], found[False]
 
 
+def _missed(
+    performance: Performance, choices: Mapping[str, Configurations]
+) -> dict[str, dict[int, tuple[MissedTarget, ...]]]:
+    """Slot -> feasible candidate -> the targets it misses, where that costs anything."""
+    feasible = {(slot, number) for slot, found in choices.items() for number, _ in found}
+    result: dict[str, dict[int, tuple[MissedTarget, ...]]] = {}
+    rows = performance.results.filter(pl.col("missed_cost") > 0).select(
+        "slot", "candidate", "requirement", "procedure", "unit", "missed", "missed_cost"
+    )
+    for slot, candidate, requirement, procedure, unit, amount, cost in rows.iter_rows():
+        if (slot, candidate) in feasible:
+            of_slot = result.setdefault(slot, {})
+            found = MissedTarget(requirement, procedure, unit, amount, cost)
+            of_slot[candidate] = (*of_slot.get(candidate, ()), found)
+    return result
+
+
 def _refuse_unserved(
     slots: Mapping[str, SlotFact],
     units: Mapping[str, tuple[UnitsFact, ...]],
@@ -180,20 +202,22 @@ def _refuse_unserved(
     for name, slot in slots.items():
         if not units[name] or choices[name]:
             continue
-        missed = performance.results.filter((pl.col("slot") == name) & ~pl.col("passed"))
+        missed = performance.results.filter((pl.col("slot") == name) & ~pl.col("allowed"))
         count = performance.candidates.filter(pl.col("slot") == name).height
         text = "it has no candidate configuration at all: no module fits its segment and positions"
         if missed.height:
             worst = (
                 missed.group_by("requirement", "procedure", maintain_order=True)
                 .agg(pl.len().alias("n"), pl.col("required").first(), pl.col("reached"), pl.col("unit").first(),
-                     pl.col("margin").max())
+                     pl.col("kind").first(), (pl.col("reached") - pl.col("floor")).abs().min().alias("short"))
                 .sort("n", "requirement", descending=[True, False])
                 .row(0, named=True)
             )  # fmt: skip
+            what = "its floor" if worst["kind"] == TARGET else "it"
             text = (
                 f"{worst['requirement']} ({worst['procedure']}) of {worst['required']:g} {worst['unit']} rejects "
-                f"{worst['n']} of {count} candidates; the best misses it by {-worst['margin']:.3g} {worst['unit']}"
+                f"{worst['n']} of {count} candidates; the best misses {what} by "
+                f"{worst['short']:.3g} {worst['unit']}"
             )
         sentences.append(f"No configuration serves {slot.programme} {slot.generation} {slot.version}: {text}.")
     if sentences:

@@ -11,6 +11,7 @@ from teikei.errors import StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.decisions import Decisions
 from teikei.plan.ladder import split_members
+from teikei.plan.missed import missed_in
 from teikei.plan.money import plant_capacity_gwh
 from teikei.plan.price import expanded, need, price
 from teikei.plan.read import read_facts
@@ -27,7 +28,8 @@ def reprice(study: Study, catalogue: Catalogue, plan: Plan, volumes: pl.DataFram
     another ``scenario`` than the study's are ignored). Every award keeps its share of its item and year; an item that
     had no units in a year takes the shares of its nearest year. Orders below a minimum pay the shortfall. Capacities
     are not enforced: what exceeds them is said in ``messages``. value is the new present cost; bound and gap are
-    not known (nan); at the study's own volumes value equals the plan's.
+    not known (nan); at the study's own volumes value equals the plan's. Targets are those of ``study``: what its cars,
+    as they were planned, miss of them now; a car past a floor is said in ``messages``.
 
     Raises StudyError for a plan without decisions (a rung that was not evaluated) or unknown columns.
     """
@@ -38,6 +40,8 @@ def reprice(study: Study, catalogue: Catalogue, plan: Plan, volumes: pl.DataFram
     if missing:
         raise StudyError(f"The volumes to re-price lack the columns {', '.join(sorted(missing))}.")
     facts = read_facts(study, catalogue, None, volumes)
+    missed, past = missed_in(study, facts, decisions, plan.decisions)
+    facts = replace(facts, missed=missed)
     scope = Scope(
         facts,
         plan.coalition,
@@ -50,7 +54,7 @@ def reprice(study: Study, catalogue: Catalogue, plan: Plan, volumes: pl.DataFram
     frozen = replace(decisions, modules=present, awards={})
     frozen = replace(frozen, awards=_awards(scope, frozen, decisions))
     priced = price(scope, frozen, held=False)
-    messages = (*facts.messages, *_over_capacity(scope, frozen))
+    messages = (*facts.messages, *_over_capacity(scope, frozen), *past)
     return Plan(
         coalition=plan.coalition,
         rung=plan.rung,

@@ -24,6 +24,8 @@ from teikei.plan.reduce import reduce
 from teikei.plan.scope import Scope
 from teikei.plan.solve_part import QUICK, Effort
 
+LEFT_OUT = 0.1  # of the gap asked for: missed targets that a program may be without
+
 
 @dataclass(frozen=True)
 class Found:
@@ -111,7 +113,9 @@ def solve_scopes(
             tasks.append(Task(made.program, tuple(demands(made)), requests[i].gap, vector))
         solutions = solve_parts(tasks, memory, effort=effort, executor=executor)
         found.update(zip(open_ones, solutions, strict=True))
-        open_ones = [i for i in open_ones if (x := found[i].x) is not None and add_broken(prepared[i][0], x)]
+        open_ones = [
+            i for i in open_ones if (x := found[i].x) is not None and add_broken(prepared[i][0], x, _slack(requests[i]))
+        ]
     seconds = (time.process_time() - began) / max(1, len(requests))
     return [_solved(*prepared[i], found[i], seconds) for i in range(len(requests))]
 
@@ -125,8 +129,13 @@ def _prepare(request: Request) -> tuple[Build, Found | None]:
         add_known(made, request.links)
         add_between_tied_classes(made)
     else:
-        add_broken_by_relaxation(made)
+        add_broken_by_relaxation(made, _slack(request))
     return made, best
+
+
+def _slack(request: Request) -> float:
+    """Million that the missed targets of one slot may be left out of a program: all together a tenth of the gap."""
+    return LEFT_OUT * request.gap / max(1, len(request.scope.slots))
 
 
 def _solved(made: Build, best: Found | None, found: Solution, seconds: float) -> Solved:

@@ -172,13 +172,22 @@ def _module_uses(scope: Scope, decisions: Decisions, performance: Performance | 
 
 
 def _overdesign(scope: Scope, slot_name: str, position: str, option: Option) -> float | None:
-    """Reference cost of the chosen module minus the cheapest module some feasible configuration puts there."""
+    """Reference cost of the chosen module minus the cheapest that a configuration which meets every target puts there.
+
+    Where none meets them all, the cheapest of any feasible configuration.
+    """
+    facts = scope.facts
+    meets = {
+        modules[position]
+        for number, modules in facts.choices[slot_name]
+        if position in modules and not facts.missed_per_car(slot_name, number)
+    }
     country, year = next(iter(scope.demand[slot_name]))
     chosen = reference_cost(scope, option, country, year)
     others = [
         cost
         for other in scope.options[(slot_name, position)]
-        if (cost := reference_cost(scope, other, country, year)) is not None
+        if (not meets or other.module in meets) and (cost := reference_cost(scope, other, country, year)) is not None
     ]
     return max(0.0, chosen - min(others)) if chosen is not None and others else None
 
@@ -201,7 +210,16 @@ def _drivers(scope: Scope, decisions: Decisions, performance: Performance) -> di
     for slot, rows in met.items():
         chosen = dict(dict(scope.facts.choices[slot])[decisions.candidate[slot]])
         decides: dict[str, set[tuple[str, str]]] = {}
-        for candidate, other in scope.facts.rejected.get(slot, ()):
+        missing = scope.facts.missed.get(slot, {})
+        others = [
+            *scope.facts.rejected.get(slot, ()),
+            *(
+                entry
+                for entry in scope.facts.choices[slot]
+                if entry[0] in missing and entry[0] != decisions.candidate[slot]
+            ),
+        ]
+        for candidate, other in others:
             changed = [position for position, module in chosen.items() if other.get(position) != module]
             if len(changed) == 1 and other.keys() == chosen.keys():
                 decides.setdefault(changed[0], set()).update(missed.get((slot, candidate), ()))

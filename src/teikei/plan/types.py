@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
+
+MISSED_TARGET: Final = "missed_target"
+LATENESS: Final = "lateness"
+NOT_CONTRACTED: Final = (MISSED_TARGET, LATENESS)
+"""Items of a plan's value that nobody pays: what buyers lose by missed targets, and the cars that start late."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,15 @@ class Plan:
     tables: Mapping[str, pl.DataFrame]
     decisions: Mapping[str, Any]
     messages: tuple[str, ...] = ()
+
+    @property
+    def cash(self) -> float:
+        """What is paid, million: the value without missed targets and lateness, which nobody pays."""
+        costs = self.tables.get("cost_breakdown")
+        if costs is None or costs.is_empty() or "item" not in costs.columns:
+            return self.value
+        apart = costs.filter(pl.col("item").is_in(NOT_CONTRACTED))["value"]
+        return self.value - math.fsum(apart) if len(apart) else self.value
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
 from teikei.report.blocks import Cell, Grid, grid, region_name, rule_name, words
 from teikei.report.context import Context
 from teikei.report.evidence import Evidence
-from teikei.report.facts import EvShare, Rung
+from teikei.report.facts import NOT_CASH, EvShare, Rung
 from teikei.report.formatting import listed, number, percent, points
 from teikei.report.reading import left_out_sentence
 from teikei.report.sections.schedule import late_together
+
+_HALVES: Final = ("access", "overdesign")
 
 
 @dataclass(frozen=True)
@@ -60,16 +64,51 @@ def _saving_sentence(context: Context, best: Rung) -> str:
     money, ladder = context.money, context.ladder
     companies = listed(ladder.companies)
     saving = best.saving or 0.0
+    apart = _apart_sentence(context, best)
     if saving <= 0:
-        return (
-            f"No rung of cooperation saves money: at its best ({words(best.name)}) {companies} together would pay "
-            f"{money.full(-saving)} more than the {money.full(ladder.alone)} they pay alone."
-        )
+        at = f"No rung of cooperation saves money: at its best ({words(best.name)}) {companies} together would pay "
+        if _is_nothing(money.text(saving)):
+            return f"{at}what they pay alone, {money.full(ladder.alone)}.{apart}"
+        return f"{at}{money.full(-saving)} more than the {money.full(ladder.alone)} they pay alone.{apart}"
     proven = "" if best.saving_proven else " The solver has not proven that this is above zero."
     return (
         f"Going as far as “{words(best.name)}”, {companies} save {money.full(saving)}, "
-        f"{percent(best.share_of_alone)} of the {money.full(ladder.alone)} they would spend alone.{proven}"
+        f"{percent(best.share_of_alone)} of the {money.full(ladder.alone)} they would spend alone.{apart}{proven}"
     )
+
+
+def _apart_sentence(context: Context, best: Rung) -> str:
+    """What of a saving is cash and what is not, where there is anything that is not; empty otherwise."""
+    money = context.money
+    parts = []
+    if best.missed and not _is_nothing(money.text(best.missed)):
+        how = "fewer" if best.missed > 0 else "more"
+        parts.append(
+            f"{money.full(abs(best.missed))} {'' if best.missed > 0 else 'less '}because their cars miss {how} targets "
+            "(what buyers would pay for range, acceleration and charging)"
+        )
+    if best.lateness and not _is_nothing(money.text(best.lateness)):
+        how = "fewer" if best.lateness > 0 else "more"
+        less = "" if best.lateness > 0 else "less "
+        parts.append(f"{money.full(abs(best.lateness))} {less}because {how} cars are lost to late starts")
+    return f" Of this {money.full(best.cash)} is cash, {listed(parts)}." if parts else ""
+
+
+def _is_nothing(text: str) -> bool:
+    """Whether an amount as written is zero."""
+    return text.strip("0.,−- ") == ""
+
+
+def told_levers(levers: Mapping[str, float]) -> dict[str, float]:
+    """Levers as the first screen tells them: another choice of modules is one figure, and what is not cash apart.
+
+    A group that buys a larger common module gains by the one and loses by the other: ``access`` and ``overdesign`` are
+    two halves of one move. Their parts stand in the detail.
+    """
+    found = {name: value for name, value in levers.items() if name not in (*_HALVES, *NOT_CASH)}
+    if any(name in levers for name in _HALVES):
+        found["choice_of_modules"] = sum(levers.get(name, 0.0) for name in _HALVES)
+    return found
 
 
 def _why_sentence(context: Context) -> str:
@@ -77,11 +116,20 @@ def _why_sentence(context: Context) -> str:
     best = ladder.best
     if best is None or not best.levers:
         return "Why: not evaluated because the table “savings_by_lever” has no rows that lead from alone to this rung."
-    gains = sorted(((value, name) for name, value in best.levers.items() if value > 0), reverse=True)
-    losses = sorted((value, name) for name, value in best.levers.items() if value < 0)
-    decimals = money.decimals([value for value, _ in gains])
-    told = [f"{words(name)} ({money.text(value, decimals)})" for value, name in gains[:3]]
-    sentence = f"It comes from {listed(told)} {money.label}"
+    decimals = money.decimals(list(best.levers.values()))
+    told = told_levers(best.levers).items()
+    shown = {name: value for name, value in told if not _is_nothing(money.text(value, decimals))}
+    gains = sorted(((value, name) for name, value in shown.items() if value > 0), reverse=True)
+    losses = sorted((value, name) for name, value in shown.items() if value < 0)
+    if not gains:
+        if not losses:
+            return "No lever changes anything that is paid: together the companies plan what they plan alone."
+        taken = money.text(-sum(value for value, _ in losses), decimals)
+        worst = [words(name) for _, name in losses[:2]]
+        return f"No lever saves money, and sharing costs {taken} {money.label}, mostly {listed(worst)}."
+    largest = [f"{words(name)} ({money.text(value, decimals)})" for value, name in gains[:3]]
+    opening = "It comes from" if (best.saving or 0.0) > 0 else "What is saved comes from"
+    sentence = f"{opening} {listed(largest)} {money.label}"
     if len(gains) > 3:
         sentence += f" and {len(gains) - 3} smaller lever{'s' if len(gains) > 4 else ''}"
     if losses:
@@ -93,11 +141,12 @@ def _why_sentence(context: Context) -> str:
 
 def main_levers(rung: Rung, context: Context, decimals: int, count: int = 2) -> str:
     """The largest gains and the largest penalty of one step, as a short text; what rounds to nothing is left out."""
-    gains = sorted(((value, name) for name, value in rung.steps.items() if value > 0), reverse=True)[:count]
-    losses = sorted((value, name) for name, value in rung.steps.items() if value < 0)[:1]
+    steps = told_levers(rung.steps)
+    gains = sorted(((value, name) for name, value in steps.items() if value > 0), reverse=True)[:count]
+    losses = sorted((value, name) for name, value in steps.items() if value < 0)[:1]
     money = context.money
     parts = [(name, money.text(value, decimals, sign=True)) for value, name in [*gains, *losses]]
-    return "; ".join(f"{words(name)} {text}" for name, text in parts if text.strip("0.") != "")
+    return "; ".join(f"{words(name)} {text}" for name, text in parts if not _is_nothing(text.removeprefix("+")))
 
 
 def interval_text(context: Context, rung: Rung, decimals: int) -> str:
@@ -105,7 +154,10 @@ def interval_text(context: Context, rung: Rung, decimals: int) -> str:
     if rung.lower is None or rung.upper is None:
         return "no proven bound"
     doubt = ", may be zero" if rung.lower <= 0 < rung.upper else ""
-    return f"{context.money.text(rung.lower, decimals)} to {context.money.text(rung.upper, decimals)}{doubt}"
+    low, high = (context.money.text(end, decimals) for end in (rung.lower, rung.upper))
+    if low == context.money.text(rung.saving, decimals) != high:
+        return f"at most {high}{doubt}"  # the plan found is the lower end: a better one could only save more
+    return f"{low} to {high}{doubt}"
 
 
 def stability_text(rung: Rung) -> str:
@@ -137,6 +189,8 @@ def _grid(context: Context) -> Grid:
         "of cost alone",
         f"What this step adds, {money.label}",
     ]
+    apart = any(rung.missed or rung.lateness for rung in ladder.evaluated)
+    headers += ["of it cash", "of it not cash"] if apart else []
     headers += [f"{company} gets" for company in ladder.companies]
     headers += ["Split stable?", _ev_header(context)]
     rows: list[list[Cell | str]] = []
@@ -158,6 +212,10 @@ def _grid(context: Context) -> Grid:
             Cell(percent(rung.share_of_alone), rung.share_of_alone),
             Cell(main_levers(rung, context, decimals) or "nothing", look="why"),
         ]
+        if apart:
+            rest = rung.missed + rung.lateness
+            cells.append(Cell(money.text(rung.cash, decimals), rung.cash, money=True))
+            cells.append(Cell(money.text(rest, decimals), rest, money=True))
         cells += [
             Cell(money.text(got.get(company), share_decimals), got.get(company), money=True)
             for company in ladder.companies

@@ -91,11 +91,18 @@ def _marker(index: int, penalty: bool) -> Figure:
     }
 
 
+ONE_SIDED: Final = 0.02  # of a range: with less on one side the value is the range's own end
+
+
 def _errors(middle: Sequence[float | None], series: Series, direction: str) -> Figure:
+    """Whiskers; none for a value at the end of its own range, where they would read as an error to one side."""
     if series.lower is None or series.upper is None:
         return {}
     plus = [None if m is None or u is None else max(u - m, 0.0) for m, u in zip(middle, series.upper, strict=True)]
     minus = [None if m is None or w is None else max(m - w, 0.0) for m, w in zip(middle, series.lower, strict=True)]
+    for index, (up, down) in enumerate(zip(plus, minus, strict=True)):
+        if up is not None and down is not None and min(up, down) < ONE_SIDED * max(up, down):
+            plus[index] = minus[index] = None
     bars = {"type": "data", "symmetric": False, "array": plus, "arrayminus": minus, "color": INK, "thickness": 1.5}
     return {f"error_{direction}": {**bars, "width": 5}}
 

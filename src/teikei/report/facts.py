@@ -32,7 +32,11 @@ LEVER_ORDER: Final = (
     "joint_organisation",
     "divergence",
     "switching",
+    "missed_target",
+    "lateness",
 )
+NOT_CASH: Final = ("missed_target", "lateness")
+"""Levers that are part of what is saved and that nobody pays or receives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,21 @@ class Rung:
     def evaluated(self) -> bool:
         """Whether the plan gave a value here."""
         return self.saving is not None
+
+    @property
+    def missed(self) -> float:
+        """Part of the saving that is not cash: what buyers lose less (or more, below zero) by missed targets."""
+        return self.levers.get("missed_target", 0.0)
+
+    @property
+    def lateness(self) -> float:
+        """Part of the saving that is no contract's: margin of cars that start late alone and do not together."""
+        return self.levers.get("lateness", 0.0)
+
+    @property
+    def cash(self) -> float | None:
+        """The saving without missed targets and lateness, million."""
+        return None if self.saving is None else self.saving - self.missed - self.lateness
 
     @property
     def saving_proven(self) -> bool:

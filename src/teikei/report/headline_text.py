@@ -11,10 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from teikei.report.answer import ev_text, interval_text, make_answer, sentence_of, stability_text
+from teikei.report.answer import ev_text, interval_text, make_answer, sentence_of, stability_text, told_levers
 from teikei.report.blocks import rule_name, words
 from teikei.report.context import Context, make_context
 from teikei.report.evidence import read_evidence
+from teikei.report.facts import NOT_CASH
 from teikei.report.formatting import percent
 
 
@@ -61,6 +62,10 @@ def _rungs(context: Context) -> list[RenderableType]:
     table = _table(f"Saving against alone ({money.full(ladder.alone)}), {money.label}{split}")
     table.add_column("rung", no_wrap=True)
     table.add_column("saves", justify="right", no_wrap=True)
+    apart = any(rung.missed or rung.lateness for rung in ladder.evaluated)
+    if apart:
+        table.add_column("cash", justify="right", no_wrap=True)
+        table.add_column("not cash", justify="right")
     table.add_column("range", justify="right", min_width=9)
     for header in ("%", *ladder.companies):
         table.add_column(header, justify="right", no_wrap=len(ladder.companies) <= MOST_WHOLE_NAMES)
@@ -75,6 +80,8 @@ def _rungs(context: Context) -> list[RenderableType]:
             continue
         got = {share.company: share.value for share in rung.shares}
         cells = [words(rung.name), money.text(rung.saving, decimals)]
+        if apart:
+            cells += [money.text(rung.cash, decimals), money.text(rung.missed + rung.lateness, decimals)]
         cells.append(interval_text(context, rung, decimals))
         cells.append(percent(rung.share_of_alone))
         cells += [money.text(got.get(company), decimals) for company in ladder.companies]
@@ -86,15 +93,21 @@ def _rungs(context: Context) -> list[RenderableType]:
 
 def _levers(context: Context) -> Table:
     ladder, money = context.ladder, context.money
-    decimals = money.decimals([value for rung in ladder.evaluated for value in rung.levers.values()])
+    told = [_with_what_is_not_cash(rung.levers) for rung in ladder.evaluated]
+    decimals = money.decimals([value for levers in told for value in levers.values()])
     table = _table(f"Of which by lever, each rung with all below it, {money.label}")
     table.add_column("lever", no_wrap=True)
     for rung in ladder.evaluated:
         table.add_column(Text(words(rung.name)), justify="right")
-    for lever in ladder.levers:
-        cells = [words(lever), *(money.text(rung.levers.get(lever), decimals) for rung in ladder.evaluated)]
+    for lever in dict.fromkeys(name for levers in told for name in levers):
+        cells = [words(lever), *(money.text(levers.get(lever, 0.0), decimals) for levers in told)]
         table.add_row(*(Text(cell) for cell in cells))
     total = ["sum", *(money.text(sum(rung.levers.values()), decimals) for rung in ladder.evaluated)]
     table.add_section()
     table.add_row(*(Text(cell) for cell in total))
     return table
+
+
+def _with_what_is_not_cash(levers: Mapping[str, float]) -> dict[str, float]:
+    """Levers as the first screen tells them, what is not cash last, where there is any."""
+    return told_levers(levers) | {name: levers[name] for name in NOT_CASH if levers.get(name)}

@@ -50,9 +50,14 @@ programme axle driving_requirement margin:number overdesign:number unit
 awards | who supplies what, where and when | coalition rung supplier site item year:year quantity:number \
 unit_price:number spend:million price_basis
 performance | what each programme must reach and reaches | coalition rung programme procedure required:number \
-effective:number reached:number unit margin:number requirement version status
+effective:number reached:number unit margin:number requirement version status kind missed:number \
+missed_cost:number generation
+near_misses | configurations that are refused by less than the simulation can tell | programme generation \
+version modules requirement procedure floor:number reached:number unit short:number simulation_error:number
 requirement_prices | what giving up one step of a requirement would save | coalition rung programme procedure \
-step saving_alliance:million saving_owner:million
+step saving_alliance:million saving_owner:million kind
+lateness | what late starts of production would cost | coalition rung programme generation quarters:number \
+lost_units:number cost:million margin:number margin_basis
 schedule_milestones | which starts of production are met | coalition rung programme generation due reached \
 late_quarters:number cause chain
 schedule_summary | how good the schedule found is | coalition rung objects:number hours:number \

@@ -21,6 +21,7 @@ from teikei.room.preview_cars import ranges_of_cars
 from teikei.room.preview_money import slopes
 from teikei.room.release_list import ReleaseList
 from teikei.study import Study
+from teikei.study.requirement_kinds import TARGET, kind_of
 from teikei.tables.columns import all_columns
 
 CHOICE: Final = "the choice of designs"
@@ -32,6 +33,7 @@ _NOTHING: Final = "is nothing (0)"
 _NEVER: Final = "not used in a joint solve"
 _OTHER_CASE: Final = "belongs to another volume case than the one that is planned"
 _NOT_BINDING: Final = "reported only: the requirement is not binding"
+_TARGET: Final = "a target, whose price moves the plan step by step; no range is computed"
 _NO_SAVING: Final = "the list releases no money"
 _TEST: Final = "decides with its requirement which designs pass; no range is computed for the test's own conditions"
 _SCHEDULE: Final = "moves the timeline; no range is computed"
@@ -189,7 +191,8 @@ def _why(study: Study, key: tuple[str, int, str], value: float, money: bool, tim
     if table == "engineering":
         return _SCHEDULE if timeline else _NO_TIMELINE
     if table == "requirements":
-        return _NOT_BINDING
+        kind = kind_of(study["requirements"].row(row, named=True))
+        return _TARGET if kind == TARGET else _NOT_BINDING
     if value == 0:
         return _NOTHING
     return _NO_SAVING if not money else "part of a key or of a rule: it names things, it is no amount"

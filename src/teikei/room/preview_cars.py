@@ -18,6 +18,7 @@ import polars as pl
 
 from teikei.modules.types import Catalogue
 from teikei.study import Study
+from teikei.study.requirement_kinds import HARD, kind_of
 from teikei.tables.columns import all_columns
 
 STEP: Final = 0.02  # of the figure
@@ -38,7 +39,7 @@ class Range:
 
 
 def ranges_of_cars(study: Study, programmes: set[str]) -> list[Range]:
-    """A range for each binding requirement, mass and road load of own programmes; study: the company's own version."""
+    """A range for each hard requirement, mass and road load of own programmes; study: the company's own version."""
     from teikei import modules
 
     catalogue = modules.catalogue(study)
@@ -81,9 +82,9 @@ def _results(study: Study, catalogue: Catalogue) -> pl.DataFrame:
 
 def _requirements(study: Study, programmes: set[str], results: pl.DataFrame) -> list[Range]:
     found = []
-    columns = ("programme", "version", "requirement", "procedure", "value", "binding")
+    columns = ("programme", "version", "requirement", "procedure", "value", "binding", "kind")
     for index, row in enumerate(study["requirements"].select(columns).iter_rows(named=True)):
-        if row["programme"] not in programmes or not row["binding"]:
+        if row["programme"] not in programmes or kind_of(row) != HARD:
             continue
         own = results.filter(
             (pl.col("programme") == row["programme"])

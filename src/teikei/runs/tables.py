@@ -11,7 +11,9 @@ from teikei.develop.types import Schedule
 from teikei.market.types import MarketOutcome
 from teikei.modules.types import Catalogue
 from teikei.plan import savings_by_programme
-from teikei.plan.types import Plan, Plans
+from teikei.plan.types import NOT_CONTRACTED, Plan, Plans
+from teikei.runs.lateness import lateness
+from teikei.runs.near_misses import near_misses
 from teikei.simulate.types import Performance
 from teikei.split.types import Allocation
 from teikei.study.types import Study
@@ -48,8 +50,12 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
     tables = _planned(found)
     if found.performance is not None:
         tables["candidates"] = found.performance.candidates
+        if found.catalogue is not None:
+            tables["near_misses"] = near_misses(found.catalogue, found.performance)
     if found.schedule is not None:
         tables |= _scheduled(found.schedule)
+        margins = None if found.outcome is None else found.outcome.more.get("market_break_even")
+        tables["lateness"] = lateness(study, found.schedule.milestones, margins)
     if found.allocation is not None:
         tables |= _shared(found.allocation)
     tables |= found.terms or {}
@@ -278,6 +284,7 @@ def evidence(study: Study, awards: pl.DataFrame, cost_breakdown: pl.DataFrame) -
     schema = {"item": pl.String, "confidence": pl.String, "value": pl.Float64}
     if alone.is_empty():
         return pl.DataFrame(schema=schema)
+    alone = alone.filter(~pl.col("item").is_in(NOT_CONTRACTED))
     totals = alone.group_by("item", maintain_order=True).agg(pl.col("value").sum())
     shares = _purchase_confidence(study, awards)
     family_shares = _shares_of(study["families"], "nre")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -19,27 +19,69 @@ import numpy as np
 
 from teikei.errors import Problem, StudyError
 from teikei.modules.types import Array
+from teikei.tables.cells import plain_number
+from teikei.units import GRAVITY_MPS2
+
+
+def _none() -> Array:
+    return np.zeros(0)
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """A speed trace: time_s ascending, speed_mps >= 0 at those times, linear in between."""
+    """A speed trace: time_s ascending, speed_mps >= 0 at those times, linear in between.
+
+    grade (rise over run), headwind_mps (against the car) and auxiliary_w (on top of the car's own) at the same times,
+    linear in between; empty where the drive has none. temperature_c: of the drive, None where it says none.
+    """
 
     name: str
     time_s: Array
     speed_mps: Array
+    grade: Array = field(default_factory=_none)
+    headwind_mps: Array = field(default_factory=_none)
+    auxiliary_w: Array = field(default_factory=_none)
+    temperature_c: float | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether it has neither slope nor wind nor auxiliaries of its own."""
+        return not (len(self.grade) or len(self.headwind_mps) or len(self.auxiliary_w))
 
     @property
     def distance_m(self) -> float:
         """Length of the trace, m."""
         return float(np.sum(np.diff(self.time_s) * 0.5 * (self.speed_mps[1:] + self.speed_mps[:-1])))
 
+    def steps(self) -> tuple[Array, Array, Array]:
+        """Per step: g sin of the road's angle (m/s²), headwind (m/s), auxiliaries of the drive (W)."""
+        grade, wind, auxiliary = (
+            0.5 * (values[1:] + values[:-1]) if len(values) else np.zeros(len(self.time_s) - 1)
+            for values in (self.grade, self.headwind_mps, self.auxiliary_w)
+        )
+        return GRAVITY_MPS2 * grade / np.sqrt(1.0 + grade * grade), wind, auxiliary
+
     def refined(self, parts: int) -> Cycle:
         """The same trace with every step cut into ``parts``."""
         time = np.interp(
             np.arange((len(self.time_s) - 1) * parts + 1) / parts, np.arange(len(self.time_s)), self.time_s
         )
-        return Cycle(self.name, time, np.interp(time, self.time_s, self.speed_mps))
+
+        def between(values: Array) -> Array:
+            return np.interp(time, self.time_s, values) if len(values) else values
+
+        return replace(
+            self,
+            time_s=time,
+            speed_mps=between(self.speed_mps),
+            grade=between(self.grade),
+            headwind_mps=between(self.headwind_mps),
+            auxiliary_w=between(self.auxiliary_w),
+        )
+
+    def capped(self, top_speed_mps: float) -> Cycle:
+        """The same at no more than a speed (capped speed cycle, UN GTR 15 Annex 1, without its longer time)."""
+        return replace(self, speed_mps=np.minimum(self.speed_mps, top_speed_mps))
 
 
 REGULATION: Final[Mapping[str, tuple[float, float, float]]] = {
@@ -120,7 +162,7 @@ def read_cycle(path: Path) -> Cycle:
         cells = {(key or "").strip(): value for key, value in row.items()}
         for name, values in columns.items():
             try:
-                values.append(float(cells.get(name) or ""))
+                values.append(plain_number(cells.get(name) or ""))
             except (TypeError, ValueError):
                 problems.append(Problem(f"{path.name}:{line}:{name}", f"'{cells.get(name) or ''}' is not a number"))
     if problems:
@@ -157,6 +199,19 @@ PROCEDURES: Final[Mapping[str, tuple[tuple[str, float], ...]]] = {
     "midc": (("midc", 1.0),),
 }
 """Procedure -> its cycles with their weights on consumption (per distance)."""
+
+_BEHIND_S: Final[Mapping[str, float]] = {"udds": 2.0, "hwfet": 2.0, "us06": 2.0}
+
+
+def tolerance_s(name: str) -> tuple[float, float]:
+    """How long a car may be below the trace of a cycle: seconds on one occasion, and in all ten that are allowed.
+
+    EPA: 2 s on an occasion (40 CFR 1066.425); others 1 s, at most ten occasions (UN GTR 15 Annex 6). Below the trace
+    means by more than 2 mph (40 CFR 86.115; the others say 2 km/h, within 1 s, which is about the same).
+    """
+    occasion = _BEHIND_S.get(name, 1.0)
+    return occasion, 10.0 * occasion
+
 
 DEFAULT_LABEL_FACTOR: Final = 0.7  # 40 CFR 600.210: label = unadjusted / 0.7 where no vehicle-specific factor is given
 

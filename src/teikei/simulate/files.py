@@ -18,6 +18,7 @@ from teikei.simulate.cycles import DEFAULT_LABEL_FACTOR, PROCEDURES, REGULATION,
 from teikei.simulate.generic import LossParameters, run_cycle, wall_efficiency
 from teikei.simulate.lines import FEATURES, LINE_NAMES, Lines
 from teikei.simulate.vehicle_file import VehicleFile, oddities, read_vehicles
+from teikei.tables.cells import plain_number
 from teikei.tables.write import write_csv
 
 COLUMNS: Final = (
@@ -276,7 +277,7 @@ def _measured(vehicles: VehicleFile, cycle_name: str) -> Array | None:
     for line, text in zip(vehicles.lines, texts, strict=True):
         place = f"{vehicles.path.name}:{line}:{cycle_name}_wall_wh_per_km"
         try:
-            value = float(text) if text.strip() else np.nan
+            value = plain_number(text) if text.strip() else np.nan
         except ValueError:
             value = np.nan
             problems.append(Problem(place, f"'{text}' is not a number"))

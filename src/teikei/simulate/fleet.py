@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,6 +22,10 @@ LIMIT_MARGIN: Final = 1.03  # a car within 3 % of a limit at a corner of the cyc
 CHUNK: Final = 16_384
 
 
+def _nothing() -> Array:
+    return np.zeros(0)
+
+
 @dataclass(frozen=True)
 class Fleet:
     """Cars as arrays (N,), powertrain tables (K, …) and packs (P, …) that they share by index; SI units.
@@ -29,7 +33,11 @@ class Fleet:
     f0_n … auxiliary_w, soc_start, resistance_factor, discharge_limit_w, charge_limit_w: (N,). regen: (N, 4) share,
     speed below which nothing and from which all is recovered (m/s), largest deceleration (m/s²). losses_w: (K, speeds,
     forces) on uniform grids 0 … top_speed_mps and ± force_limit_n; drive_force_n, brake_force_n: (K, speeds).
-    ocv_v, resistance_ohm: (P, states of charge); charge_c: (P,) coulomb.
+    ocv_v, resistance_ohm: (P, states of charge); charge_c: (P,) coulomb. mass_kg (N,): what a slope pulls at (without
+    rotating mass; inertia_kg where not given); empty_soc (N,): state of charge at which a drive ends (never where not
+    given); voltage_max_v (P,): to which braking may lift the cells (any where not given). force_scale, loss_scale,
+    limit_scale, capacity_factor (N,): of a car on the forces at which its table is read, on the losses read, on its
+    force limits and on its pack's charge (1 where not given), so that cars of one kind share a per-unit table.
     """
 
     f0_n: Array
@@ -52,6 +60,24 @@ class Fleet:
     ocv_v: Array
     resistance_ohm: Array
     charge_c: Array
+    mass_kg: Array = field(default_factory=_nothing)
+    empty_soc: Array = field(default_factory=_nothing)
+    force_scale: Array = field(default_factory=_nothing)
+    loss_scale: Array = field(default_factory=_nothing)
+    limit_scale: Array = field(default_factory=_nothing)
+    capacity_factor: Array = field(default_factory=_nothing)
+    voltage_max_v: Array = field(default_factory=_nothing)
+
+    def __post_init__(self) -> None:
+        filled = (
+            ("mass_kg", self.inertia_kg),
+            ("empty_soc", np.full(len(self), -np.inf)),
+            *((name, np.ones(len(self))) for name in ("force_scale", "loss_scale", "limit_scale", "capacity_factor")),
+            ("voltage_max_v", np.full(len(self.charge_c), np.inf)),
+        )
+        for name, values in filled:
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, values)
 
     def __len__(self) -> int:
         return len(self.f0_n)
@@ -73,13 +99,26 @@ class Fleet:
         """Some of the cars with the same tables and packs."""
         return Fleet(
             **{
-                field.name: getattr(self, field.name)[index] if place < PER_CAR else getattr(self, field.name)
-                for place, field in enumerate(fields(self))
+                one.name: getattr(self, one.name) if one.name in _SHARED else getattr(self, one.name)[index]
+                for one in fields(self)
             }
         )
 
 
-PER_CAR: Final = 12  # the first fields of Fleet hold one value per car
+_SHARED: Final = frozenset(
+    {
+        "losses_w",
+        "top_speed_mps",
+        "force_limit_n",
+        "drive_force_n",
+        "brake_force_n",
+        "ocv_v",
+        "resistance_ohm",
+        "charge_c",
+        "voltage_max_v",
+    }
+)
+"""Fields of Fleet with one value per powertrain table or pack; the others have one per car."""
 
 
 def plain(fleet: Fleet, trace: Cycle) -> Array:
@@ -87,7 +126,9 @@ def plain(fleet: Fleet, trace: Cycle) -> Array:
     from teikei.simulate.kernels import TOTALS, cycle_totals
 
     out = np.zeros((len(fleet), len(TOTALS)))
-    cycle_totals(trace.time_s, trace.speed_mps, *(getattr(fleet, field.name) for field in fields(fleet)), out)
+    cycle_totals(
+        trace.time_s, trace.speed_mps, *trace.steps(), *(getattr(fleet, one.name) for one in fields(fleet)), out
+    )
     return out
 
 

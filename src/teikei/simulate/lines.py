@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from teikei.modules.types import Array
-from teikei.simulate.generic import DEFAULT_POWER_W_PER_KG, REFERENCE_YEAR, KnownCars
+from teikei.simulate.generic import DEFAULT_POWER_W_PER_KG, REFERENCE_YEAR, TESTED_YEARS, KnownCars
 
 FEATURES: Final = ("power_w_per_kg", "test_mass_kg", "model_year", "driven_axles")
 LENGTHS: Final = (1.0, 0.5, 6.0, 0.3)
@@ -31,7 +31,7 @@ def features(cars: KnownCars) -> Array:
     """Power per mass (W/kg), mass (kg), model year, driven axles of each car (N, 4), usual values where unknown."""
     known = np.nan_to_num(cars.power_w, nan=0.0) > 0
     per_mass = np.where(known, cars.power_w, DEFAULT_POWER_W_PER_KG * cars.test_mass_kg) / cars.test_mass_kg
-    year = np.where(np.isnan(cars.model_year), REFERENCE_YEAR, cars.model_year)
+    year = np.clip(np.where(np.isnan(cars.model_year), REFERENCE_YEAR, cars.model_year), *TESTED_YEARS)
     return np.stack([per_mass, cars.test_mass_kg, year, cars.driven_axles], axis=1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -23,14 +23,16 @@ from teikei.simulate.evaluate import (
     Modules,
     Version,
 )
-from teikei.simulate.requirements import BIASED, LEGAL_LIMITS, LOWER_IS_BETTER
+from teikei.simulate.requirements import BIASED
 from teikei.simulate.types import Performance
+from teikei.study.requirement_kinds import LEGAL_LIMITS, LOWER_IS_BETTER, REPORT, TARGET, kind_of
 from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
 Key = tuple[str, str]  # programme, version
 
 _NOT_EVALUATED: Final = "not evaluated: no such module"
+_BEHIND: Final = "missed: the cycle is not driven to its end as it is (reason of the candidate)"
 _CHANGED: Final = ("", "set to incumbent", "scaled by incumbent")  # how a requirement was made effective
 
 
@@ -83,8 +85,14 @@ def performance(study: Study, catalogue: Catalogue, *, progress: Progress | None
         if progress is not None:
             progress(f"simulated {len(wanted)} configurations of {key[0]} {key[1]}", (number + 1) / len(versions))
     candidates = _in_order(candidate_frames, _CANDIDATE_SCHEMA)
-    warnings = (*_left_aside(catalogue), *_beyond_the_cells(study), *_no_choice_warnings(candidates))
-    return Performance(candidates, _in_order(result_frames, _RESULT_SCHEMA), warnings)
+    results = _in_order(result_frames, _RESULT_SCHEMA)
+    warnings = (
+        *_left_aside(catalogue),
+        *_beyond_the_cells(study),
+        *_not_evaluated(results, versions),
+        *_no_choice_warnings(candidates),
+    )
+    return Performance(candidates, results, warnings)
 
 
 def _left_aside(catalogue: Catalogue) -> list[str]:
@@ -103,11 +111,32 @@ def _left_aside(catalogue: Catalogue) -> list[str]:
     return found
 
 
+def _not_evaluated(results: pl.DataFrame, versions: Mapping[Key, Version]) -> list[str]:
+    """Binding rows that bind nothing, because what they name cannot be simulated: one line for each kind."""
+    binding = {
+        (*key, row["requirement"], row["procedure"])
+        for key, version in versions.items()
+        for row in version.requirements
+        if kind_of(row) != REPORT
+    }
+    rows = results.filter(pl.col("status").str.starts_with("not evaluated") & (pl.col("status") != _NOT_EVALUATED))
+    names = ("requirement", "procedure", "status", "programme", "version")
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for requirement, procedure, status, programme, version in rows.select(names).unique(maintain_order=True).rows():
+        if (programme, version, requirement, procedure) in binding:
+            cars = found.setdefault((requirement, procedure, status), [])
+            cars.append(programme) if programme not in cars else None
+    return [
+        f"{requirement} ({procedure}) of {', '.join(cars)} binds nothing: {status}"
+        for (requirement, procedure, status), cars in found.items()
+    ]
+
+
 def _beyond_the_cells(study: Study) -> list[str]:
     """Requirements at temperatures where the cells' resistance is not measured."""
     low, high = MEASURED_CELL_C
     rows = study["requirements"].filter(
-        pl.col("requirement").is_in(["cold_range_fraction", "cold_power_fraction"])
+        ~pl.col("requirement").is_in([*LEGAL_LIMITS, "ac_charge_power"])
         & ~pl.col("temperature_c").is_between(low, high)
     )
     if rows.is_empty():
@@ -212,8 +241,12 @@ def _incumbents(
 class _Judgement:
     effective: Array  # (R,)
     changed: npt.NDArray[np.int64]  # (R,) index into _CHANGED
+    kinds: list[str]  # (R,)
+    floor: Array  # (R,) what a car must not fall behind; NaN for what is only reported
     margin: Array  # (R, N)
-    passed: npt.NDArray[np.bool_]  # (R, N)
+    passed: npt.NDArray[np.bool_]  # (R, N) the value is reached
+    allowed: npt.NDArray[np.bool_]  # (R, N) the floor is kept
+    missed: Array  # (R, N)
     reasons: list[str]  # (N,)
 
 
@@ -241,18 +274,31 @@ def _judge(version: Version, evaluation: Evaluation, incumbent: int | None, *, o
             by_model = np.array([row["requirement"] in BIASED for row in rows], dtype=np.bool_)
             changed[open_to_change & by_model & (measured > 0) & (simulated != measured)] = 2
             effective = np.where(changed == 2, required * simulated / measured, required)
+    kinds = [kind_of(row) for row in rows]
+    offset = np.array(
+        [row["floor_offset"] or 0.0 if kind == TARGET else 0.0 for kind, row in zip(kinds, rows, strict=True)]
+    )
+    binding = np.array([kind != REPORT for kind in kinds], dtype=np.bool_)
+    floor = np.where(binding, effective + offset, np.nan)
     margin = sign[:, None] * (evaluation.reached - effective[:, None])
-    passed = margin >= -1e-9 * np.maximum(np.abs(effective), 1.0)[:, None]
+    slack = 1e-9 * np.maximum(np.abs(effective), 1.0)[:, None]
+    passed = (margin >= -slack) & ~evaluation.invalid
+    allowed = (sign[:, None] * (evaluation.reached - floor[:, None]) >= -slack) & ~evaluation.invalid
+    allowed |= ~binding[:, None]
+    missed = np.where(passed | ~np.isfinite(margin), np.where(passed, 0.0, np.nan), -margin)
     reasons = [[text] if text else [] for text in evaluation.faults]
     for number, row in enumerate(rows):
-        if not row["binding"]:
-            continue
         side = "above" if sign[number] < 0 else "below"
         head = f"{row['requirement']} ({row['procedure']})"
-        tail = f"{row['unit']}, {side} {effective[number]:.4g}"
-        for index in np.nonzero(~passed[number] & ~np.isnan(evaluation.reached[number]))[0]:
+        tail = f"{row['unit']}, {side} {'the floor ' if kinds[number] == TARGET else ''}{floor[number]:.4g}"
+        for index in np.nonzero(~allowed[number] & ~np.isnan(evaluation.reached[number]))[0]:
             reasons[index].append(f"{head} {evaluation.reached[number, index]:.4g} {tail}")
-    return _Judgement(effective, changed, margin, passed, ["; ".join(texts) for texts in reasons])
+        for place, text in evaluation.invalid_reasons[number].items() if binding[number] else ():
+            if text not in evaluation.faults[place]:
+                reasons[place].append(f"{head} {text}")
+    return _Judgement(
+        effective, changed, kinds, floor, margin, passed, allowed, missed, ["; ".join(texts) for texts in reasons]
+    )
 
 
 _CANDIDATE_SCHEMA: Final[dict[str, Any]] = {
@@ -266,6 +312,7 @@ _CANDIDATE_SCHEMA: Final[dict[str, Any]] = {
     "missed_trace_s": pl.Float64,
     "cycle": pl.String,
     "reason": pl.String,
+    "fault": pl.String,
 }
 _RESULT_SCHEMA: Final[dict[str, Any]] = {
     "slot": pl.String,
@@ -281,6 +328,11 @@ _RESULT_SCHEMA: Final[dict[str, Any]] = {
     "margin": pl.Float64,
     "passed": pl.Boolean,
     "status": pl.String,
+    "kind": pl.String,
+    "floor": pl.Float64,
+    "allowed": pl.Boolean,
+    "missed": pl.Float64,
+    "missed_cost": pl.Float64,
 }
 
 
@@ -295,9 +347,10 @@ def _candidate_frame(
             "mass_kg": evaluation.mass_kg[place],
             "wall_wh_per_km": pl.Series(evaluation.wall_wh_per_km[place]).fill_nan(None),
             "battery_wh_per_km": pl.Series(evaluation.battery_wh_per_km[place]).fill_nan(None),
-            "range_km": evaluation.range_km[place],
+            "range_km": pl.Series(evaluation.range_km[place]).fill_nan(None),
             "missed_trace_s": evaluation.missed_trace_s[place],
             "reason": reasons,
+            "fault": pl.Series(evaluation.faults, dtype=pl.String).gather(place),
         }
     ).with_columns(slot=pl.lit(slot.name), cycle=pl.lit(version.home), order=pl.lit(order))
 
@@ -314,16 +367,28 @@ def _result_frame(
             "effective": judgement.effective,
             "unit": [row["unit"] for row in rows],
             "not_evaluated": list(evaluation.status),
+            "kind": judgement.kinds,
+            "floor": pl.Series(judgement.floor, dtype=pl.Float64).fill_nan(None),
         },
-        schema_overrides={"required": pl.Float64, "requirement": pl.String, "procedure": pl.String, "unit": pl.String},
+        schema_overrides={
+            "required": pl.Float64,
+            "requirement": pl.String,
+            "procedure": pl.String,
+            "unit": pl.String,
+            "kind": pl.String,
+        },
     )
+    price = np.array([row["value_per_unit"] or 0.0 for row in rows]) * np.array([k == TARGET for k in judgement.kinds])
+    missed = judgement.missed[:, place]
     passed = judgement.passed[:, place].T.ravel()
     reached = evaluation.reached[:, place].T.ravel()
-    texts = [*_CHANGED, *(f"missed: {text}" if text else "missed" for text in _CHANGED), _NOT_EVALUATED]
+    texts = [*_CHANGED, *(f"missed: {text}" if text else "missed" for text in _CHANGED), _BEHIND, _NOT_EVALUATED]
     texts[0] = "ok"
     code = np.tile(judgement.changed, len(place)) + np.where(passed, 0, len(_CHANGED))
+    invalid = evaluation.invalid[:, place].T.ravel()
     code = np.where(np.isnan(reached), len(texts) - 1, code)
-    known = ~np.isnan(reached)
+    code = np.where(invalid, len(texts) - 2, code)
+    known = ~np.isnan(reached) | invalid
     return (
         pl.DataFrame({"candidate": slot.candidates})
         .join(per_row, how="cross")
@@ -331,6 +396,9 @@ def _result_frame(
             reached=pl.Series(reached).fill_nan(None),
             margin=pl.Series(judgement.margin[:, place].T.ravel()).fill_nan(None),
             passed=pl.when(pl.Series(known)).then(pl.Series(passed)),
+            allowed=pl.when(pl.Series(known)).then(pl.Series(judgement.allowed[:, place].T.ravel())),
+            missed=pl.Series(missed.T.ravel()).fill_nan(None),
+            missed_cost=pl.Series((missed * price[:, None]).T.ravel()).fill_nan(None),
             status=pl.Series(texts).gather(code),
             slot=pl.lit(slot.name),
             programme=pl.lit(slot.key[0]),

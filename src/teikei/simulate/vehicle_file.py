@@ -7,7 +7,7 @@ import difflib
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,8 @@ import numpy as np
 from teikei.errors import Problem, StudyError
 from teikei.modules.types import Array
 from teikei.simulate.generic import KnownCars
+from teikei.tables.cells import plain_number
+from teikei.tables.columns import Column, plain_column
 
 REQUIRED: Final = (
     "vehicle_id",
@@ -46,6 +48,23 @@ ODD_SPEED_MPS: Final = 80 / 3.6
 LEAST_LOAD, MOST_LOAD = 0.01, 0.06
 """Road load over weight at 80 km/h: 0.0127 to 0.0401 in the 158 public tests that ship (data/vehicles)."""
 DRIVES: Final = ("fwd", "rwd", "awd")
+
+
+_UNITS: Final = {"kg": "kg", "n": "N", "kw": "kW", "kwh": "kWh"}
+
+
+def vehicle_columns() -> dict[str, Column]:
+    """The columns of a vehicles file, for readers of tables."""
+    names = (*REQUIRED, "motor_type", *(name for name in LIMITS if name not in REQUIRED))
+    return {
+        name: replace(
+            plain_column("vehicles", name, "number" if name in LIMITS else "text"),
+            required=name in REQUIRED and name not in _MAY_BE_EMPTY,
+            key=name == "vehicle_id",
+            unit=_UNITS.get(name.rsplit("_", 1)[-1], ""),
+        )
+        for name in names
+    }
 
 
 @dataclass(frozen=True)
@@ -186,7 +205,7 @@ def _number(name: str, text: str) -> tuple[float, str]:
     if not text:
         return math.nan, "" if name in _MAY_BE_EMPTY else f"{name}: empty, expected a number"
     try:
-        value = float(text)
+        value = plain_number(text)
     except ValueError:
         return math.nan, f"{name}: '{text}' is not a number"
     low, high = LIMITS[name]

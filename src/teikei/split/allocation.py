@@ -102,6 +102,14 @@ def _between_blocs(game: RungGame) -> tuple[list[dict[str, Any]], list[dict[str,
     alone = game.cost[1 << np.arange(len(game.players))]
     rows: list[dict[str, Any]] = []
     core: list[dict[str, Any]] = []
+    cash, cash_between = cost_shares(game.cash), intervals(game.cash_game.cost, game.cash_game.bound)[0]
+    for rule, share in cash.items():
+        open_between = cash_between[rule]
+        if share is not None and open_between is not None:
+            paid = game.cash[1 << np.arange(len(game.players))]
+            for index, player in enumerate(game.players):
+                low, high = (end[index] for end in open_between[1])
+                rows.append(_row((game.rung, rule, player, "saving_cash"), paid[index] - share[index], low, high))
     for rule, share in shares.items():
         found = between[rule]
         if share is None or found is None:
@@ -143,9 +151,13 @@ def _inside_blocs(
 ) -> list[dict[str, Any]]:
     """Rows of companies: a company that is a bloc has its bloc's, the others a part by stand-alone cost."""
     parts: dict[str, dict[str, float]] = {}
+    cash_parts: dict[str, dict[str, float]] = {}
     for index, (player, bloc) in enumerate(zip(game.players, values.blocs, strict=True)):
         alone = values.alone_cost_by_company(index)
         total = sum(alone.values())
+        paid = values.alone_cost_by_company(index, cash=True)
+        if len(paid) == len(bloc) and sum(paid.values()) > 0:
+            cash_parts[player] = {company: cost / sum(paid.values()) for company, cost in paid.items()}
         if len(bloc) == 1:
             parts[player] = {bloc[0]: 1.0}
         elif len(alone) == len(bloc) and total > 0:
@@ -162,7 +174,9 @@ def _inside_blocs(
     return [
         {**row, "company": company, **{name: row[name] * part for name in ("value", "lower", "upper")}}
         for row in rows
-        for company, part in parts[row["company"]].items()
+        for company, part in (cash_parts if row["kind"] == "saving_cash" and row["company"] in cash_parts else parts)[
+            row["company"]
+        ].items()
     ]
 
 
@@ -180,7 +194,9 @@ def _owen_rows(values: PlanValues, game: RungGame) -> tuple[list[dict[str, Any]]
         ]
     cost = {coalition: plan.value for coalition, plan in plans.items() if plan is not None}
     low = {coalition: min(plan.bound, plan.value) for coalition, plan in plans.items() if plan is not None}
-    share = owen(values.blocs, cost.__getitem__)
+    cash = {coalition: plan.cash for coalition, plan in plans.items() if plan is not None}
+    cash_low = {coalition: amount - (cost[coalition] - low[coalition]) for coalition, amount in cash.items()}
+    share, cash_share = owen(values.blocs, cost.__getitem__), owen(values.blocs, cash.__getitem__)
     unit_shares = {one: owen(values.blocs, partial(operator.eq, one)) for one in cost}
     rows = []
     for company, amount in share.items():
@@ -189,6 +205,8 @@ def _owen_rows(values: PlanValues, game: RungGame) -> tuple[list[dict[str, Any]]
         saved = {one: float(one == own) - part for one, part in weight.items()}
         rows.append(_row((game.rung, "owen", company, "cost"), amount, *_spread(weight, low, cost)))
         rows.append(_row((game.rung, "owen", company, "saving"), cost[own] - amount, *_spread(saved, low, cost)))
+        paid = cash[own] - cash_share[company]
+        rows.append(_row((game.rung, "owen", company, "saving_cash"), paid, *_spread(saved, cash_low, cash)))
     return rows, [
         "owen: the saving of a company in a bloc is against planning all by itself, outside its bloc (a what-if); "
         "other "

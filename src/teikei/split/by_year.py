@@ -56,7 +56,7 @@ def _worth_by_year(values: PlanValues, game: RungGame) -> tuple[tuple[int, ...],
         plan = values.plan(frozenset(game.names[mask].split("+")), game.rung)
         if plan is None:
             raise NoPlanError(f"There is no plan of {game.names[mask]} at {game.rung}: no shares by year.")
-        cost = yearly_cost(values.study, [plan])
+        cost = yearly_cost(values.study, [plan], whole=True)
         costs[mask] = dict(zip(cost.years, cost.total().sum(axis=0).tolist(), strict=True))
     years = tuple(sorted({year for one in costs.values() for year in one}))
     table = np.array([[costs[mask].get(year, 0.0) for year in years] for mask in range(1 << count)])

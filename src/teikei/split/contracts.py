@@ -12,6 +12,7 @@ from teikei.errors import NoPlanError
 from teikei.plan.types import Plans
 from teikei.split.games_of_plans import PlanValues
 from teikei.split.kit import kit_classes, kit_owner
+from teikei.split.owen import coalitions_needed, owen
 from teikei.split.rounding import whole_units
 from teikei.split.types import Allocation, Vector
 from teikei.split.yearly import (
@@ -204,8 +205,8 @@ def _saving_parts(values: PlanValues, allocation: Allocation, rung: str, rule: s
     The rule ``owen`` says itself what each company of a bloc bears.
     """
     if rule == "owen":
-        return _owen_parts(allocation, rung, alone)
-    table = allocation.blocs.filter(pl.col("rung") == rung, pl.col("rule") == rule, pl.col("kind") == "saving")
+        return _owen_parts(values, rung, alone)
+    table = allocation.blocs.filter(pl.col("rung") == rung, pl.col("rule") == rule, pl.col("kind") == "saving_cash")
     if table.is_empty():
         raise NoPlanError(f"The rule {rule} has no shares at {rung}.")
     of_bloc = dict(table.select("company", "value").iter_rows())
@@ -219,11 +220,12 @@ def _saving_parts(values: PlanValues, allocation: Allocation, rung: str, rule: s
     return part
 
 
-def _owen_parts(allocation: Allocation, rung: str, alone: YearlyCost) -> Vector:
-    table = allocation.shares.filter(pl.col("rung") == rung, pl.col("rule") == "owen", pl.col("kind") == "cost")
-    share = dict(table.select("company", "value").iter_rows())
-    if set(share) != set(alone.companies):
+def _owen_parts(values: PlanValues, rung: str, alone: YearlyCost) -> Vector:
+    plans = {needed: values.plan(needed, rung) for needed in coalitions_needed(values.blocs)}
+    paid = {coalition: plan.cash for coalition, plan in plans.items() if plan is not None}
+    if len(paid) < len(plans):
         raise NoPlanError(f"The rule owen has no shares at {rung}: solve the companies of each bloc singly as well.")
+    share = owen(values.blocs, paid.__getitem__)
     saved: Vector = alone.total().sum(axis=1) - np.array([share[company] for company in alone.companies])
     total = float(saved.sum())
     if abs(total) <= 1e-9 * float(np.abs(alone.total()).sum()):

@@ -31,7 +31,7 @@ def terms(
         "screens": screens(study, plans),
         "law_precedents": precedents(),
         "business_case": business_case(study, plans, deals),
-        "mandate": mandate(study, plans, allocation),
+        "mandate": mandate(study, plans),
     }
     rungs = allocation.shares["rung"].unique(maintain_order=True).to_list()
     if rungs:

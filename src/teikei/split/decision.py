@@ -11,7 +11,8 @@ import polars as pl
 from teikei.plan.types import Plans
 from teikei.split.contracts import FORMS, Contracts, Deal, flows_of, kit_flows
 from teikei.split.games_of_plans import PlanValues
-from teikei.split.types import Allocation, Vector
+from teikei.split.intervals import cost_shares, intervals
+from teikei.split.types import Vector
 from teikei.split.yearly import BILL_ITEMS, YearlyCost
 from teikei.study.types import Study
 
@@ -174,8 +175,8 @@ def _idle_plant(study: Study, plans: Plans, deal: Deal, *, joint: bool) -> Vecto
     return idle
 
 
-def mandate(study: Study, plans: Plans, allocation: Allocation, *, rule: str = "shapley") -> pl.DataFrame:
-    """The negotiating mandate of each bloc at each rung, as cost to bear, million discounted.
+def mandate(study: Study, plans: Plans, *, rule: str = "shapley") -> pl.DataFrame:
+    """The negotiating mandate of each bloc at each rung, as cost to bear in cash, million discounted.
 
     Columns: rung, company (bloc), baseline (its cost alone), target (its share by the rule, with the interval that
     the plans' gaps leave), walk_away (the most it can accept: above it, it does better alone), others_walk_away (the
@@ -184,21 +185,22 @@ def mandate(study: Study, plans: Plans, allocation: Allocation, *, rule: str = "
     """
     games, _ = PlanValues(study, plans).games()
     rows: list[dict[str, Any]] = []
-    for game in games:
-        table = allocation.blocs.filter(pl.col("rung") == game.rung, pl.col("rule") == rule, pl.col("kind") == "cost")
-        target = {row["company"]: row for row in table.iter_rows(named=True)}
+    for game in (one.cash_game for one in games):
+        share, between = cost_shares(game.cost)[rule], intervals(game.cost, game.bound)[0][rule]
+        if share is None or between is None:
+            continue
+        (low, high), _ = between
         full = len(game.cost) - 1
         for index, player in enumerate(game.players):
-            if player not in target:
-                continue
+            target = float(share[index])
             rows.append(
                 {
                     "rung": game.rung,
                     "company": player,
                     "baseline": float(game.cost[1 << index]),
-                    "target": target[player]["value"],
-                    "target_lower": target[player]["lower"],
-                    "target_upper": target[player]["upper"],
+                    "target": target,
+                    "target_lower": min(float(low[index]), target),
+                    "target_upper": max(float(high[index]), target),
                     "walk_away": float(game.cost[1 << index]),
                     "others_walk_away": float(game.cost[full] - game.cost[full - (1 << index)]),
                 }

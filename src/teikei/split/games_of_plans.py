@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 
-from teikei.plan.types import Plan, Plans
+from teikei.plan.types import NOT_CONTRACTED, Plan, Plans
 from teikei.split.types import Vector
 from teikei.study.types import Study
 
@@ -17,7 +18,8 @@ class RungGame:
     """The cost game between blocs at one rung.
 
     players: coalition name of each bloc; names (2^n,): coalition name of each mask; cost and bound (2^n,) in million,
-    entry ``mask`` the coalition with these blocs: the plan's exact cost, and what it is proven to cost at least.
+    entry ``mask`` the coalition with these blocs: the plan's exact cost, and what it is proven to cost at least; cash
+    (2^n,): what is paid of the cost, without missed targets and lateness.
     """
 
     rung: str
@@ -25,6 +27,12 @@ class RungGame:
     names: tuple[str, ...]
     cost: Vector
     bound: Vector
+    cash: Vector
+
+    @property
+    def cash_game(self) -> RungGame:
+        """The game of what is paid; a plan's gap in value is taken as the gap of its cash."""
+        return replace(self, cost=self.cash, bound=self.cash - (self.cost - self.bound))
 
     @property
     def saving(self) -> float:
@@ -57,7 +65,7 @@ class PlanValues:
         everyone = frozenset().union(*self.blocs)
         if self.plan(everyone, rung) is None:
             return None
-        cost, bound = np.zeros(1 << count), np.zeros(1 << count)
+        cost, bound, cash = np.zeros(1 << count), np.zeros(1 << count), np.zeros(1 << count)
         missing = []
         names = [""]
         for mask in range(1, 1 << count):
@@ -68,10 +76,11 @@ class PlanValues:
                 missing.append(names[-1])
                 continue
             cost[mask] = plan.value
+            cash[mask] = plan.cash
             bound[mask] = min(plan.bound, plan.value) if math.isfinite(plan.bound) else plan.value
         if missing:
             return f"{rung}: no shares, the plans lack {', '.join(missing)}: solve these coalitions as well"
-        return RungGame(rung, self.players, tuple(names), cost, bound)
+        return RungGame(rung, self.players, tuple(names), cost, bound, cash)
 
     def games(self) -> tuple[list[RungGame], list[str]]:
         """The games of all evaluated rungs above the lowest, where nothing is shared yet, and a sentence for each
@@ -82,17 +91,22 @@ class PlanValues:
             [game for game in found if isinstance(game, str)],
         )
 
-    def alone_cost_by_company(self, player: int) -> dict[str, float]:
-        """Cost of each company in its bloc's own plan, million, by the plan's own attribution (cost_breakdown)."""
+    def alone_cost_by_company(self, player: int, *, cash: bool = False) -> dict[str, float]:
+        """Cost of each company in its bloc's own plan, million, by the plan's own attribution (cost_breakdown).
+
+        cash: without missed targets and lateness.
+        """
         bloc = self.blocs[player]
         plan = self.plan(frozenset(bloc), self.lowest)
         if plan is None:
             return {}
         if len(bloc) == 1:
-            return {bloc[0]: plan.value}
+            return {bloc[0]: plan.cash if cash else plan.value}
         table = plan.tables.get("cost_breakdown")
         if table is None or table.is_empty() or not {"company", "value"} <= set(table.columns):
             return {}
+        if cash and "item" in table.columns:
+            table = table.filter(~pl.col("item").is_in(NOT_CONTRACTED))
         sums: dict[str, float] = dict.fromkeys(bloc, 0.0)
         for company, value in table.select("company", "value").iter_rows():
             if company in sums:

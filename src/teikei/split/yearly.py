@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from teikei.errors import NoPlanError
-from teikei.plan.types import Plan
+from teikei.plan.types import NOT_CONTRACTED, Plan
 from teikei.split.types import Vector
 from teikei.study.types import Study
 
@@ -47,11 +47,13 @@ class YearlyCost:
         return sum(picked, np.zeros((len(self.companies), len(self.years))))
 
 
-def yearly_cost(study: Study, plans: list[Plan], classes: tuple[str, ...] | None = None) -> YearlyCost:
-    """Cost of plans of disjoint coalitions side by side, by company, year and item; of some classes, where given.
+def yearly_cost(
+    study: Study, plans: list[Plan], classes: tuple[str, ...] | None = None, *, whole: bool = False
+) -> YearlyCost:
+    """What plans of disjoint coalitions pay side by side, by company, year and item; of some classes, where given.
 
-    Raises NoPlanError where a plan's breakdown is missing or does not add up to its value: flows made from it would be
-    wrong.
+    whole: with what nobody pays (missed targets, lateness), so that it adds up to the plans' values. Raises NoPlanError
+    where a plan's breakdown is missing or does not add up to its value: flows made from it would be wrong.
     """
     frames = []
     for plan in plans:
@@ -67,6 +69,8 @@ def yearly_cost(study: Study, plans: list[Plan], classes: tuple[str, ...] | None
                 f"value is "
                 f"{plan.value:,.3f} million: no flows can be made from it."
             )
+        if not whole:
+            table = table.filter(~pl.col("item").is_in(NOT_CONTRACTED))
         if "class" not in table.columns:
             table = table.with_columns(pl.lit("").alias("class"))
         frames.append(table.select("company", pl.col("year").cast(pl.Int64), "item", "class", "value"))

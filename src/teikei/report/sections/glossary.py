@@ -47,6 +47,20 @@ _WORDS: Final = (
     ("joint organisation", "Cost: the people who buy for all, every year."),
     ("divergence", "Penalty: units that leave the common drawing over time."),
     ("switching", "Penalty: tests and homologation when a programme changes module or source."),
+    (
+        "choice of modules",
+        "Access and overdesign together: what another choice of modules or sources saves, less what it costs.",
+    ),
+    (
+        "hard, target, report",
+        "Kinds of requirement. A car past a hard one is refused; missing a target costs what buyers would have paid "
+        "for the unit, down to a floor that refuses; a report is only told.",
+    ),
+    (
+        "missed target",
+        "Not cash: what buyers lose because cars miss targets (price per unit times units missed times cars), "
+        "discounted. It steers the plan and stands apart from money that is paid.",
+    ),
     ("family, variant, application", "What is developed once; its members by size; one member put into one car."),
     ("core", "Splits that leave no group better off on its own."),
     (

@@ -35,7 +35,9 @@ _OF_THE_CAR = ("kei_length", "kei_width", "kei_height")
 
 def section(context: Context) -> Section:
     """Margins and prices of requirements at the rung that saves most."""
-    blocks: list[Block] = [_margins(context), *_all_rows(context), _prices(context)]
+    blocks: list[Block] = [
+        _margins(context), *_missed(context), *_near_misses(context), *_all_rows(context), _prices(context)
+    ]  # fmt: skip
     return Section(
         "requirements",
         "Binding requirements",
@@ -65,6 +67,7 @@ def _margins(context: Context) -> Block:
         .unique(["programme", "version", "asked"], keep="first", maintain_order=True)
     )
     new = by_car.filter(pl.col("kept").not_())
+    new = new.filter(pl.col("kind").fill_null("") != "report")
     missed = new.filter(pl.col("relative") < -1e-7).height
     binding = new.filter(pl.col("relative").is_between(-1e-7, BINDING_PER_CENT)).height
     title = f"{binding} of {new.height} requirements on new configurations are met with less than 2 % to spare"
@@ -141,6 +144,43 @@ def _label(row: dict[str, Any]) -> str:
     named = requirement if procedure in ("", "max_time", "default") else f"{requirement} {procedure}"
     parts = (row["programme"], _version(row.get("version")), words(named.strip() or procedure))
     return " ".join(part for part in parts if part)
+
+
+def _missed(context: Context) -> list[Block]:
+    """Targets that the plan misses on purpose, with what a buyer of the car loses."""
+    rows = context.joint("performance").filter((pl.col("kind") == "target") & (pl.col("missed") > 0))
+    if rows.is_empty():
+        return []
+    rows = (
+        rows.sort("programme", "missed_cost", descending=[False, True], maintain_order=True)
+        .unique(["programme", "generation", "version", "requirement", "procedure"], keep="first", maintain_order=True)
+    )  # fmt: skip
+    title = f"{rows.height} targets are missed because meeting them would cost more than buyers would pay for it"
+    headers = ["Requirement", "generation", "target", "reached", "missed by", "unit"]
+    headers.append(f"a buyer loses, {context.currency}")
+    cells: list[list[Cell | str]] = [
+        [
+            _label(row),
+            row["generation"] or "",
+            *(Cell(text_of(row[name]), row[name]) for name in ("effective", "reached", "missed")),
+            row["unit"] or "",
+            Cell(number(row["missed_cost"] or 0.0, 0), row["missed_cost"]),
+        ]
+        for row in rows.iter_rows(named=True)
+    ]
+    return [Details(title, (grid("Missed targets", headers, cells),))]
+
+
+def _near_misses(context: Context) -> list[Block]:
+    """Configurations refused by less than the simulation can tell."""
+    rows = context.tables.get("near_misses").drop_nulls("short")
+    if rows.is_empty():
+        return []
+    cars = rows.select("programme", "generation", "version", "modules").unique().height
+    table = stored_grid(
+        rows, "Refused by less than the simulation's error", context.money, where="near_misses", limit=SHOWN
+    )
+    return [Details(f"{cars} configurations are refused by less than the simulation can tell: measure them", (table,))]
 
 
 def _all_rows(context: Context) -> list[Block]:

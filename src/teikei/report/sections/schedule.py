@@ -69,7 +69,22 @@ def late_together(context: Context) -> str:
     against = f" against {alone.sum():,.0f} alone" if alone.len() else ""
     return (
         f"In the joint schedule {late.height} of {due.height} starts of production come late, "
-        f"{late['late_quarters'].sum():,.0f} quarters in all{against}; the saving holds no cost of that."
+        f"{late['late_quarters'].sum():,.0f} quarters in all{against}; {_price_of_lateness(context)}"
+    )
+
+
+def _price_of_lateness(context: Context) -> str:
+    """What the late starts cost together and alone, and what they leave of the saving; none of it is in the saving."""
+    joint, alone = (rows("lateness")["cost"].drop_nulls() for rows in (context.joint, context.alone))
+    best, money = context.ladder.best, context.money
+    if joint.is_empty() or best is None or best.saving is None:
+        return "the saving holds no cost of that."
+    more = float(joint.sum()) - float(alone.sum())
+    left = best.saving - more
+    what = f"would leave {money.full(left)}" if left > 0 else "would take all of it and more"
+    return (
+        f"cars lost by that are worth up to {money.full(float(joint.sum()))} together and "
+        f"{money.full(float(alone.sum()))} alone. The saving holds none of it: counted, it {what}."
     )
 
 

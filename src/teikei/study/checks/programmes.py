@@ -7,6 +7,17 @@ from typing import Final
 
 from teikei.errors import Problem
 from teikei.study.draft import Draft
+from teikei.study.requirement_kinds import (
+    FLOOR_ERRORS,
+    HARD,
+    LEGAL_LIMITS,
+    REPORT,
+    TARGET,
+    kind_of,
+    least_floor_offset,
+    simulation_error,
+    worse,
+)
 from teikei.tables.messages import closest, number_text, show
 from teikei.tables.source import Row
 from teikei.units import KMH_PER_MPS
@@ -187,10 +198,67 @@ def range_procedures_are_known(draft: Draft) -> Iterator[Problem]:
         message = (
             f"range by {show(procedure)} is no procedure that teikei simulates ({', '.join(RANGE_PROCEDURES)}){hint}"
         )
-        if row["binding"] is False:
+        if kind_of(row) == REPORT:
             yield row.warning("procedure", f"{message} It is kept as information only")
         else:
             yield row.error("procedure", message)
+
+
+def targets_have_a_price_and_a_floor(draft: Draft) -> Iterator[Problem]:
+    """A target says what a buyer pays for a unit and how far it may be missed; the other kinds need neither."""
+    for row in draft["requirements"]:
+        if row["kind"] is None or not row.unread.isdisjoint(("kind", "value_per_unit", "floor_offset", "requirement")):
+            continue
+        name, value, unit = row["requirement"], row["value"], row["unit"] or "unit"
+        if row["kind"] != TARGET:
+            if row["kind"] == HARD and row["binding"] is False:
+                yield row.error(
+                    "binding", "found no beside kind hard: a hard requirement binds; correct one of the two cells"
+                )
+            for column in ("value_per_unit", "floor_offset"):
+                if row[column] is not None:
+                    yield row.warning(column, f"it is not used: only a target has one, this row is {row['kind']}")
+            continue
+        if name in LEGAL_LIMITS:
+            yield row.error("kind", f"{name} is a rule or a size of the body, no target: write hard")
+            continue
+        if row["value_per_unit"] is None:
+            yield row.error(
+                "value_per_unit",
+                f"a target has a price: add what a buyer pays for one {unit}, in the study's currency, or write hard",
+            )
+        if row["floor_offset"] is None:
+            yield row.error(
+                "floor_offset", f"a target has a floor: add how far it may be missed, in {unit}, or write hard"
+            )
+        elif name is not None and value is not None:
+            yield from _floor_problems(row, name, value, unit)
+
+
+def _floor_problems(row: Row, name: str, value: float, unit: str) -> Iterator[Problem]:
+    """A floor on the wrong side of the value, nearer to it than the simulation can tell, or past any meaning."""
+    offset = row["floor_offset"]
+    side = "above 0 (less is better)" if worse(name) > 0 else "below 0 (more is better)"
+    if offset * worse(name) < 0 or offset == 0:
+        yield row.error(
+            "floor_offset",
+            f"found {number_text(offset)}, expected a figure {side}: the floor is value + floor_offset, past the value "
+            "on the side of worse cars",
+        )
+        return
+    least = least_floor_offset(name, value)
+    if abs(offset) < abs(least) * (1 - 1e-9):
+        yield row.error(
+            "floor_offset",
+            f"found {number_text(offset)} {unit}, expected at least {abs(least):.3g} past the value: the simulation is "
+            f"off by {simulation_error(name, value):.3g} {unit} here, and a floor nearer than {FLOOR_ERRORS:g} times "
+            "that decides by its error; widen it",
+        )
+    if worse(name) < 0 and value + offset < 0:
+        yield row.error(
+            "floor_offset",
+            f"found {number_text(offset)}: the floor would be {number_text(value + offset)} {unit}, expected 0 or more",
+        )
 
 
 CHECKS = (
@@ -202,4 +270,5 @@ CHECKS = (
     road_load_is_positive,
     requirements_have_their_units,
     range_procedures_are_known,
+    targets_have_a_price_and_a_floor,
 )
