@@ -56,6 +56,31 @@ def new(
     typer.echo(f"Written: {start(directory, template=template, excel=excel)}")
 
 
+@app.command("import", short_help="A person's own workbook or CSV into the tables of a tender or study")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Workbook (.xlsx, .xlsm, .ods) or CSV of whatever form")],
+    kind: Annotated[str, typer.Option("--as", help="tender, study or vehicles")],
+    out: Annotated[Path, typer.Option(help="Folder to write: the tables and import.yaml")],
+    map_file: Annotated[Path | None, typer.Option("--map", help="An import.yaml: readings and answers")] = None,
+    locale: Annotated[str, typer.Option(help="Thousands and decimal signs of texts: auto, en, de, ja")] = "auto",
+) -> None:
+    """Read a person's own sheets into tables: what means two things is asked for by place, what is left out named."""
+    from teikei.simulate.vehicle_file import vehicle_columns
+    from teikei.tables.intake import import_file
+
+    tables = {"vehicles": vehicle_columns()} if kind == "vehicles" else None
+    made = import_file(file, kind, out, map_file, locale, tables)
+    for problem in made.problems:
+        typer.echo(str(problem), err=True)
+    for line in made.not_used:
+        typer.echo(line)
+    if any(not problem.warning for problem in made.problems):
+        typer.echo(f"Nothing is imported yet: answer in {out / 'import.yaml'} and give it with --map", err=True)
+        raise typer.Exit(StudyError.exit_code)
+    typer.echo("; ".join(f"{name}: {count} rows" for name, count in made.tables.items()))
+    typer.echo(f"Written: {out}")
+
+
 @app.command(short_help="Every problem of a study, with its place")
 def check(
     study: StudyPath,
@@ -127,20 +152,25 @@ def simulate(
     without_maker: Annotated[bool, typer.Option("--without-maker", help="Use the population's parameters")] = False,
 ) -> None:
     """Energy use and range of a study's candidates, or of vehicles given by their road load."""
-    from teikei.simulate import simulate_study, simulate_vehicles
-    from teikei.simulate.files import told
+    from teikei.simulate import simulate_study
+    from teikei.simulate.files import simulate_file
+    from teikei.simulate.study_file import results_path, without_cars
 
     if (study is None) == (vehicles is None):
         raise StudyError("name a STUDY, or give --vehicles CSV; one of the two")
     names = [name.strip() for name in cycles.split(",") if name.strip()]
     if vehicles is not None:
-        for line in told(vehicles, simulate_vehicles(vehicles, names, calibration, without_maker, _writable(out))):
+        for line in simulate_file(vehicles, names, calibration, without_maker, _writable(out)):
             typer.echo(line)
     else:
         assert study is not None  # noqa: S101 - the test above leaves no other case
         from teikei.study import load
 
-        simulate_study(load(study), _writable(out))
+        read = load(study)
+        table = simulate_study(read, _writable(out))
+        if table.is_empty():
+            typer.echo(f"warning: {without_cars(read)}")
+        typer.echo(f"Written: {results_path(out)}")
     typer.echo(f"Written: {out}")
 
 
@@ -154,9 +184,15 @@ def calibrate(
     from teikei.terminal import error_table
 
     found = calibrate_vehicles(measured, _writable(out))
-    typer.echo("Mean absolute error in %, each vehicle (or its whole maker) left out of the fit that predicts it")
+    typer.echo(
+        "Mean absolute error in %, left out of the fit that predicts it: one_vehicle, a further trim; one_model, its"
+    )
+    typer.echo("whole model (a car that is not built yet); whole_maker, its whole maker (a maker never seen)")
     typer.echo(error_table(found["leave_one_out_error_percent"]))
     typer.echo(f"Written: {out}")
+
+
+WIDE_GAP = 0.05  # an award no nearer than this to its bound is written, and exits as not converged
 
 
 @app.command(short_help="Award a tender by itself: whom to buy what from")
@@ -167,7 +203,12 @@ def award(
     gap: Annotated[float, typer.Option(help="Relative gap at which to stop")] = 1e-4,
     scenarios: Annotated[bool, typer.Option("--scenarios", help="Also: cheapest, incumbent, fewer suppliers")] = False,
     at_most: Annotated[int | None, typer.Option(help="Most suppliers of the scenario with fewer suppliers")] = None,
-    rule_prices: Annotated[bool, typer.Option("--rule-prices", help="Also: what each rule costs")] = False,
+    rule_prices: Annotated[bool, typer.Option("--rule-prices", help="Also: what rules cost, alone, together")] = False,
+    allow_overbuying: Annotated[bool, typer.Option("--allow-overbuying", help="More than asked, if cheaper")] = False,
+    whole_units: Annotated[bool, typer.Option("--whole-units", help="Whole numbers of pieces only")] = False,
+    lock: Annotated[Path | None, typer.Option(help="An awards.csv whose awards are kept")] = None,
+    next_round: Annotated[bool, typer.Option("--next-round", help="Also: at which price losers would win")] = False,
+    losers: Annotated[int, typer.Option(help="So many losing items for --next-round")] = 20,
 ) -> None:
     """Award a tender: whom to buy what from, at least cost, under your rules."""
     from time import perf_counter
@@ -180,6 +221,8 @@ def award(
         result = solve_tender(
             tender, out, time_limit_s=time_limit, gap=gap, progress=progress, started=started,
             with_scenarios=scenarios, at_most=at_most, with_prices=rule_prices,
+            allow_overbuying=allow_overbuying, whole_units=whole_units, lock=lock,
+            next_round=losers if next_round else None,
         )  # fmt: skip
     for warning in result.warnings:
         typer.echo(str(warning), err=True)
@@ -196,8 +239,21 @@ def award(
     for price in result.prices:
         amount = "no award with it" if price.none else f"{price.price:,.2f}"
         between = "" if price.upper - price.lower <= 0.005 else f" (between {price.lower:,.2f} and {price.upper:,.2f})"
-        typer.echo(f"Rule {price.rule}: costs {amount}{between}")
+        typer.echo(f"{'Rule' if price.together == 1 else 'Rules'} {price.rule}: costs {amount}{between}")
+    for one in result.prices_to_win:
+        bid = f"all bids of {one.supplier}" if one.item == "*" else f"{one.supplier}, {one.item}"
+        text = f"wins at {one.cut:.3%} less, not at {one.lower:.3%}" if one.cut < 1 else "wins at no price"
+        typer.echo(f"Next round: {bid} {text}")
+    if result.more_than_asked is not None:
+        from teikei.plan.award.write import more_text
+
+        typer.echo(f"Buying more than asked for {more_text(result)}")
     typer.echo(f"Written: {out}")
+    if result.gap > max(gap, WIDE_GAP):
+        typer.echo(
+            f"The gap is above {WIDE_GAP:.0%}: this is the best award found, no good one; allow more time", err=True
+        )
+        raise typer.Exit(3)
 
 
 @app.command(short_help="What a rule costs, what relaxing a requirement saves")

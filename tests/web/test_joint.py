@@ -12,8 +12,10 @@ import httpx
 import polars as pl
 import pytest
 
+from teikei.errors import StudyError
 from teikei.room.joint_study import assemble
 from teikei.study import check, load
+from teikei.web import solve
 from tests.room.test_door import make_list
 from tests.study.small import small_tables, write_small
 from tests.web.people import Town, make_town
@@ -76,6 +78,10 @@ def test_from_invitation_to_deletion(town: Town, tmp_path: Path) -> None:
     aoba, midori, operator = town["planner@aoba"], town["planner@midori"], town["operator@room"]
     assert town["planner@kuro"].get(base).status_code == 404
     studies = to_release(town, base, {"aoba": files, "midori": files})
+    held = load(next(town.app.state.server.store.folder.glob("room/joint/*/inputs/0/midori/study")))["volumes"]
+    own = held.filter(pl.col("company") == "Midori")["units"]
+    assert own.mean() == pytest.approx(25_000)  # the room never holds the 23,333 a year: only the middle of their cell
+    assert not {20_000.0, 25_000.0} & set(own.to_list())
     for who in (aoba, midori, town["counsel@aoba"], town["buyer@midori"]):
         text = who.get(base).text
         assert "Peak power at nominal voltage" in text
@@ -133,6 +139,56 @@ def test_the_what_ifs_are_counted(town: Town, tmp_path: Path) -> None:
     form = {"version": f"{studies['aoba']}/1", "purpose": "x"}
     statuses = [town["planner@aoba"].send_form(f"{base}/what-if", form).status_code for _ in range(3)]
     assert statuses == [303, 303, 400]
+
+
+def test_an_approved_what_if_that_does_not_start_says_so_to_all_and_why_to_the_operator_alone(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = files_of(tmp_path / "small")
+    base = start_joint(town, files)
+    studies = to_release(town, base, {"aoba": files, "midori": files})
+    aoba, midori, operator = town["planner@aoba"], town["planner@midori"], town["operator@room"]
+    aoba.send_form(f"{base}/what-if", {"version": f"{studies['aoba']}/1", "purpose": "x"})
+    found = re.search(r"what-if/(\w+)/approve", midori.get(base).text)
+    assert found is not None
+
+    def fails(*_: object) -> str:
+        raise StudyError("existing.csv:7:unit_price: of a rival")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(solve, "start", fails)
+        operator.send_form(f"{base}/what-if/{found[1]}/approve")
+        assert midori.send_form(f"{base}/what-if/{found[1]}/approve").status_code == 303
+        told = operator.send_form(f"{base}/what-if/{found[1]}/start")
+        assert told.status_code == 400
+        assert "existing.csv:7" in told.text
+    for who in (aoba, midori, operator):
+        text = who.get(base).text
+        assert "could not be put together" in text
+        assert "existing.csv:7" not in text
+    assert operator.send_form(f"{base}/what-if/{found[1]}/start").status_code == 303
+    assert "could not be put together" not in aoba.get(base).text
+
+
+def test_a_list_signed_without_declarations_is_void_and_stays_on_record(town: Town, tmp_path: Path) -> None:
+    files = files_of(tmp_path / "small")
+    base = start_joint(town, files)
+    aoba, operator = town["planner@aoba"], town["operator@room"]
+    assert aoba.send_form(f"{base}/sign", {"revision": "1"}).status_code == 303
+    bare = LIST.model_copy(update={"format": 1, "known_volumes": {}, "known_saving": None})
+    with town.app.state.server.store.operator() as connection:  # as 0.1.0 kept it
+        connection.execute("UPDATE joint SET release_list=?, state='signed'", (bare.model_dump_json(),))
+        connection.execute("UPDATE members SET signed_revision=1")
+    text = aoba.get(base).text
+    assert "This list is void:" in text
+    assert "declare" in text
+    study = upload(town, "planner@aoba", files)
+    refused = aoba.send_form(f"{base}/commit", {"version": f"{study}/1"})
+    assert refused.status_code == 400
+    assert "void" in refused.text
+    assert operator.send_form(f"{base}/list", {"release_list": bare.model_dump_json()}).status_code == 400
+    assert operator.send_form(f"{base}/list", {"release_list": LIST.model_dump_json()}).status_code == 303
+    assert aoba.send_form(f"{base}/sign", {"revision": "2"}).status_code == 303
 
 
 def test_nobodys_file_can_bring_rows_of_another(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from teikei.modules.charge_curves import charge_curve_kw
 from teikei.modules.data_files import reference_rows
 from teikei.modules.types import Array, Pack
 from teikei.units import J_PER_KWH
@@ -104,9 +105,16 @@ def build_pack(row: dict[str, Any], mass_kg: float) -> tuple[Pack, list[str]]:
     voltage_min = row["voltage_min_v"] or low_v * series
     voltage_max = row["voltage_max_v"] or high_v * series
     dc_peak_kw = row["dc_charge_power_kw"]
-    if dc_peak_kw is None:
+    curve_text = row.get("dc_curve")
+    if curve_text:
+        shape, note = charge_curve_kw(curve_text, row["module"], float(usable_kwh), SOC_GRID)
+        charge_kw = np.minimum(shape, dc_peak_kw) if dc_peak_kw is not None else shape
+        notes.append(note)
+    elif dc_peak_kw is None:
         dc_peak_kw = DC_CHARGE_RATE_PER_H * gross_kwh
         notes.append(f"DC charge power: {DC_CHARGE_RATE_PER_H:g} x gross energy (assumption)")
+    if not curve_text:
+        charge_kw = np.interp(SOC_GRID, _CHARGE_SHAPE_SOC, _CHARGE_SHAPE) * float(dc_peak_kw)
     _, cold_ohm_ah = cell_curves(chemistry, -10.0)
     middle = len(SOC_GRID) // 2
     if chemistry == "lfp":
@@ -126,7 +134,7 @@ def build_pack(row: dict[str, Any], mass_kg: float) -> tuple[Pack, list[str]]:
             resistance_ohm=resistance,
             peak_discharge_power_w=PULSE_RATE_PER_H[chemistry] * gross_kwh * 1000.0,
             peak_charge_power_w=REGEN_RATE_PER_H[chemistry] * gross_kwh * 1000.0,
-            dc_charge_power_w=np.interp(SOC_GRID, _CHARGE_SHAPE_SOC, _CHARGE_SHAPE) * float(dc_peak_kw) * 1000.0,
+            dc_charge_power_w=charge_kw * 1000.0,
             cold_power_factor=COLD_CHEMISTRY_FACTOR[chemistry],
             cold_charge_factor=COLD_CHARGE_FACTOR[chemistry],
             cold_resistance_factor=float(cold_ohm_ah[middle] / ohm_ah[middle]),
@@ -136,8 +144,8 @@ def build_pack(row: dict[str, Any], mass_kg: float) -> tuple[Pack, list[str]]:
 
 
 def cold_share(temperature_c: float) -> float:
-    """Exponent of the factors that hold at -10 °C: 0 from 25 °C up, 1 at -10 °C, at most 1.5 (log-linear between)."""
-    return min(max((25.0 - temperature_c) / 35.0, 0.0), 1.5)
+    """Exponent of the factors that hold at -10 °C: 0 from 20 °C up, 1 at -10 °C, at most 1.5 (log-linear between)."""
+    return min(max((20.0 - temperature_c) / 30.0, 0.0), 1.5)
 
 
 def discharge_power_limit_w(
@@ -151,15 +159,24 @@ def discharge_power_limit_w(
     return min(by_voltage, pack.peak_discharge_power_w * rate_factor)
 
 
-def dc_charge_time_s(pack: Pack, start_soc: float, end_soc: float, station_power_w: float = math.inf) -> float:
+def dc_charge_time_s(
+    pack: Pack,
+    start_soc: float,
+    end_soc: float,
+    station_power_w: float = math.inf,
+    *,
+    power_factor: float = 1.0,
+    resistance_factor: float = 1.0,
+) -> float:
     """Time to charge from one state of charge (of usable energy) to another, s, by charge curve and station power.
 
     State of charge is read on the usable window; the accepted power is terminal power, resistance loss is taken off it.
+    power_factor and resistance_factor: of cells that are cold (``cold_charge_factor``, ``cold_resistance_factor``).
     """
     edges = np.linspace(start_soc, end_soc, 71)
     middle = 0.5 * (edges[1:] + edges[:-1])
-    power = np.minimum(np.interp(middle, pack.soc, pack.dc_charge_power_w), station_power_w)
+    power = np.minimum(np.interp(middle, pack.soc, pack.dc_charge_power_w) * power_factor, station_power_w)
     ocv = np.interp(middle, pack.soc, pack.open_circuit_voltage_v)
-    ohm = np.interp(middle, pack.soc, pack.resistance_ohm)
+    ohm = np.interp(middle, pack.soc, pack.resistance_ohm) * resistance_factor
     current = (-ocv + np.sqrt(ocv * ocv + 4.0 * ohm * power)) / (2.0 * ohm)
     return float(np.sum(np.diff(edges) * pack.usable_energy_j / (ocv * current)))

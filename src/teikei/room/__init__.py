@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["Release", "ReleaseList", "assemble", "parse_list", "preview_of", "release"]
+__all__ = ["Release", "ReleaseList", "assemble", "made_on_cells", "parse_list", "preview_of", "release"]
 
 if TYPE_CHECKING:
-    from teikei.room.door import Release, release
+    from teikei.room.door import Release, made_on_cells, release
     from teikei.room.joint_study import assemble
     from teikei.room.preview import preview_of
     from teikei.room.release_list import ReleaseList, parse_list
 
 _HOMES = {
-    "Release": "door", "release": "door", "assemble": "joint_study", "preview_of": "preview",
+    "Release": "door", "made_on_cells": "door", "release": "door", "assemble": "joint_study", "preview_of": "preview",
     "ReleaseList": "release_list", "parse_list": "release_list",
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,7 @@ import numpy as np
 
 from teikei.modules.types import Array, EAxle, Pack
 from teikei.simulate.powertrain import WheelTable, axle_force_limit_n
+from teikei.simulate.weather import MILD, Weather
 from teikei.units import AIR_DENSITY_KG_PER_M3, DRIVER_MASS_KG, GRAVITY_MPS2
 
 WHEEL_INERTIA_SHARE: Final = 0.03  # rotating mass of the wheels and gear, of kerb mass (UN GTR 15 Annex 4: 3 %)
@@ -45,6 +47,7 @@ class Car:
     axles: tuple[tuple[str, EAxle], ...]
     table: WheelTable
     pack: Pack
+    top_speed_limit_mps: float = math.inf  # of the governor
 
     @property
     def rotating_mass_kg(self) -> float:
@@ -52,12 +55,14 @@ class Car:
         rotors = sum(e.rotor_inertia_kgm2 * (e.gear_ratio / self.tyre_radius_m) ** 2 for _, e in self.axles)
         return WHEEL_INERTIA_SHARE * self.kerb_mass_kg + rotors
 
-    def test_mass_kg(self, procedure: str) -> float:
-        """Mass of the named procedure.
+    def test_mass_kg(self, procedure: str, loading: str = "driver") -> float:
+        """Mass of the named procedure; with ``loading`` gross the gross mass, whatever the procedure.
 
         EPA: kerb + 136 kg. NEDC and MIDC: the reference mass, kerb + 100 kg and + 150 kg. WLTP, JC08: kerb + driver +
         25 kg + 15 % of the remaining load.
         """
+        if loading == "gross":
+            return self.loaded_mass_kg(loading)
         if procedure in FIXED_LOAD_KG:
             return self.kerb_mass_kg + FIXED_LOAD_KG[procedure]
         remaining = max(self.payload_kg - DRIVER_MASS_KG - LUGGAGE_KG, 0.0)
@@ -67,9 +72,13 @@ class Car:
         """Kerb + driver, or gross mass."""
         return self.kerb_mass_kg + (self.payload_kg if loading == "gross" else DRIVER_MASS_KG)
 
-    def road_load(self, mass_kg: float) -> tuple[float, float, float]:
-        """f0, f1, f2 at a mass: rolling resistance goes with mass, the rest stays."""
-        return self.f0_n * mass_kg / self.road_load_mass_kg, self.f1_n_per_mps, self.f2_n_per_mps2
+    def road_load(self, mass_kg: float, weather: Weather = MILD) -> tuple[float, float, float]:
+        """f0, f1, f2 at a mass and in a weather: rolling resistance goes with mass, the rest stays."""
+        return (
+            self.f0_n * weather.rolling_factor * mass_kg / self.road_load_mass_kg,
+            self.f1_n_per_mps,
+            self.f2_n_per_mps2 * weather.air_factor,
+        )
 
     def front_share(self, loading: str) -> float:
         """Static share of weight on the front axle."""
@@ -79,16 +88,25 @@ class Car:
         return (FRONT_SHARE[self.drive] * self.kerb_mass_kg + share * load) / mass
 
     def force_curve_n(
-        self, *, state_of_charge: float, continuous: bool = False, at_minimum_voltage: bool = False
+        self,
+        *,
+        state_of_charge: float,
+        continuous: bool = False,
+        at_minimum_voltage: bool = False,
+        weather: Weather = MILD,
     ) -> tuple[Array, Array]:
-        """Speed nodes (m/s) and driving force limit (N) with the pack's voltage under load and its power limit."""
+        """Speed nodes (m/s) and driving force limit (N) with the pack's voltage under load and its power limit.
+
+        Continuous ratings fall in the heat, the pack's power in the cold (``weather``).
+        """
         speed = self.table.speed_mps
         pack = self.pack
         ocv = float(np.interp(state_of_charge, pack.soc, pack.open_circuit_voltage_v))
-        ohm = float(np.interp(state_of_charge, pack.soc, pack.resistance_ohm))
+        ohm = float(np.interp(state_of_charge, pack.soc, pack.resistance_ohm)) * weather.resistance_factor(pack)
+        rate_limit = pack.peak_discharge_power_w * weather.discharge_factor(pack)
         most = 0.95 * ocv * ocv / (4.0 * ohm)
         rating = sum(e.continuous_power_w if continuous else e.peak_power_w for _, e in self.axles)
-        wanted = min(1.1 * rating, most, pack.peak_discharge_power_w)
+        wanted = min(1.1 * rating, most, rate_limit)
         voltage = pack.voltage_min_v if at_minimum_voltage else 0.5 * (ocv + np.sqrt(ocv * ocv - 4.0 * ohm * wanted))
         force = np.sum(
             [
@@ -97,7 +115,9 @@ class Car:
             ],
             axis=0,
         )
-        electric = min(most, pack.peak_discharge_power_w) - self.auxiliary_power_w
+        if continuous:
+            force = force * weather.continuous_factor
+        electric = min(most, rate_limit) - self.auxiliary_power_w
         loss = self.table.loss_at_nodes_w(force)
         return speed, force * np.minimum(1.0, electric / np.maximum(force * speed + loss, 1.0))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -13,10 +14,12 @@ from teikei.errors import Problem, StudyError
 from teikei.modules.slots import AXLES, E_AXLE, PACK
 from teikei.modules.types import Array, Catalogue, Pack
 from teikei.simulate.car import Car, road_load_of
-from teikei.simulate.consumption import procedure_consumption
-from teikei.simulate.cycles import PROCEDURES
+from teikei.simulate.conditions import conditions_of
+from teikei.simulate.consumption import Consumption, procedure_consumption
 from teikei.simulate.powertrain import WheelTable, wheel_table
 from teikei.simulate.requirements import BY_CYCLE, DIMENSIONS, MANOEUVRES, unit_factor
+from teikei.simulate.weather import MILD
+from teikei.units import kmh_to_mps
 
 MASS_CLASSES: Final = frozenset({E_AXLE, PACK, "charger", "thermal", "harness"})
 """Classes whose mass is not part of the programme's body mass."""
@@ -46,7 +49,9 @@ class Version:
 class Evaluation:
     """Arrays over the configurations of one version: home-cycle results, faults, and reached[r] for each requirement.
 
-    reached is NaN where ``status[r]`` says why a requirement is not evaluated, or where the module is missing.
+    reached is NaN where ``status[r]`` says why a requirement is not evaluated, where the module is missing, or where
+    ``invalid`` (R, N) is True: the car cannot follow the cycle that the row names (``faults`` say so for the home
+    cycle, ``invalid_reasons`` for the others).
     """
 
     configurations: tuple[Modules, ...]
@@ -58,6 +63,8 @@ class Evaluation:
     faults: tuple[str, ...]
     reached: Array  # (R, N)
     status: tuple[str, ...]
+    invalid: npt.NDArray[np.bool_]  # (R, N)
+    invalid_reasons: tuple[Mapping[int, str], ...]  # of each row: configuration -> why
 
 
 class Evaluator:
@@ -89,33 +96,38 @@ class Evaluator:
                 known[(core, kerb)] = len(cars)
                 cars.append(self._car(version, modules, kerb))
             place[index] = known[(core, kerb)]
-        home = self._by_cycle(cars, version.home)
-        reached = np.full((len(version.requirements), len(configurations)), np.nan)
+        home = by_cycle(cars, version.home)
+        count = len(configurations)
+        reached = np.full((len(version.requirements), count), np.nan)
+        invalid = np.zeros(reached.shape, dtype=np.bool_)
+        reasons: list[dict[int, str]] = []
         status = []
         for number, row in enumerate(version.requirements):
-            values, text = self._reached(version, row, configurations, cars, place)
-            reached[number] = values
-            status.append(text)
+            found = self._reached(version, row, configurations, cars, place)
+            reached[number] = found.values
+            status.append(found.status)
+            reasons.append({index: found.invalid[at] for index, at in enumerate(place.tolist()) if at in found.invalid})
+            invalid[number, list(reasons[-1])] = True
         efficiency = np.array([self._charger(version, m, "charger_efficiency") for m in configurations])
         efficiency = np.where(np.isnan(efficiency), DEFAULT_CHARGER_EFFICIENCY, efficiency)
-        core_faults = [self._faults(car) for car in cars]
         core_faults = [
-            text
-            if np.isfinite(used)
-            else "; ".join(part for part in (text, f"does not move on {version.home}") if part)
-            for text, used in zip(core_faults, home[0], strict=True)
+            "; ".join(part for part in (self._faults(car), text) if part)
+            for car, text in zip(cars, home.invalid, strict=True)
         ]
-        battery = np.where(np.isfinite(home[0]), home[0], np.nan)[place]
+        good = np.isfinite(home.battery_wh_per_km) & np.array([not text for text in home.invalid], dtype=np.bool_)
+        battery = np.where(good, home.battery_wh_per_km, np.nan)[place]
         return Evaluation(
             configurations=tuple(configurations),
             mass_kg=np.array([car.kerb_mass_kg for car in cars])[place],
             wall_wh_per_km=battery / efficiency,
             battery_wh_per_km=battery,
-            range_km=home[1][place],
-            missed_trace_s=home[2][place],
+            range_km=home.range_km[place],
+            missed_trace_s=home.missed_trace_s[place],
             faults=tuple(core_faults[index] for index in place),
             reached=reached,
             status=tuple(status),
+            invalid=invalid,
+            invalid_reasons=tuple(reasons),
         )
 
     def _weighed_only(self, version: Version, configurations: list[Modules], why: str) -> Evaluation:
@@ -171,6 +183,7 @@ class Evaluator:
             axles=axles,
             table=self.tables[key],
             pack=pack,
+            top_speed_limit_mps=kmh_to_mps(programme.get("top_speed_limit_kmh") or math.inf),
         )
 
     def _charger(self, version: Version, modules: Modules, column: str) -> float:
@@ -192,18 +205,6 @@ class Evaluator:
                 found.append(f"{pack.module} gives {middle:.0f} V, {e_axle.module} needs {e_axle.voltage_min_v:.0f} V")
         return "; ".join(found)
 
-    @staticmethod
-    def _by_cycle(cars: list[Car], procedure: str, temperature_c: float = 23.0) -> tuple[Array, Array, Array]:
-        parts = [
-            procedure_consumption(cars[start : start + CHUNK], procedure, temperature_c=temperature_c)
-            for start in range(0, len(cars), CHUNK)
-        ]
-        return (
-            np.concatenate([part.battery_wh_per_km for part in parts]),
-            np.concatenate([part.range_km for part in parts]),
-            np.concatenate([part.missed_trace_s for part in parts]),
-        )
-
     def _reached(
         self,
         version: Version,
@@ -211,29 +212,52 @@ class Evaluator:
         configurations: list[Modules],
         cars: list[Car],
         place: Indices,
-    ) -> tuple[Array, str]:
+    ) -> _Reached:
         requirement = row["requirement"]
         factor = unit_factor(requirement, row["unit"])
         nothing = np.full(len(configurations), np.nan)
         if factor is None:
-            return nothing, f"not evaluated: unit '{row['unit']}' is not one of {requirement}"
+            return _Reached(nothing, f"not evaluated: unit '{row['unit']}' is not one of {requirement}")
+        test = conditions_of(row)
+        if isinstance(test, str):
+            return _Reached(nothing, f"not evaluated: {test}")
         if requirement in BY_CYCLE:
-            procedure = row["procedure"]
-            if procedure not in PROCEDURES:
-                return nothing, f"not evaluated: procedure '{procedure}' is not shipped"
-            values = self._by_cycle(cars, procedure)[1]
+            found = by_cycle(cars, test.cycle, test.temperature_c, test.loading)
+            values, invalid = found.range_km, list(found.invalid)
             if requirement == "cold_range_fraction":
-                values = self._by_cycle(cars, procedure, row["temperature_c"])[1] / np.where(values > 0, values, np.inf)
-            return values[place] * factor, ""
+                mild = by_cycle(cars, test.cycle, MILD.temperature_c, test.loading)
+                values = values / np.where(mild.range_km > 0, mild.range_km, np.inf)
+                invalid = [text or other for text, other in zip(mild.invalid, invalid, strict=True)]
+            return _Reached(values[place] * factor, "", {i: text for i, text in enumerate(invalid) if text})
         if requirement in DIMENSIONS:
             size = version.programme[DIMENSIONS[requirement]]
             if size is None:
-                return nothing, f"not evaluated: {DIMENSIONS[requirement]} of the programme is not given"
-            return np.full(len(configurations), size * factor), ""
+                return _Reached(nothing, f"not evaluated: {DIMENSIONS[requirement]} of the programme is not given")
+            return _Reached(np.full(len(configurations), size * factor))
         if requirement == "ac_charge_power":
             powers = [self._charger(version, modules, "ac_charge_power_kw") for modules in configurations]
-            return np.array(powers) * factor, ""
-        return np.array([MANOEUVRES[requirement](car, row) for car in cars])[place] * factor, ""
+            return _Reached(np.array(powers) * factor)
+        return _Reached(np.array([MANOEUVRES[requirement](car, test) for car in cars])[place] * factor)
+
+
+@dataclass(frozen=True)
+class _Reached:
+    values: Array  # (N,) over configurations
+    status: str = ""
+    invalid: Mapping[int, str] = field(default_factory=dict)  # place among the cars -> why the cycle is not driven
+
+
+def by_cycle(
+    cars: list[Car], procedure: str, temperature_c: float = MILD.temperature_c, loading: str = "driver"
+) -> Consumption:
+    """``procedure_consumption`` in chunks that bound memory."""
+    parts = [
+        procedure_consumption(cars[start : start + CHUNK], procedure, temperature_c=temperature_c, loading=loading)
+        for start in range(0, len(cars), CHUNK)
+    ]
+    names = ("battery_wh_per_km", "wall_wh_per_km", "range_km", "missed_trace_s", "residual")
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Consumption(**arrays, invalid=tuple(text for part in parts for text in part.invalid))
 
 
 def _undriven(version: Version) -> str:

@@ -22,8 +22,10 @@ TOTALS = (
     "battery_energy_j",  # net energy out of the cells (open-circuit side)
     "missed_trace_s",
     "soc_end",
-    "road_load_j",
+    "road_load_j",  # with the climb
     "kinetic_j",
+    "missed_longest_s",  # longest time on end below the trace
+    "empty_s",  # time from the start at which the pack was empty and the drive ended; 0: it never was
 )
 
 
@@ -57,9 +59,26 @@ def _battery(power: float, ocv: float, ohm: float) -> float:
 battery: Any = njit(cache=True, inline="always")(_battery)
 
 
+def _back_limit(charge_limit: float, ocv: float, ohm: float, highest: float) -> float:
+    """Power, W, that the cells take at their terminals: the rate limit, or what lifts them to their highest voltage."""
+    room = highest - ocv
+    if room <= 0.0:
+        return 0.0
+    if highest < 1e30:
+        by_voltage: float = room * highest / ohm
+        return min(charge_limit, by_voltage)
+    return charge_limit
+
+
+back_limit: Any = njit(cache=True, inline="always")(_back_limit)
+
+
 def _cycle_totals(
     time: Any,
     speed: Any,
+    slope: Any,
+    wind: Any,
+    extra: Any,
     f0: Any,
     f1: Any,
     f2: Any,
@@ -80,8 +99,19 @@ def _cycle_totals(
     ocv: Any,
     ohm: Any,
     charge: Any,
+    mass: Any,
+    empty_soc: Any,
+    force_scale: Any,
+    loss_scale: Any,
+    limit_scale: Any,
+    capacity_factor: Any,
+    voltage_max: Any,
     out: Any,
 ) -> None:
+    """slope (S,): g sin of the road's angle; wind (S,): headwind, m/s; extra (S,): auxiliaries of the drive, W.
+
+    S = steps, one less than the times. The other arrays as in ``fleet.Fleet``; out (N, TOTALS).
+    """
     nodes = losses.shape[1]
     socs = ocv.shape[1]
     for n in range(f0.shape[0]):
@@ -89,7 +119,9 @@ def _cycle_totals(
         p = pack_index[n]
         table = losses[k]
         v_top = top_speed[k]
-        limit = force_limit[k]
+        limit = force_limit[k] * force_scale[n]
+        lossy = loss_scale[n]
+        coulomb = charge[p] * capacity_factor[n]
         soc = soc_start[n]
         v0 = speed[0]
         distance = 0.0
@@ -103,20 +135,26 @@ def _cycle_totals(
         missed = 0.0
         road_work = 0.0
         kinetic = 0.0
+        behind = 0.0
+        longest = 0.0
+        empty = 0.0
         for i in range(1, time.shape[0]):
             dt = time[i] - time[i - 1]
+            hill = mass[n] * slope[i - 1]
+            air = wind[i - 1]
+            load = auxiliary[n] + extra[i - 1]
             v1 = speed[i]
             if v1 > v_top:
                 v1 = v_top
             middle = 0.5 * (v0 + v1)
             road = 0.0
             if middle > 0.0:
-                road = f0[n] + (f1[n] + f2[n] * middle) * middle
+                road = f0[n] + f1[n] * middle + f2[n] * (middle + air) * abs(middle + air) + hill
             force = road + inertia[n] * (v1 - v0) / dt
             position = middle / v_top * (nodes - 1)
             row = min(int(position), nodes - 2)
             part = position - row
-            most = drive_force[k, row] + part * (drive_force[k, row + 1] - drive_force[k, row])
+            most = limit_scale[n] * (drive_force[k, row] + part * (drive_force[k, row + 1] - drive_force[k, row]))
             # cells now
             place = min(max(soc, 0.0), 1.0) * (socs - 1)
             s = min(int(place), socs - 2)
@@ -125,14 +163,14 @@ def _cycle_totals(
             electric_limit = min(discharge_limit[n], 0.95 * voltage * voltage / (4.0 * resistance))
             too_much = force > most
             if not too_much and force > 0.0:
-                too_much = force * middle + bilinear(table, row, part, force, limit) + auxiliary[n] > electric_limit
+                too_much = force * middle + lossy * bilinear(table, row, part, force, limit) + load > electric_limit
             if too_much:
                 low = 0.0
                 high = min(force, most)
-                if high * middle + bilinear(table, row, part, high, limit) + auxiliary[n] > electric_limit:
+                if high * middle + lossy * bilinear(table, row, part, high, limit) + load > electric_limit:
                     for _ in range(40):
                         trial = 0.5 * (low + high)
-                        if trial * middle + bilinear(table, row, part, trial, limit) + auxiliary[n] > electric_limit:
+                        if trial * middle + lossy * bilinear(table, row, part, trial, limit) + load > electric_limit:
                             high = trial
                         else:
                             low = trial
@@ -140,19 +178,26 @@ def _cycle_totals(
                 available = high
                 # the speed this force reaches: implicit in the middle speed, solved by a few rounds
                 for _ in range(6):
-                    road = f0[n] + (f1[n] + f2[n] * middle) * middle
+                    road = f0[n] + f1[n] * middle + f2[n] * (middle + air) * abs(middle + air) + hill
                     reached = max(v0 + (available - road) * dt / inertia[n], 0.0)
                     if reached > v1:
                         reached = v1
                     middle = 0.5 * (v0 + reached)
                 v1 = reached
-                road = f0[n] + (f1[n] + f2[n] * middle) * middle if middle > 0.0 else 0.0
+                road = 0.0
+                if middle > 0.0:
+                    road = f0[n] + f1[n] * middle + f2[n] * (middle + air) * abs(middle + air) + hill
                 force = road + inertia[n] * (v1 - v0) / dt
                 position = middle / v_top * (nodes - 1)
                 row = min(int(position), nodes - 2)
                 part = position - row
             if speed[i] - v1 > 0.894:  # 2 mph: the tolerance of 40 CFR 86.115
                 missed += dt
+                behind += dt
+                if behind > longest:
+                    longest = behind
+            else:
+                behind = 0.0
             motor = force
             if force < 0.0:
                 # regen: [share, fade end, fade start, force limit per inertia]
@@ -160,16 +205,29 @@ def _cycle_totals(
                 if middle < regen[n, 2]:
                     share *= max(0.0, (middle - regen[n, 1]) / (regen[n, 2] - regen[n, 1]))
                 motor = force * share
-                most_back = brake_force[k, row] + part * (brake_force[k, row + 1] - brake_force[k, row])
+                most_back = limit_scale[n] * (
+                    brake_force[k, row] + part * (brake_force[k, row + 1] - brake_force[k, row])
+                )
                 most_back = min(most_back, regen[n, 3] * inertia[n])
                 if motor < -most_back:
                     motor = -most_back
-                if motor * middle < -charge_limit[n]:
-                    motor = -charge_limit[n] / middle
-            loss = bilinear(table, row, part, motor, limit)
-            electric = motor * middle + loss + auxiliary[n]
+                most_in = back_limit(charge_limit[n], voltage, resistance, voltage_max[p])
+                if soc >= 1.0 and voltage_max[p] < 1e30:
+                    most_in = 0.0
+                if motor * middle + lossy * bilinear(table, row, part, motor, limit) + load < -most_in:
+                    low = motor
+                    high = 0.0
+                    for _ in range(40):
+                        trial = 0.5 * (low + high)
+                        if trial * middle + lossy * bilinear(table, row, part, trial, limit) + load < -most_in:
+                            low = trial
+                        else:
+                            high = trial
+                    motor = high
+            loss = lossy * bilinear(table, row, part, motor, limit)
+            electric = motor * middle + loss + load
             current = battery(electric, voltage, resistance)
-            soc -= current * dt / charge[p]
+            soc -= current * dt / coulomb
             distance += middle * dt
             if motor > 0.0:
                 drive += motor * middle * dt
@@ -177,12 +235,15 @@ def _cycle_totals(
                 recovered -= motor * middle * dt
                 friction += (motor - force) * middle * dt
             lost += loss * dt
-            aux += auxiliary[n] * dt
+            aux += load * dt
             battery_lost += current * current * resistance * dt
             cells += voltage * current * dt
             road_work += road * middle * dt
             kinetic += 0.5 * inertia[n] * (v1 * v1 - v0 * v0)
             v0 = v1
+            if soc <= empty_soc[n]:
+                empty = time[i] - time[0]
+                break
         out[n, 0] = distance
         out[n, 1] = drive
         out[n, 2] = recovered
@@ -195,6 +256,8 @@ def _cycle_totals(
         out[n, 9] = soc
         out[n, 10] = road_work
         out[n, 11] = kinetic
+        out[n, 12] = longest
+        out[n, 13] = empty
 
 
 cycle_totals: Any = njit(cache=True, nogil=True)(_cycle_totals)

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from teikei.modules.types import Array
-from teikei.simulate.generic import DEFAULT_POWER_W_PER_KG, REFERENCE_YEAR, KnownCars
+from teikei.simulate.generic import DEFAULT_POWER_W_PER_KG, REFERENCE_YEAR, TESTED_YEARS, KnownCars
 
 FEATURES: Final = ("power_w_per_kg", "test_mass_kg", "model_year", "driven_axles")
 LENGTHS: Final = (1.0, 0.5, 6.0, 0.3)
@@ -25,13 +25,14 @@ By marginal likelihood on the 158 EPA tests, rounded; halving or doubling them m
 """
 LINE_NAMES: Final = ("loss_scale", "regen_share", "charger_efficiency")
 NUGGET: Final = 1e-9
+TIE: Final = 0.05  # of likeness: cars so near to the most alike one count as of its kind
 
 
 def features(cars: KnownCars) -> Array:
     """Power per mass (W/kg), mass (kg), model year, driven axles of each car (N, 4), usual values where unknown."""
     known = np.nan_to_num(cars.power_w, nan=0.0) > 0
     per_mass = np.where(known, cars.power_w, DEFAULT_POWER_W_PER_KG * cars.test_mass_kg) / cars.test_mass_kg
-    year = np.where(np.isnan(cars.model_year), REFERENCE_YEAR, cars.model_year)
+    year = np.clip(np.where(np.isnan(cars.model_year), REFERENCE_YEAR, cars.model_year), *TESTED_YEARS)
     return np.stack([per_mass, cars.test_mass_kg, year, cars.driven_axles], axis=1)
 
 
@@ -65,6 +66,28 @@ class Lines:
             return np.zeros((len(cars), len(LINE_NAMES)))
         own = likeness(self.features, self.features) + NUGGET * np.eye(len(self.features))
         return likeness(cars, self.features) @ np.linalg.solve(own, self.values)
+
+    def known_years(self, cars: Array) -> Array:
+        """The features (N, 4), a car newer than the fitted car most like it (but for the year) with that car's year.
+
+        Likeness fades with the years, which says nothing of cars that are not built yet: without this a newer car of
+        the same kind would fall back to its maker, and come out worse for being newer.
+        """
+        if not len(self.features):
+            return cars
+        same_year, fitted = np.array(cars), np.array(self.features)
+        same_year[:, 2] = fitted[:, 2] = 0.0
+        years = self.features[:, 2]
+        alike = np.where(years[None, :] <= cars[:, 2:3], likeness(same_year, fitted), 0.0)
+        best = alike.max(axis=1, keepdims=True)
+        newest = np.where((alike >= best - TIE) & (best > 0), years[None, :], -np.inf).max(axis=1)
+        result = np.array(cars)
+        result[:, 2] = np.where(np.isfinite(newest), newest, result[:, 2])
+        return result
+
+    def nearest(self, cars: Array) -> Array:
+        """Likeness (N,) of cars to the fitted car most alike, 0 where there is none."""
+        return likeness(cars, self.features).max(axis=1) if len(self.features) else np.zeros(len(cars))
 
     def as_json(self) -> list[dict[str, float]]:
         """One object per fitted car."""

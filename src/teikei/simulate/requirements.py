@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from teikei.modules.packs import dc_charge_time_s
 from teikei.simulate import manoeuvres
 from teikei.simulate.car import Car
+from teikei.simulate.conditions import Conditions
 from teikei.units import kmh_to_mps, mps_to_kmh
-
-Row = Mapping[str, Any]
 
 BIASED: Final = frozenset({"range", "acceleration_0_100", "acceleration_80_120"})
 """Computed by a model that may be off by some percent for one car, and known as measured figures of cars on sale."""
@@ -40,55 +39,71 @@ def unit_factor(requirement: str, unit: str) -> float | None:
     return _UNITS[requirement].get(unit)
 
 
-def _acceleration(start_kmh: float, end_kmh: float) -> Callable[[Car, Row], float]:
-    def reached(car: Car, row: Row) -> float:
+def _acceleration(start_kmh: float, end_kmh: float) -> Callable[[Car, Conditions], float]:
+    def reached(car: Car, test: Conditions) -> float:
         return manoeuvres.acceleration_s(
             car,
             kmh_to_mps(start_kmh),
             kmh_to_mps(end_kmh),
-            loading=row["loading"],
-            state_of_charge=row["state_of_charge"],
+            loading=test.loading,
+            state_of_charge=test.state_of_charge,
+            weather=test.weather,
         )
 
     return reached
 
 
-def _top_speed(car: Car, row: Row) -> float:
-    procedure = str(row["procedure"]).lower()
-    sustained = any(word in procedure for word in ("sustained", "30", "continuous"))
-    return mps_to_kmh(
-        manoeuvres.top_speed_mps(
-            car, loading=row["loading"], state_of_charge=row["state_of_charge"], sustained=sustained
+def _top_speed(car: Car, test: Conditions) -> float:
+    speed = manoeuvres.top_speed_mps(
+        car,
+        loading=test.loading,
+        state_of_charge=test.state_of_charge,
+        sustained=test.sustained,
+        weather=test.weather,
+    )
+    return min(mps_to_kmh(speed), test.limit_kmh)
+
+
+def _continuous_grade(car: Car, test: Conditions) -> float:
+    return manoeuvres.continuous_grade_percent(
+        car,
+        kmh_to_mps(test.speed_kmh if test.speed_kmh is not None else 100.0),
+        loading=test.loading,
+        state_of_charge=test.state_of_charge,
+        weather=test.weather,
+    )
+
+
+def _hill_start(car: Car, test: Conditions) -> float:
+    return manoeuvres.hill_start_percent(
+        car, loading=test.loading, state_of_charge=test.state_of_charge, weather=test.weather
+    )
+
+
+def _cold_power(car: Car, test: Conditions) -> float:
+    return manoeuvres.cold_power_fraction(car, state_of_charge=test.state_of_charge, temperature_c=test.temperature_c)
+
+
+def _dc_charge_time(car: Car, test: Conditions) -> float:
+    weather = test.weather
+    return (
+        dc_charge_time_s(
+            car.pack,
+            *test.window,
+            test.station_w,
+            power_factor=weather.charge_factor(car.pack),
+            resistance_factor=weather.resistance_factor(car.pack),
         )
+        / 60.0
     )
 
 
-def _continuous_grade(car: Car, row: Row) -> float:
-    speed_kmh = row["speed_kmh"] if row["speed_kmh"] is not None else 100.0
-    return manoeuvres.continuous_grade_percent(car, kmh_to_mps(speed_kmh), loading=row["loading"])
-
-
-def _hill_start(car: Car, row: Row) -> float:
-    return manoeuvres.hill_start_percent(car, loading=row["loading"], state_of_charge=row["state_of_charge"])
-
-
-def _cold_power(car: Car, row: Row) -> float:
-    return manoeuvres.cold_power_fraction(
-        car, state_of_charge=row["state_of_charge"], temperature_c=row["temperature_c"]
-    )
-
-
-def _dc_charge_time(car: Car, row: Row) -> float:
-    del row
-    return dc_charge_time_s(car.pack, 0.1, 0.8) / 60.0
-
-
-def _peak_power(car: Car, row: Row) -> float:
-    del row
+def _peak_power(car: Car, test: Conditions) -> float:
+    del test
     return sum(e_axle.peak_power_w for _, e_axle in car.axles) / 1000.0
 
 
-MANOEUVRES: Final[Mapping[str, Callable[[Car, Row], float]]] = {
+MANOEUVRES: Final[Mapping[str, Callable[[Car, Conditions], float]]] = {
     "acceleration_0_100": _acceleration(0.0, 100.0),
     "acceleration_80_120": _acceleration(80.0, 120.0),
     "top_speed": _top_speed,

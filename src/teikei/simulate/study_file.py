@@ -16,6 +16,9 @@ from teikei.tables.write import write_frame
 def simulate_study(study: Study, out_csv: Path) -> pl.DataFrame:
     """One row per car and candidate: its modules, mass, energy, range, feasibility and the reason.
 
+    What each reaches on every requirement (0–100, top speed, charge time …) is written beside it, as
+    ``OUT-requirements.csv``.
+
     Columns: slot, programme, generation, version, candidate, modules (all of them, joined by +), then those of
     ``Performance.candidates``. Raises StudyError where the file cannot be written.
     """
@@ -31,6 +34,19 @@ def simulate_study(study: Study, out_csv: Path) -> pl.DataFrame:
     )
     try:
         write_frame(out_csv, table)
+        write_frame(results_path(out_csv), found.results)
     except OSError as error:
         raise StudyError([Problem(out_csv.name, f"cannot be written: {error.strerror or error}")]) from error
     return table
+
+
+def results_path(out_csv: Path) -> Path:
+    """Where ``simulate_study`` writes what is reached on the requirements."""
+    return out_csv.with_name(f"{out_csv.stem}-requirements.csv")
+
+
+def without_cars(study: Study) -> str:
+    """Why a study gives no car to simulate; empty where it gives some."""
+    if study["volumes"].is_empty():
+        return "volumes: no car has volumes, so there is nothing to simulate; give volumes.csv rows for the programmes"
+    return "no car has volumes in the years of the study: nothing to simulate"

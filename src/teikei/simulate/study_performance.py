@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ Progress = Callable[[str, float], None]
 Key = tuple[str, str]  # programme, version
 
 _NOT_EVALUATED: Final = "not evaluated: no such module"
+_BEHIND: Final = "missed: the cycle is not driven to its end as it is (reason of the candidate)"
 _CHANGED: Final = ("", "set to incumbent", "scaled by incumbent")  # how a requirement was made effective
 
 
@@ -84,8 +85,14 @@ def performance(study: Study, catalogue: Catalogue, *, progress: Progress | None
         if progress is not None:
             progress(f"simulated {len(wanted)} configurations of {key[0]} {key[1]}", (number + 1) / len(versions))
     candidates = _in_order(candidate_frames, _CANDIDATE_SCHEMA)
-    warnings = (*_left_aside(catalogue), *_beyond_the_cells(study), *_no_choice_warnings(candidates))
-    return Performance(candidates, _in_order(result_frames, _RESULT_SCHEMA), warnings)
+    results = _in_order(result_frames, _RESULT_SCHEMA)
+    warnings = (
+        *_left_aside(catalogue),
+        *_beyond_the_cells(study),
+        *_not_evaluated(results, versions),
+        *_no_choice_warnings(candidates),
+    )
+    return Performance(candidates, results, warnings)
 
 
 def _left_aside(catalogue: Catalogue) -> list[str]:
@@ -104,11 +111,32 @@ def _left_aside(catalogue: Catalogue) -> list[str]:
     return found
 
 
+def _not_evaluated(results: pl.DataFrame, versions: Mapping[Key, Version]) -> list[str]:
+    """Binding rows that bind nothing, because what they name cannot be simulated: one line for each kind."""
+    binding = {
+        (*key, row["requirement"], row["procedure"])
+        for key, version in versions.items()
+        for row in version.requirements
+        if kind_of(row) != REPORT
+    }
+    rows = results.filter(pl.col("status").str.starts_with("not evaluated") & (pl.col("status") != _NOT_EVALUATED))
+    names = ("requirement", "procedure", "status", "programme", "version")
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for requirement, procedure, status, programme, version in rows.select(names).unique(maintain_order=True).rows():
+        if (programme, version, requirement, procedure) in binding:
+            cars = found.setdefault((requirement, procedure, status), [])
+            cars.append(programme) if programme not in cars else None
+    return [
+        f"{requirement} ({procedure}) of {', '.join(cars)} binds nothing: {status}"
+        for (requirement, procedure, status), cars in found.items()
+    ]
+
+
 def _beyond_the_cells(study: Study) -> list[str]:
     """Requirements at temperatures where the cells' resistance is not measured."""
     low, high = MEASURED_CELL_C
     rows = study["requirements"].filter(
-        pl.col("requirement").is_in(["cold_range_fraction", "cold_power_fraction"])
+        ~pl.col("requirement").is_in([*LEGAL_LIMITS, "ac_charge_power"])
         & ~pl.col("temperature_c").is_between(low, high)
     )
     if rows.is_empty():
@@ -254,8 +282,9 @@ def _judge(version: Version, evaluation: Evaluation, incumbent: int | None, *, o
     floor = np.where(binding, effective + offset, np.nan)
     margin = sign[:, None] * (evaluation.reached - effective[:, None])
     slack = 1e-9 * np.maximum(np.abs(effective), 1.0)[:, None]
-    passed = margin >= -slack
-    allowed = (sign[:, None] * (evaluation.reached - floor[:, None]) >= -slack) | ~binding[:, None]
+    passed = (margin >= -slack) & ~evaluation.invalid
+    allowed = (sign[:, None] * (evaluation.reached - floor[:, None]) >= -slack) & ~evaluation.invalid
+    allowed |= ~binding[:, None]
     missed = np.where(passed | ~np.isfinite(margin), np.where(passed, 0.0, np.nan), -margin)
     reasons = [[text] if text else [] for text in evaluation.faults]
     for number, row in enumerate(rows):
@@ -264,6 +293,9 @@ def _judge(version: Version, evaluation: Evaluation, incumbent: int | None, *, o
         tail = f"{row['unit']}, {side} {'the floor ' if kinds[number] == TARGET else ''}{floor[number]:.4g}"
         for index in np.nonzero(~allowed[number] & ~np.isnan(evaluation.reached[number]))[0]:
             reasons[index].append(f"{head} {evaluation.reached[number, index]:.4g} {tail}")
+        for place, text in evaluation.invalid_reasons[number].items() if binding[number] else ():
+            if text not in evaluation.faults[place]:
+                reasons[place].append(f"{head} {text}")
     return _Judgement(
         effective, changed, kinds, floor, margin, passed, allowed, missed, ["; ".join(texts) for texts in reasons]
     )
@@ -315,7 +347,7 @@ def _candidate_frame(
             "mass_kg": evaluation.mass_kg[place],
             "wall_wh_per_km": pl.Series(evaluation.wall_wh_per_km[place]).fill_nan(None),
             "battery_wh_per_km": pl.Series(evaluation.battery_wh_per_km[place]).fill_nan(None),
-            "range_km": evaluation.range_km[place],
+            "range_km": pl.Series(evaluation.range_km[place]).fill_nan(None),
             "missed_trace_s": evaluation.missed_trace_s[place],
             "reason": reasons,
             "fault": pl.Series(evaluation.faults, dtype=pl.String).gather(place),
@@ -350,11 +382,13 @@ def _result_frame(
     missed = judgement.missed[:, place]
     passed = judgement.passed[:, place].T.ravel()
     reached = evaluation.reached[:, place].T.ravel()
-    texts = [*_CHANGED, *(f"missed: {text}" if text else "missed" for text in _CHANGED), _NOT_EVALUATED]
+    texts = [*_CHANGED, *(f"missed: {text}" if text else "missed" for text in _CHANGED), _BEHIND, _NOT_EVALUATED]
     texts[0] = "ok"
     code = np.tile(judgement.changed, len(place)) + np.where(passed, 0, len(_CHANGED))
+    invalid = evaluation.invalid[:, place].T.ravel()
     code = np.where(np.isnan(reached), len(texts) - 1, code)
-    known = ~np.isnan(reached)
+    code = np.where(invalid, len(texts) - 2, code)
+    known = ~np.isnan(reached) | invalid
     return (
         pl.DataFrame({"candidate": slot.candidates})
         .join(per_row, how="cross")

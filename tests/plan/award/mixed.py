@@ -7,6 +7,7 @@ the rows alone. ``python -m tests.plan.award.mixed 0 500`` compares some hundred
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 import traceback
@@ -410,9 +411,9 @@ def check(tables: Tables, awards: list[tuple[str, str, int, float]]) -> tuple[fl
             broken.append(f"capacity of {s}")
     for key, steps in rows.schedules.items():
         mine = [o for o in rows.within(key) if o in x]
-        spend = sum(rows.offers[o][0] * x[o] for o in mine)
-        amount = spend if key[3] == "spend" else sum(x[o] for o in mine)
-        reached = [r for r, (start, _) in enumerate(steps) if r == 0 or amount >= start - max(CLOSE, CLOSE * start)]
+        spend = math.fsum(rows.offers[o][0] * x[o] for o in mine)
+        amount = spend if key[3] == "spend" else math.fsum(x[o] for o in mine)
+        reached = [r for r, (start, _) in enumerate(steps) if r == 0 or amount >= start]
         if key[4] == "all_units":
             cost -= steps[reached[-1]][1] * spend
         elif amount > 0:
@@ -421,7 +422,7 @@ def check(tables: Tables, awards: list[tuple[str, str, int, float]]) -> tuple[fl
                 cost -= (end - steps[r][0]) * steps[r][1] * spend / amount
     for s, names, t, share, cut in rows.bundles:
         wanted = [k for k in names if (k, t) in rows.demand]
-        if wanted and all(x.get((s, k, t), -CLOSE) >= share * rows.demand[k, t] * (1 - CLOSE) for k in wanted):
+        if wanted and all(x.get((s, k, t), -CLOSE) >= share * rows.demand[k, t] for k in wanted):
             cost -= cut * sum(rows.offers[s, k, t][0] * x[s, k, t] for k in wanted)
     for s, quantity, price, always in rows.pay:
         got = sum(q for o, q in x.items() if o[0] == s)

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import highspy
 import numpy as np
 
 from teikei.plan.award.model import INF, CompactModel, quiet_solver
 from teikei.plan.award.price import objective, tidy
+from teikei.plan.award.settle import settle
 from teikei.plan.award.types import Array
 
 LINK_TOLERANCE = 1e-6
+MARGIN = 1e-9  # of a tier's start, where its last digits cannot be put right one by one
 CUT_ROUNDS = 6
 INFEASIBLE = (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible)
+
+
+@dataclass
+class Watch:
+    """What another thread may read of a search, and say to it: the bound proven so far (money), and to stop."""
+
+    bound: float = -np.inf
+    stop: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,13 +49,17 @@ def branch_and_bound(
     start: Array | None = None,
     bound: float = -np.inf,
     further: Callable[[Array, Array], Array] | None = None,
+    watch: Watch | None = None,
 ) -> Solved:
     """The compact program solved by HiGHS until ``gap`` (relative) or ``deadline`` (time.perf_counter seconds).
 
     start: awards (P,) of a known plan. bound: a lower bound known from elsewhere. further: sets the columns of further
-    terms for known awards (``TermsModel.start``).
+    terms for known awards (``TermsModel.start``). watch: where it tells its bound
+    while it runs, and hears that it shall stop.
     """
     solver = model.solver()
+    if watch is not None:
+        _listen(solver, watch, model.frame.money_unit)
     if any(model.integer):
         _cut_rounds(model, solver, deadline)
     remaining = deadline - time.perf_counter()
@@ -56,6 +72,8 @@ def branch_and_bound(
     if start is not None and model.integer.any():
         values = columns_of(model, start)
         solver.setSolution(_solution(values if further is None else further(values, start)))
+    if watch is not None and watch.stop:
+        return Solved(start, bound, finished=False)
     solver.run()
     status = solver.getModelStatus()
     if status in INFEASIBLE:
@@ -73,6 +91,24 @@ def branch_and_bound(
         return Solved(start, bound, finished=False)
     values = np.array(solver.getSolution().col_value)
     return Solved(_polish(model, solver, values), bound, finished=done)
+
+
+def _listen(solver: highspy.Highs, watch: Watch, money_unit: float) -> None:
+    """Let HiGHS tell its bound and hear a stop."""
+
+    def tell(event: Any) -> None:
+        bound = float(event.data_out.mip_dual_bound) * money_unit
+        if np.isfinite(bound) and bound > watch.bound:
+            watch.bound = bound
+        if watch.stop:
+            event.interrupt()
+
+    def hear(event: Any) -> None:
+        if watch.stop:
+            event.interrupt()
+
+    solver.cbMipInterrupt += tell
+    solver.cbSimplexInterrupt += hear
 
 
 def demand_duals(model: CompactModel, *, deadline: float) -> Array | None:
@@ -96,7 +132,8 @@ def demand_duals(model: CompactModel, *, deadline: float) -> Array | None:
 def finish(model: CompactModel, scaled: Array, fallback: Array | None) -> Array:
     """Awards in the tender's units from scaled solver values, tidied; the cheaper of it and ``fallback``."""
     frame = model.frame
-    quantity = tidy(frame.tender, scaled * frame.quantity_unit, frame.limits.lower, frame.limits.upper)
+    quantity = tidy(frame.tender, scaled * frame.offer_unit, frame.limits.lower, frame.limits.upper)
+    quantity = settle(frame.tender, quantity)
     if fallback is not None and objective(frame.tender, fallback) <= objective(frame.tender, quantity):
         return fallback
     return quantity
@@ -107,21 +144,20 @@ def columns_of(model: CompactModel, quantity: Array) -> Array:
     frame = model.frame
     tender = frame.tender
     values = np.zeros(len(model.cost))
-    scaled = quantity / frame.quantity_unit
+    scaled = quantity / frame.offer_unit
     values[model.award] = scaled
     used = np.bincount(tender.offer_supplier, quantity, len(tender.suppliers)) > 0
     values[model.supplier_on] = np.where(frame.switchable, used, 1.0)
-    price = tender.unit_price * frame.quantity_unit / frame.money_unit
     for group, choice in zip(frame.groups, model.tier_choice, strict=True):
         count = len(choice)
         if count == 0 or values[model.supplier_on[group.supplier]] < 0.5:
             continue
         awards = slice(group.first, group.last)
-        total = float(scaled[awards].sum())
-        tier = int(np.flatnonzero(total * frame.quantity_unit >= group.low * (1 - 1e-9) - 1e-9)[-1])
+        total = math.fsum(quantity[awards])
+        tier = int(np.flatnonzero(total >= group.low * (1 - 1e-12))[-1])
         values[choice[tier]] = 1.0
-        values[choice[tier] - 2 * count] = total
-        values[choice[tier] - count] = float((price[awards] * scaled[awards]).sum())
+        values[choice[tier] - 2 * count] = total / group.quantity_unit
+        values[choice[tier] - count] = float(tender.unit_price[awards] @ quantity[awards]) / group.spend_unit
     on = model.offer_on >= 0
     limits = frame.limits
     values[model.offer_on[on]] = np.where(
@@ -172,18 +208,43 @@ def _cut_rounds(model: CompactModel, solver: highspy.Highs, deadline: float) -> 
 
 
 def _polish(model: CompactModel, solver: highspy.Highs, values: Array) -> Array:
-    """The best awards for the yes/no decisions of a solution: they are fixed and the rest is solved again."""
+    """The best awards for the yes/no decisions of a solution: they are fixed and the rest is solved again.
+
+    Where the awards then fall short of a tier by last digits that cannot be put right one by one, every start is
+    asked for with a margin of a billionth.
+    """
+    plain = finish(model, values[model.award], None)
+    fixed = _fixed(model, solver, values, margin=0.0)
+    if fixed is None:
+        return plain
+    found = finish(model, fixed[0], plain)
+    if objective(model.frame.tender, found) <= fixed[1] * (1 + 10 * MARGIN):
+        return found
+    safe = _fixed(model, solver, values, margin=MARGIN)
+    return found if safe is None else finish(model, safe[0], found)
+
+
+def _fixed(model: CompactModel, solver: highspy.Highs, values: Array, margin: float) -> tuple[Array, float] | None:
+    """Scaled awards and cost (money) with the decisions of a solution, every start asked for with a margin."""
     integers = np.flatnonzero(model.integer)
-    fixed = np.round(values[integers])
     lp = solver.getLp()
     lp.integrality_ = []
     lower, upper = np.array(lp.col_lower_), np.array(lp.col_upper_)
-    lower[integers] = upper[integers] = fixed
+    lower[integers] = upper[integers] = np.round(values[integers])
     lp.col_lower_, lp.col_upper_ = lower, upper
+    if margin:
+        least = np.array(lp.row_lower_)
+        starts, columns, factors = model.rows.arrays()
+        for row, label in enumerate(model.rows.label):
+            if label[0] == "from":
+                decision, start = columns[starts[row] + 1], -factors[starts[row] + 1]
+                least[row] += margin * start * lower[decision]
+        lp.row_lower_ = least
     fresh = quiet_solver()
     fresh.passModel(lp)
+    fresh.setOptionValue("primal_feasibility_tolerance", 1e-10)
     fresh.run()
-    plain = finish(model, values[model.award], None)
     if fresh.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return plain
-    return finish(model, np.array(fresh.getSolution().col_value)[model.award], plain)
+        return None
+    scaled = np.array(fresh.getSolution().col_value)[model.award]
+    return scaled, fresh.getInfo().objective_function_value * model.frame.money_unit

@@ -114,6 +114,7 @@ def _infeasible(tender: Tender, kept: Sequence[Element], deadline: float, quick:
         tier_from=np.zeros((*tender.capacity.shape, 1)),
         tier_discount=np.zeros((*tender.capacity.shape, 1)),
         terms=terms,
+        order_multiple=tender.multiple[use],
     )
     if not use.any():
         return False

@@ -17,6 +17,7 @@ def tier_values(
     price: Array,
     lower: Array,
     upper: Array,
+    size: Array,
     start: Ints,
     low: Array,
     high: Array,
@@ -25,37 +26,58 @@ def tier_values(
     order: Ints,
     value: Array,
 ) -> None:
-    """Reduced cost of each group at each tier (G, R), filled into ``value``; ``order`` (R, P) is kept sorted."""
-    reduced = np.empty(price.shape[0])
+    """Reduced cost of each group at each tier (G, R), filled into ``value``; ``order`` (R, P) is kept sorted
+    where a knapsack does not take everything that is worth it."""
+    reduced, rate = np.empty(price.shape[0]), np.empty(price.shape[0])
     for g in range(len(start) - 1):
         a, b = start[g], start[g + 1]
         for r in range(count[g]):
-            o = order[r]
             total, cost = 0.0, 0.0
+            cheap, saved = 0.0, 0.0  # all that is worth taking by itself
             for i in range(a, b):
                 reduced[i] = factor[g, r] * price[i] - multiplier[cell[i]]
-                total += lower[i]
+                total += lower[i] * size[i]
                 cost += lower[i] * reduced[i]
-            for i in range(a + 1, b):
-                j = o[i]
-                key = reduced[j]
-                q = i - 1
-                while q >= a and reduced[o[q]] > key:
-                    o[q + 1] = o[q]
-                    q -= 1
-                o[q + 1] = j
+                if reduced[i] < 0:
+                    cheap += (upper[i] - lower[i]) * size[i]
+                    saved += (upper[i] - lower[i]) * reduced[i]
             if total > high[g, r] * (1 + 1e-9):
                 value[g, r] = UNREACHABLE
                 continue
+            if low[g, r] <= total + cheap <= high[g, r]:
+                value[g, r] = cost + saved
+                continue
+            for i in range(a, b):
+                rate[i] = reduced[i] / size[i]
+            o = order[r]
+            arrange(o, rate, a, b)
             for i in range(a, b):
                 j = o[i]
                 room = (high[g, r] if reduced[j] < 0 else low[g, r]) - total
                 if room <= 0:
                     break
-                taken = min(upper[j] - lower[j], room)
-                total += taken
+                taken = min(upper[j] - lower[j], room / size[j])
+                total += taken * size[j]
                 cost += taken * reduced[j]
             value[g, r] = cost if total >= low[g, r] * (1 - 1e-9) else UNREACHABLE
+
+
+@njit(cache=True, nogil=True)
+def arrange(o: Ints, rate: Array, a: int, b: int) -> None:
+    """Sort the offers o[a:b] by rate: by insertion, as they mostly are sorted from the last time, else anew."""
+    left = 16 * (b - a)
+    for i in range(a + 1, b):
+        j = o[i]
+        key = rate[j]
+        q = i - 1
+        while q >= a and rate[o[q]] > key:
+            o[q + 1] = o[q]
+            q -= 1
+        o[q + 1] = j
+        left -= i - 1 - q
+        if left < 0:
+            o[a:b] = a + np.argsort(rate[a:b])
+            return
 
 
 @njit(cache=True, nogil=True)
@@ -67,6 +89,7 @@ def fill(
     price: Array,
     lower: Array,
     upper: Array,
+    size: Array,
     start: Ints,
     low: Array,
     high: Array,
@@ -76,19 +99,26 @@ def fill(
 ) -> None:
     """The awards of one group at one tier, filled into ``award`` (P,)."""
     o = order[r]
-    total = 0.0
+    total, cheap = 0.0, 0.0
     for i in range(start[g], start[g + 1]):
         award[i] = lower[i]
-        total += lower[i]
+        total += lower[i] * size[i]
+        if factor[g, r] * price[i] - multiplier[cell[i]] < 0:
+            cheap += (upper[i] - lower[i]) * size[i]
+    if low[g, r] <= total + cheap <= high[g, r]:
+        for i in range(start[g], start[g + 1]):
+            if factor[g, r] * price[i] - multiplier[cell[i]] < 0:
+                award[i] = upper[i]
+        return
     for i in range(start[g], start[g + 1]):
         j = o[i]
         negative = factor[g, r] * price[j] - multiplier[cell[j]] < 0
         room = (high[g, r] if negative else low[g, r]) - total
         if room <= 0:
             break
-        taken = min(upper[j] - lower[j], room)
+        taken = min(upper[j] - lower[j], room / size[j])
         award[j] += taken
-        total += taken
+        total += taken * size[j]
 
 
 @njit(cache=True, nogil=True)
@@ -98,6 +128,7 @@ def bound(
     price: Array,
     lower: Array,
     upper: Array,
+    size: Array,
     start: Ints,
     first: Ints,
     low: Array,
@@ -109,6 +140,7 @@ def bound(
     state: Ints,
     allowed: Flags,
     most_on: int,
+    least_on: int,
     order: Ints,
     value: Array,
     award: Array,
@@ -117,9 +149,9 @@ def bound(
 ) -> float:
     """Lagrangean bound at the multipliers; fills tier values (G, R), awards (P,), best tier (G,), supplier on (S,).
 
-    state (S,): -1 free, 0 off, 1 on; allowed (G, R): tiers that may be used; most_on: most suppliers with awards.
+    state (S,): -1 free, 0 off, 1 on; allowed (G, R): tiers that may be used; most_on, least_on: of suppliers.
     """
-    tier_values(multiplier, cell, price, lower, upper, start, low, high, factor, count, order, value)
+    tier_values(multiplier, cell, price, lower, upper, size, start, low, high, factor, count, order, value)
     total = 0.0
     for i in range(len(demand)):
         total += multiplier[i] * demand[i]
@@ -139,7 +171,7 @@ def bound(
         on[s] = 1 if state[s] == 1 else 0
         used += on[s]
     for s in np.argsort(whole):
-        if whole[s] >= 0 or used >= most_on:
+        if used >= most_on or (whole[s] >= 0 and used >= least_on):
             break
         if state[s] == -1:
             on[s] = 1
@@ -148,5 +180,5 @@ def bound(
         if on[s] == 1:
             total += whole[s]
             for g in range(first[s], first[s + 1]):
-                fill(g, tier[g], multiplier, cell, price, lower, upper, start, low, high, factor, order, award)
+                fill(g, tier[g], multiplier, cell, price, lower, upper, size, start, low, high, factor, order, award)
     return float(total)

@@ -26,6 +26,7 @@ class Group:
 
     low, high, factor (R,): bounds of the total quantity and price factor of each tier; spend_low, spend_high (R,):
     bounds of the spend before discount in each tier. tier (R,): position of each tier in the tender's tables.
+    quantity_unit, spend_unit: what one unit of the group's scaled totals stands for.
     """
 
     supplier: int
@@ -38,25 +39,38 @@ class Group:
     spend_low: Array
     spend_high: Array
     tier: Ints
+    quantity_unit: float
+    spend_unit: float
 
 
 @dataclass(frozen=True)
 class Frame:
     """What every formulation of a tender shares: limits, groups and which suppliers need an on/off decision.
 
-    quantity_unit, money_unit: what one unit of the scaled model stands for.
+    offer_unit (P,): the quantity that one unit of an offer's column stands for, the most it may get (or, where
+    ``by_demand``, the demand of its item and year): a tool set bought once stands beside ten million bolts, so that no
+    one unit fits all. money_unit: what one unit of the objective stands for.
     """
 
     tender: Tender
     limits: Limits
     groups: tuple[Group, ...]
     switchable: Flags
-    quantity_unit: float
+    offer_unit: Array
     money_unit: float
+    by_demand: bool = False
+
+    @property
+    def offer_price(self) -> Array:
+        """List price (P,) of one unit of each offer's column, in scaled money."""
+        return np.asarray(self.tender.unit_price * self.offer_unit / self.money_unit)
 
 
-def frame_of(tender: Tender) -> Frame:
-    """Limits, tiers and scaling of a tender; tiers that no set of awards can reach are left out."""
+def frame_of(tender: Tender, *, by_demand: bool = False) -> Frame:
+    """Limits, tiers and scaling of a tender; tiers that no set of awards can reach are left out.
+
+    by_demand: another scaling of the same program, for a second opinion on what the first one proves.
+    """
     limits = offer_limits(tender)
     groups = []
     years = len(tender.years)
@@ -64,19 +78,19 @@ def frame_of(tender: Tender) -> Frame:
     for g in range(len(bounds) - 1):
         first, last = int(bounds[g]), int(bounds[g + 1])
         if first < last:
-            groups.append(_group(tender, limits.upper[first:last], divmod(g, years), first, last))
+            groups.append(_group(tender, limits.upper[first:last], divmod(g, years), first, last, by_demand))
     switchable = tender.activation_cost > 0
     for rule in tender.rules:
         if rule.name == "max_suppliers":
             switchable = switchable | rule.suppliers
-    wanted = tender.demand[tender.demand > 0]
-    quantity_unit = float(2.0 ** np.round(np.log2(np.median(wanted) / 64))) if len(wanted) else 1.0
     spend = float(np.sum(tender.unit_price * limits.upper)) if len(limits.upper) else 1.0
-    money_unit = float(2.0 ** np.round(np.log2(max(spend, 1e-9) / 3e4)))
-    return Frame(tender, limits, tuple(groups), switchable, quantity_unit, money_unit)
+    money_unit = float(2.0 ** np.round(np.log2(max(spend, 1e-9) / (1e3 if by_demand else 3e4))))
+    demand = np.where(tender.offer_demand > 0, tender.offer_demand, 1.0)
+    unit = np.where(limits.upper > 0, limits.upper, demand) if not by_demand else demand
+    return Frame(tender, limits, tuple(groups), switchable, unit, money_unit, by_demand)
 
 
-def _group(tender: Tender, upper: Array, place: tuple[int, int], first: int, last: int) -> Group:
+def _group(tender: Tender, upper: Array, place: tuple[int, int], first: int, last: int, by_demand: bool) -> Group:
     s, t = place
     most = min(float(upper.sum()), float(tender.capacity_limit[s, t]))
     start = tender.tier_from[s, t]
@@ -89,6 +103,9 @@ def _group(tender: Tender, upper: Array, place: tuple[int, int], first: int, las
     ascending = np.append(0.0, np.cumsum((price * upper)[order]))
     descending = np.append(0.0, np.cumsum((price * upper)[order[::-1]]))
     falling = np.append(0.0, np.cumsum(upper[order[::-1]]))
+    spend_high = np.interp(high, falling, descending)
+    # The second scaling measures totals in about half the most that is possible, so that no number is the first's.
+    part = 0.618 if by_demand else 1.0
     return Group(
         supplier=s,
         year=t,
@@ -98,8 +115,10 @@ def _group(tender: Tender, upper: Array, place: tuple[int, int], first: int, las
         high=high,
         factor=1.0 - tender.tier_discount[s, t, used],
         spend_low=np.interp(low, quantity, ascending),
-        spend_high=np.interp(high, falling, descending),
+        spend_high=spend_high,
         tier=used.astype(np.int64),
+        quantity_unit=part * most if most > 0 else 1.0,
+        spend_unit=part * float(spend_high.max()) if spend_high.max() > 0 else 1.0,
     )
 
 
@@ -192,11 +211,10 @@ def solver_of(cost: Array, lower: Array, upper: Array, integer: Flags, rows: Row
 
 
 def build(frame: Frame) -> CompactModel:
-    """The compact program of a tender, in scaled units (frame.quantity_unit, frame.money_unit)."""
+    """The compact program of a tender, in scaled units (``Frame``, ``Group``): each row in parts of one whole."""
     tender, limits = frame.tender, frame.limits
     offers, suppliers = len(tender.unit_price), len(tender.suppliers)
-    price_unit = frame.money_unit / frame.quantity_unit
-    price = tender.unit_price / price_unit
+    price = frame.offer_price
     tiers = [len(group.low) if len(group.low) > 1 else 0 for group in frame.groups]
     switched = np.flatnonzero(limits.switched | limits.counted)
     scoped = [rule for rule in tender.rules if rule.name == "max_suppliers" and not whole_tender(rule)]
@@ -226,8 +244,8 @@ def build(frame: Frame) -> CompactModel:
         offer_on=offer_on,
         scope_on=scope_on,
     )
-    model.lower[:offers] = limits.lower / frame.quantity_unit
-    model.upper[:offers] = limits.upper / frame.quantity_unit
+    model.lower[:offers] = limits.lower / frame.offer_unit
+    model.upper[:offers] = limits.upper / frame.offer_unit
     model.cost[model.supplier_on] = tender.activation_cost / frame.money_unit
     model.integer[model.supplier_on] = frame.switchable
     model.lower[model.supplier_on] = np.where(frame.switchable, 0.0, 1.0)
@@ -242,15 +260,17 @@ def build(frame: Frame) -> CompactModel:
 
 
 def _demand_rows(model: CompactModel) -> None:
-    """Σ_s x = demand, for every item and year asked for."""
-    tender, unit = model.frame.tender, model.frame.quantity_unit
+    """Σ_s x / demand = 1, for every item and year asked for."""
+    tender, unit = model.frame.tender, model.frame.offer_unit
     cell = tender.offer_item * len(tender.years) + tender.offer_year
     order = np.argsort(cell, kind="stable")
     found, starts = np.unique(cell[order], return_index=True)
     for key, columns in zip(found, np.split(order, starts[1:]), strict=True):
         k, t = divmod(int(key), len(tender.years))
-        quantity = tender.demand[k, t] / unit
-        model.rows.add(columns, 1.0, quantity, quantity, ("demand", k, t))
+        wanted = tender.demand[k, t]
+        part = unit[columns] / wanted if wanted > 0 else np.ones(len(columns))
+        most = INF if tender.overbuying and wanted > 0 else float(wanted > 0)
+        model.rows.add(columns, part, float(wanted > 0), most, ("demand", k, t))
 
 
 def _group_rows(model: CompactModel, group: Group, block: Ints, price: Array) -> None:
@@ -259,25 +279,27 @@ def _group_rows(model: CompactModel, group: Group, block: Ints, price: Array) ->
     awards = np.arange(group.first, group.last)
     on = int(model.supplier_on[group.supplier])
     label = (group.supplier, group.year)
+    size = frame.offer_unit[awards] / group.quantity_unit
+    money = group.spend_unit / frame.money_unit
     if block.shape[1] == 0:
         model.cost[awards] = price[awards] * group.factor[0]
         if frame.switchable[group.supplier] or group.high[0] < frame.limits.upper[awards].sum() * (1 - 1e-12):
-            most = group.high[0] / frame.quantity_unit
-            rows.add(np.append(awards, on), np.append(np.ones(len(awards)), -most), -INF, 0.0, ("capacity", *label))
+            most = group.high[0] / group.quantity_unit
+            rows.add(np.append(awards, on), np.append(size, -most), -INF, 0.0, ("capacity", *label))
         return
     quantity, spend, choice = block
     count = len(quantity)
-    model.cost[spend] = group.factor
+    model.cost[spend] = group.factor * money
     model.integer[quantity] = model.integer[spend] = False
-    model.upper[quantity] = group.high / frame.quantity_unit
-    model.upper[spend] = group.spend_high / frame.money_unit
+    model.upper[quantity] = group.high / group.quantity_unit
+    model.upper[spend] = group.spend_high / group.spend_unit
     ones = np.ones(count)
-    rows.add(np.append(awards, quantity), np.append(np.ones(len(awards)), -ones), 0.0, 0.0, ("quantity", *label))
-    rows.add(np.append(awards, spend), np.append(price[awards], -ones), 0.0, 0.0, ("spend", *label))
+    rows.add(np.append(awards, quantity), np.append(size, -ones), 0.0, 0.0, ("quantity", *label))
+    rows.add(np.append(awards, spend), np.append(price[awards] / money, -ones), 0.0, 0.0, ("spend", *label))
     rows.add(np.append(choice, on), np.append(ones, -1.0), 0.0, 0.0, ("tier", *label))
     for r in range(count):
-        low, high = group.low[r] / frame.quantity_unit, group.high[r] / frame.quantity_unit
-        least, most = group.spend_low[r] / frame.money_unit, group.spend_high[r] / frame.money_unit
+        low, high = group.low[r] / group.quantity_unit, group.high[r] / group.quantity_unit
+        least, most = group.spend_low[r] / group.spend_unit, group.spend_high[r] / group.spend_unit
         if low > 0:
             rows.add([quantity[r], choice[r]], [1.0, -low], 0.0, INF, ("from", *label, r))
             rows.add([spend[r], choice[r]], [1.0, -least], 0.0, INF, ("spend from", *label, r))
@@ -303,10 +325,11 @@ def _rule_rows(model: CompactModel) -> None:
             rows.add([p, on], [1.0, -most], -INF, 0.0, ("least", int(p)))
         least = limits.counts[p] if limits.counted[p] else limits.least[p]
         if least > 0:
-            rows.add([p, on], [1.0, -least / frame.quantity_unit], 0.0, INF, ("least", int(p)))
+            rows.add([p, on], [1.0, -least / frame.offer_unit[p]], 0.0, INF, ("least", int(p)))
     for share in share_rows(tender):
-        low, high = share.low / frame.quantity_unit, share.high / frame.quantity_unit
-        rows.add(share.offers, 1.0, low, high, ("rule", share.rule))
+        size = share.weight * frame.offer_unit[share.offers]
+        unit = float(np.abs(size).sum()) or 1.0
+        rows.add(share.offers, size / unit, share.low / unit, share.high / unit, ("rule", share.rule))
     cell = tender.offer_item * len(tender.years) + tender.offer_year
     for rule in tender.rules:
         if rule.name not in ("max_suppliers_per_item", "min_suppliers_per_item"):

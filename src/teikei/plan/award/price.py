@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -15,18 +16,22 @@ RELATIVE_TOLERANCE = 1e-6
 
 
 def reached_tier(tender: Tender, supplier: int, year: int, total: float) -> int:
-    """Highest tier whose ``from_quantity`` the total reaches, within max(1e-6, 1e-6 · from_quantity)."""
-    start = tender.tier_from[supplier, year]
-    finite = np.isfinite(start)
-    reached = finite & (total >= start - np.maximum(1e-6, 1e-6 * np.where(finite, start, 0.0)))
+    """Highest tier whose ``from_quantity`` the total is at or above, both as numbers of 64 bits."""
+    reached = total >= tender.tier_from[supplier, year]
     reached[0] = True
     return int(np.flatnonzero(reached)[-1])
 
 
 def group_totals(tender: Tender, quantity: Array) -> Array:
-    """Total quantity per supplier and year (S, T) of awards (P,)."""
+    """Total quantity per supplier and year (S, T) of awards (P,), by ``math.fsum`` where tiers hang on it."""
     shape = (len(tender.suppliers), len(tender.years))
-    return np.bincount(tender.offer_group, quantity, shape[0] * shape[1]).reshape(shape).astype(np.float64)
+    group = tender.offer_group
+    totals = np.bincount(group, quantity, shape[0] * shape[1]).astype(np.float64)
+    if tender.tier_from.shape[2] > 1:
+        bounds = np.searchsorted(group, np.arange(len(totals) + 1))
+        for g in np.flatnonzero((totals > 0) & np.isfinite(tender.tier_from.reshape(len(totals), -1)[:, 1])):
+            totals[g] = math.fsum(quantity[bounds[g] : bounds[g + 1]])
+    return totals.reshape(shape)
 
 
 def objective(tender: Tender, quantity: Array) -> float:
@@ -167,13 +172,19 @@ def tidy(tender: Tender, quantity: Array, lower: Array, upper: Array) -> Array:
     lower, upper = lower * (1 - 1e-12), upper * (1 + 1e-12)  # 0.7 x 90,000 is 63,000 less a last digit
     result = np.where(quantity < np.maximum(crumb, 0.0), 0.0, np.clip(rounded, lower, upper))
     result = np.maximum(result, lower)
+    step = tender.multiple
+    fixed = step > 0
+    if fixed.any():
+        result[fixed] = np.round(quantity[fixed] / step[fixed]) * step[fixed]
     for _ in range(3):
         missing = wanted - np.bincount(cell, result, len(wanted))
+        if tender.overbuying:
+            missing = np.maximum(missing, 0.0)
         off = np.flatnonzero(np.abs(missing) > 0)
         if len(off) == 0:
             break
         need = missing[cell]
-        room = np.where(result > 0, np.where(need > 0, upper - result, result - lower), 0.0)
+        room = np.where((result > 0) & ~fixed, np.where(need > 0, upper - result, result - lower), 0.0)
         order = np.lexsort((-room, cell))
         best = order[np.append(True, np.diff(cell[order]) != 0)]
         result[best] = np.clip(result[best] + missing[cell[best]], lower[best], upper[best])
@@ -185,25 +196,35 @@ def violations(tender: Tender, quantity: Array) -> list[str]:
     limits = offer_limits(tender)
     found = []
     totals = group_totals(tender, quantity)
-    over = np.argwhere(totals > tender.capacity_limit * (1 + RELATIVE_TOLERANCE) + 1e-9)
+    over = np.argwhere(totals > tender.capacity_limit * (1 + RELATIVE_TOLERANCE))
     found += [f"{tender.suppliers[s]} gets more than its capacity in {tender.years[t]}" for s, t in over]
     bought = np.zeros_like(tender.demand)
     np.add.at(bought, (tender.offer_item, tender.offer_year), quantity)
-    off = np.argwhere(np.abs(bought - tender.demand) > 1e-9 * np.maximum(tender.demand, 1.0))
+    wrong = tender.demand - bought if tender.overbuying else np.abs(bought - tender.demand)
+    off = np.argwhere(wrong > 1e-9 * tender.demand)
     found += [
         f"{tender.items[k]} in {tender.years[t]}: {bought[k, t]:.12g} bought, {tender.demand[k, t]:.12g} asked for"
         for k, t in off
     ]
-    slack = RELATIVE_TOLERANCE * np.maximum(limits.upper, 1e-6)
+    slack = RELATIVE_TOLERANCE * np.maximum(limits.upper, 1e-3 * tender.offer_demand)
     bad = (quantity > limits.upper + slack) | (quantity < limits.lower - slack) | (quantity < 0)
     bad |= limits.switched & (quantity > 0) & (quantity < limits.least - slack)
     for p in np.flatnonzero(bad):
         name = f"{tender.suppliers[tender.offer_supplier[p]]}, {tender.items[tender.offer_item[p]]}"
         found.append(f"the award of {name} breaks a limit of its offer or a rule: {quantity[p]:.12g}")
     for share in share_rows(tender):
-        total = float(quantity[share.offers].sum())
-        if not share.low * (1 - 1e-6) - 1e-9 <= total <= share.high * (1 + 1e-6) + 1e-9:
+        total = float(share.weight @ quantity[share.offers])
+        slack = RELATIVE_TOLERANCE * float(np.abs(share.weight) @ quantity[share.offers])
+        low, high = (np.nan_to_num(one, posinf=np.inf, neginf=-np.inf) for one in (share.low, share.high))
+        if not low - max(slack, abs(low) * 1e-6 if np.isfinite(low) else 0.0) <= total <= high + slack:
             found.append(f"the rule '{share.rule}' is broken: {total:.12g}")
+    step = np.where(tender.multiple > 0, tender.multiple, 1.0)
+    odd = (tender.multiple > 0) & (np.abs(quantity / step - np.round(quantity / step)) > 1e-9 * quantity / step)
+    found += [
+        f"{tender.suppliers[tender.offer_supplier[p]]}, {tender.items[tender.offer_item[p]]}: {quantity[p]:.12g} is no "
+        f"multiple of {step[p]:g}"
+        for p in np.flatnonzero(odd)
+    ]
     if tender.terms:
         found += extra(tender, quantity).broken
     return found + _count_violations(tender, quantity, limits.counts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +23,7 @@ from teikei.plan.award.tables import (
     year_of,
 )
 from teikei.plan.award.terms_read import read_terms, special_rows
-from teikei.plan.award.types import Array, Ints, Tender
+from teikei.plan.award.types import Array, Flags, Ints, Tender
 
 
 def read_tender(path: str | Path) -> Tender:
@@ -52,10 +52,13 @@ def read_tender(path: str | Path) -> Tender:
         years=years,
         demand=demand,
         capacity=more,
+        rates=_currencies(tables.get("currencies"), problems),
         problems=problems,
     )
-    rules = read_rules(tables["rules"], suppliers, items, years, problems) if "rules" in tables else ()
-    supplier, item, year, price, maximum, minimum = offers
+    groups = _groups(tables, suppliers, items, problems)
+    rules = read_rules(tables["rules"], suppliers, items, years, problems, groups) if "rules" in tables else ()
+    supplier, item, year, price, maximum, minimum, multiple = offers
+    of_item = _multiples_of_items(tables["items"], items, years, problems)[item, year]
     tender = Tender(
         items=items,
         suppliers=suppliers,
@@ -72,11 +75,13 @@ def read_tender(path: str | Path) -> Tender:
         tier_from=tier_from,
         tier_discount=tier_discount,
         rules=rules,
+        order_multiple=np.where(multiple > 0, multiple, of_item),
     )
     tender = replace(tender, terms=read_terms(tables, tender, least, named, problems))
     if not any(not problem.warning for problem in problems):
         problems.extend(_demand_problems(tender, tables["items"]))
         problems.extend(_rule_problems(tender, named))
+        problems.extend(_multiple_problems(tender, tables["items"]))
     _stop_on_errors(problems)
     return replace(tender, warnings=tuple(dict.fromkeys(problems)))
 
@@ -137,6 +142,34 @@ def _read_suppliers(table: TenderTable, problems: list[Problem]) -> tuple[tuple[
             problems.append(Problem(table.place(row, "supplier"), message))
         seen.setdefault(name, row)
     return tuple(seen), np.array([cost[row] for row in seen.values()], dtype=np.float64)
+
+
+def _groups(
+    tables: Mapping[str, TenderTable], suppliers: Sequence[str], items: Sequence[str], problems: list[Problem]
+) -> dict[str, dict[str, Flags]]:
+    """Kind -> name -> members: groups of suppliers (groups table), their countries, and groups of items."""
+    found: dict[str, dict[str, Flags]] = {"group": {}, "country": {}, "item_group": {}}
+
+    def join(kind: str, name: str, member: int, count: int) -> None:
+        if name:
+            found[kind].setdefault(name, np.zeros(count, dtype=np.bool_))[member] = True
+
+    if "groups" in tables:
+        table = tables["groups"]
+        at = _names(table, "supplier", {name: i for i, name in enumerate(suppliers)}, problems)
+        for row, (name, s) in enumerate(zip(table.texts("group"), at, strict=True)):
+            if name == "":
+                problems.append(Problem(table.place(row, "group"), "group is empty"))
+            elif s is not None:
+                join("group", name, s, len(suppliers))
+    for name, country in zip(tables["suppliers"].texts("supplier"), tables["suppliers"].texts("country"), strict=True):
+        if name in suppliers:
+            join("country", country, suppliers.index(name), len(suppliers))
+    place = {name: k for k, name in enumerate(items)}
+    for name, group in zip(tables["items"].texts("item"), tables["items"].texts("item_group"), strict=True):
+        if name in place:
+            join("item_group", group, place[name], len(items))
+    return found
 
 
 def _year_index(table: TenderTable, years: Sequence[int], problems: list[Problem]) -> list[int | None]:
@@ -246,9 +279,10 @@ def _read_offers(
     years: Sequence[int],
     demand: Array,
     capacity: Array,
+    rates: Mapping[str, float],
     problems: list[Problem],
-) -> tuple[tuple[Ints, Ints, Ints, Array, Array, Array], Ints]:
-    """Offers for what is asked for (the six arrays of Tender), and the places (n, 3) of all that the table names."""
+) -> tuple[tuple[Ints, Ints, Ints, Array, Array, Array, Array], Ints]:
+    """Offers for what is asked for (the seven arrays of Tender), and the places (n, 3) of all that the table names."""
     supplier_at = _names(table, "supplier", {name: i for i, name in enumerate(suppliers)}, problems)
     item_at = _names(table, "item", {name: i for i, name in enumerate(items)}, problems)
     year_at = _year_index(table, years, problems)
@@ -257,6 +291,8 @@ def _read_offers(
     problems.extend(price_problems(table, price, *indexes))
     maximum = number_column(table, "max_quantity", problems, empty=np.inf)
     minimum = number_column(table, "min_quantity", problems, empty=0.0)
+    multiple = number_column(table, "order_multiple", problems, empty=0.0)
+    price = price * _rates(table, rates, problems)
     seen: dict[tuple[int, int, int], int] = {}
     for row, (s, k, t) in enumerate(zip(supplier_at, item_at, year_at, strict=True)):
         if s is None or k is None or t is None:
@@ -287,7 +323,8 @@ def _read_offers(
     keys, rows = keys[order], rows[order]
     wanted = demand[keys[:, 1], keys[:, 2]] > 0 if len(keys) else np.zeros(0, dtype=np.bool_)
     named, keys, rows = keys, keys[wanted], rows[wanted]
-    return (keys[:, 0], keys[:, 1], keys[:, 2], price[rows], maximum[rows], minimum[rows]), named
+    arrays = keys[:, 0], keys[:, 1], keys[:, 2], price[rows], maximum[rows], minimum[rows], multiple[rows]
+    return arrays, named
 
 
 def _demand_problems(tender: Tender, table: TenderTable) -> list[Problem]:
@@ -316,8 +353,76 @@ def _demand_problems(tender: Tender, table: TenderTable) -> list[Problem]:
     return problems
 
 
+def _currencies(table: TenderTable | None, problems: list[Problem]) -> dict[str, float]:
+    """Money of the tender for one unit of each currency."""
+    if table is None:
+        return {}
+    found: dict[str, float] = {}
+    rate = number_column(table, "rate", problems)
+    for row, name in enumerate(table.texts("currency")):
+        if name in found:
+            problems.append(Problem(table.place(row, "currency"), f"currency {name} stands there twice"))
+        elif rate[row] <= 0:
+            problems.append(
+                Problem(table.place(row, "rate"), f"the rate of {name} is {rate[row]:g}, it must be above 0")
+            )
+        found[name] = float(rate[row])
+    return found
+
+
+def _rates(table: TenderTable, rates: Mapping[str, float], problems: list[Problem]) -> Array:
+    """The rate of each row's currency; 1 where the row names none (the tender's own money)."""
+    result = np.ones(len(table.rows))
+    for row, name in enumerate(table.texts("currency")):
+        if name and name not in rates:
+            said = (
+                "add the table currencies with its rate"
+                if not rates
+                else f"the table currencies lacks it{closest(name, rates)}"
+            )
+            problems.append(Problem(table.place(row, "currency"), f"no rate for currency '{name}': {said}"))
+        elif name:
+            result[row] = rates[name]
+    return result
+
+
+def _multiples_of_items(
+    table: TenderTable, items: Sequence[str], years: Sequence[int], problems: list[Problem]
+) -> Array:
+    """order_multiple (K, T) of the items table, 0 where it says nothing."""
+    result = np.zeros((len(items), len(years)))
+    step = number_column(table, "order_multiple", problems, empty=0.0)
+    at = {name: k for k, name in enumerate(items)}, {year: t for t, year in enumerate(years)}
+    for row, (name, text) in enumerate(zip(table.texts("item"), table.texts("year"), strict=True)):
+        k, t = at[0].get(name), at[1].get(year_of(text) or 0)
+        if k is not None and t is not None and step[row] > 0:
+            result[k, t] = step[row]
+    return result
+
+
+def _multiple_problems(tender: Tender, table: TenderTable) -> list[Problem]:
+    """Demands that no whole number of order multiples adds up to, where all offers come in the same one."""
+    years = [year_of(text) for text in table.texts("year")]
+    place = {(k, t): row for row, (k, t) in enumerate(zip(table.texts("item"), years, strict=True))}
+    problems = []
+    for k, t in np.argwhere(tender.demand > 0):
+        steps = tender.multiple[(tender.offer_item == k) & (tender.offer_year == t)]
+        if not len(steps) or steps.min() != steps.max() or steps[0] == 0:
+            continue
+        wanted = float(tender.demand[k, t])
+        number = wanted / float(steps[0])
+        if abs(number - round(number)) > 1e-9 * number:
+            name, year = tender.items[k], tender.years[t]
+            message = (
+                f"{wanted:g} of {name} in {year} are no multiple of {steps[0]:g}, in which all its offers come; ask "
+                f"for {np.ceil(number) * steps[0]:g}"
+            )
+            problems.append(Problem(table.place(place[name, year], "quantity"), message))
+    return problems
+
+
 def _rule_problems(tender: Tender, named: Ints) -> list[Problem]:
-    """Rules whose scope holds no offer at all; only a note where it holds some of which nothing is asked for.
+    """Rules whose scope holds no offer: a note where the rule is kept anyway, a problem where it asks for an award.
 
     named (n, 3): supplier, item and year of every offer of the table.
     """
@@ -327,9 +432,14 @@ def _rule_problems(tender: Tender, named: Ints) -> list[Problem]:
         if rule.name == "incumbent":
             inside = rule.items[tender.offer_item]
         if not inside.any():
-            message = f"the rule {rule.name} names nothing: no offer lies in its scope '{rule.scope}'"
+            asks = (
+                rule.name in ("force", "min_share_per_supplier", "min_share_together", "min_spend") and rule.value > 0
+            )
+            message = f"no offer lies in the scope '{rule.scope}' of the rule {rule.name}; it is kept anyway"
+            if asks:
+                message = f"the rule {rule.name} asks for awards, but no offer lies in its scope '{rule.scope}'"
             idle = bool((rule.suppliers[named[:, 0]] & rule.items[named[:, 1]] & rule.years[named[:, 2]]).any())
             if idle:
                 message = f"nothing is asked for in the scope '{rule.scope}' of the rule {rule.name}; it does nothing"
-            problems.append(Problem(rule.place, message, warning=idle))
+            problems.append(Problem(rule.place, message, warning=idle or not asks))
     return problems

@@ -127,10 +127,8 @@ def _reason(
         others = [int(tender.offer_supplier[p]) for p in better]
         if any(at_break[o, t] for o in others):
             parts.append(f"{room_left} stays at its tier")
-        elif tender.tier_from[s, t, -1] < np.inf or len(tender.tier_from[s, t]) > 1:
-            return f"keeps its supplier in a better tier; {room_left} is cheaper for this item alone"
         else:
-            parts.append(f"{room_left} has less room where it is needed more, or a rule holds it back")
+            parts.append(f"{room_left} is cheaper for this item alone; a rule, or room needed elsewhere, holds it back")
     return "cheapest that is left: " + "; ".join(dict.fromkeys(parts))
 
 

@@ -16,22 +16,24 @@ import numpy as np
 from teikei.plan.award import kernels
 from teikei.plan.award.kernels import UNREACHABLE
 from teikei.plan.award.model import Frame
-from teikei.plan.award.types import Array, Flags, Ints
+from teikei.plan.award.types import Array, Flags, Ints, Tender
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The scaled tender as the kernels read it.
+    """The scaled tender as the kernels read it: awards are shares of the demand of their item and year.
 
-    cell (P,): item · T + year; price, lower, upper (P,); start (G + 1,): first offer of each group; supplier (G,);
-    first (S + 1,): first group of each supplier; low, high, factor (G, R) of the tiers, count (G,);
-    demand (K · T,); activation (S,).
+    cell (P,): item · T + year; price (of the whole demand), lower, upper (P,); size (P,): the whole demand as a part of
+    the most that its group can deliver, in which low and high are told too; start (G + 1,): first offer of each group;
+    supplier (G,); first (S + 1,): first group of each supplier; low, high, factor (G, R) of the tiers, count (G,);
+    unit (G,): that most; demand (K · T,): 1 where anything is asked for; activation (S,).
     """
 
     cell: Ints
     price: Array
     lower: Array
     upper: Array
+    size: Array
     start: Ints
     supplier: Ints
     year: Ints
@@ -40,6 +42,7 @@ class Blocks:
     high: Array
     factor: Array
     count: Ints
+    unit: Array
     demand: Array
     activation: Array
     years: int
@@ -64,15 +67,18 @@ def blocks_of(frame: Frame) -> Blocks:
     table = np.zeros((3, len(groups), tiers))
     for g, group in enumerate(groups):
         count = len(group.low)
-        table[0, g, :count] = group.low / frame.quantity_unit
-        table[1, g, :count] = group.high / frame.quantity_unit
+        table[0, g, :count] = group.low / group.quantity_unit
+        table[1, g, :count] = group.high / group.quantity_unit
         table[2, g, :count] = group.factor
+    wanted = tender.offer_demand
+    unit = np.repeat([group.quantity_unit for group in groups], [group.last - group.first for group in groups])
     supplier = np.array([group.supplier for group in groups], dtype=np.int64)
     return Blocks(
         cell=tender.offer_item * len(tender.years) + tender.offer_year,
-        price=tender.unit_price * (frame.quantity_unit / frame.money_unit),
-        lower=np.minimum(frame.limits.lower, frame.limits.upper) / frame.quantity_unit,
-        upper=frame.limits.upper / frame.quantity_unit,
+        price=tender.unit_price * wanted / frame.money_unit,
+        lower=np.minimum(frame.limits.lower, frame.limits.upper) / wanted,
+        upper=frame.limits.upper / wanted,
+        size=wanted / unit,
         start=np.array([group.first for group in groups] + [groups[-1].last], dtype=np.int64),
         supplier=supplier,
         year=np.array([group.year for group in groups], dtype=np.int64),
@@ -81,17 +87,27 @@ def blocks_of(frame: Frame) -> Blocks:
         high=table[1],
         factor=table[2],
         count=np.array([len(group.low) for group in groups], dtype=np.int64),
-        demand=tender.demand.ravel() / frame.quantity_unit,
+        unit=np.array([group.quantity_unit for group in groups]),
+        demand=(tender.demand.ravel() > 0).astype(np.float64),
         activation=tender.activation_cost / frame.money_unit,
         years=len(tender.years),
     )
 
 
+def fewest_suppliers(tender: Tender, upper: Array) -> int:
+    """How many suppliers it takes at least, by what the largest of them can deliver in each year; upper (P,)."""
+    size = tender.capacity.size
+    most = np.bincount(tender.offer_group, upper, size).reshape(tender.capacity.shape)
+    most = np.sort(np.minimum(most, tender.capacity_limit), axis=0)[::-1]
+    wanted = tender.demand.sum(axis=0) * (1 - 1e-9)
+    return int((np.cumsum(most, axis=0) < wanted).sum(axis=0).max()) + 1
+
+
 class Lagrangean:
     """The relaxation of one tender with its working arrays; not shared between threads."""
 
-    def __init__(self, blocks: Blocks, must_be_on: Flags, most_on: int | None = None):
-        self.blocks = blocks
+    def __init__(self, blocks: Blocks, must_be_on: Flags, most_on: int | None = None, least_on: int = 0):
+        self.blocks, self.least_on = blocks, least_on
         self.most_on = len(must_be_on) if most_on is None else most_on
         self.state = np.where(must_be_on, 1, -1).astype(np.int64)
         shape = blocks.low.shape
@@ -111,6 +127,7 @@ class Lagrangean:
             b.price,
             b.lower,
             b.upper,
+            b.size,
             b.start,
             b.low,
             b.high,
@@ -131,6 +148,7 @@ class Lagrangean:
                 b.price,
                 b.lower,
                 b.upper,
+                b.size,
                 b.start,
                 b.first,
                 b.low,
@@ -142,6 +160,7 @@ class Lagrangean:
                 self.state,
                 self.allowed,
                 self.most_on,
+                self.least_on,
                 self.order,
                 self.value,
                 self.award,

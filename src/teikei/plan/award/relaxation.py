@@ -13,7 +13,7 @@ from teikei.plan.award.types import Tender
 Element = tuple[str, int, int]
 STEPS = 12  # halvings: the amount is found within 1/4096 of its range
 MOST = 12  # elements of a conflict for which the least change is looked for
-DOWN = ("min_share_per_item", "min_share_per_supplier", "force")
+DOWN = ("min_share_per_item", "min_share_per_supplier", "min_share_together", "min_spend", "force")
 
 
 def least_changes(
@@ -85,7 +85,7 @@ def _rule(
                 return [(abs(number - rule.value) / rule.value, f"rule '{rule}' -> {number}")]
         return []
     down = rule.name in DOWN
-    top = rule.value if down else 1.0 - rule.value
+    top = rule.value if down else (9.0 * rule.value if rule.name == "max_spend" else 1.0 - rule.value)
     amount = _halve(lambda x: fits(rule.value - x if down else rule.value + x), top, stop)
     if amount is None:
         return []

@@ -32,6 +32,8 @@ def without_decisions(tender: Tender) -> Tender:
         activation_cost=np.zeros_like(tender.activation_cost),
         minimum=np.zeros_like(tender.minimum),
         terms=Terms(),
+        order_multiple=np.zeros(0),
+        overbuying=False,
         rules=tuple(rule for rule in tender.rules if rule.name not in PER_OFFER),
     )
 
@@ -83,6 +85,7 @@ def _year(tender: Tender, t: int, inside: Flags) -> Tender:
         tier_discount=tender.tier_discount[:, [t]],
         rules=rules,
         terms=Terms(),
+        order_multiple=tender.multiple[inside],
     )
 
 

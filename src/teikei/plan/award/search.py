@@ -21,6 +21,8 @@ from teikei.plan.award.relax import Blocks, Lagrangean, Relaxation
 from teikei.plan.award.types import Array, Flags, Ints
 
 OFF = -1
+COLD_OFFERS = 20_000  # without tiers, from so many offers a year, each plan of it is solved anew with presolve
+MARGIN = 1e-9  # of a tier's start, so that what the solver calls reached is reached
 GAIN = 1e-7  # scaled money; smaller gains are rounding
 
 
@@ -31,7 +33,7 @@ class YearProblem:
     tiers has a value and the search can start anywhere.
     """
 
-    def __init__(self, blocks: Blocks, year: int, lagrangean: Lagrangean, shares: list[ShareRow], unit: float):
+    def __init__(self, blocks: Blocks, year: int, lagrangean: Lagrangean, shares: list[ShareRow], unit: Array):
         self.blocks, self.lagrangean = blocks, lagrangean
         self.groups = np.flatnonzero(blocks.year == year)
         spans = [np.arange(blocks.start[g], blocks.start[g + 1]) for g in self.groups]
@@ -44,17 +46,21 @@ class YearProblem:
         self.price = blocks.price[self.offers]
         self.solver = self._solver(shares, unit)
         self.current = np.full(len(self.groups), -2, dtype=np.int64)
+        self.cold = blocks.low.shape[1] == 1 and len(self.offers) > COLD_OFFERS
         self.supplier = blocks.supplier[self.groups]
 
-    def _solver(self, shares: list[ShareRow], unit: float) -> highspy.Highs:
+    def _solver(self, shares: list[ShareRow], unit: Array) -> highspy.Highs:
         blocks = self.blocks
         offers, items, groups = len(self.offers), len(self.cells), len(self.groups)
         row_of_item = np.searchsorted(self.cells, blocks.cell[self.offers])
         row_of_group = items + np.repeat(np.arange(groups), [b - a for a, b in self.spans])
         place = {int(p): i for i, p in enumerate(self.offers)}
-        own = [share for share in shares if len(share.offers) and int(share.offers[0]) in place]
+        own = [one for one in shares if one.years == 1 and len(one.offers) and int(one.offers[0]) in place]
         row = [row_of_item, row_of_group, np.arange(items + groups)]
         column = [np.arange(offers), np.arange(offers), offers + np.arange(items + groups)]
+        width = [float(np.abs(share.weight * unit[share.offers]).sum()) or 1.0 for share in own]
+        factor = [np.ones(offers), blocks.size[self.offers], np.ones(items + groups)]
+        factor += [share.weight * unit[share.offers] / w for share, w in zip(own, width, strict=True)]
         for number, share in enumerate(own):
             row.append(np.full(len(share.offers), items + groups + number))
             column.append(np.array([place[int(p)] for p in share.offers]))
@@ -63,17 +69,27 @@ class YearProblem:
         demand = blocks.demand[self.cells]
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = offers + items + groups, items + groups + len(own)
-        lp.col_cost_ = np.append(self.price, np.full(items + groups, 3.0 * self.price.max() + 1e-6))
+        # Missing a whole item, or a whole group's quantity, costs more than the year can.
+        dearest = np.zeros(items)
+        np.maximum.at(dearest, row_of_item, self.price)
+        penalty = 3.0 * float(dearest.sum()) + 1e-6
+        lp.col_cost_ = np.append(self.price, np.full(items + groups, penalty))
         lp.col_lower_ = np.append(blocks.lower[self.offers], np.zeros(items + groups))
         lp.col_upper_ = np.append(blocks.upper[self.offers], np.full(items + groups, INF))
-        lp.row_lower_ = np.concatenate([demand, np.zeros(groups), [share.low / unit for share in own]])
-        lp.row_upper_ = np.concatenate([demand, np.zeros(groups), [share.high / unit for share in own]])
+        lp.row_lower_ = np.concatenate(
+            [demand, np.zeros(groups), [share.low / w for share, w in zip(own, width, strict=True)]]
+        )
+        lp.row_upper_ = np.concatenate(
+            [demand, np.zeros(groups), [share.high / w for share, w in zip(own, width, strict=True)]]
+        )
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         lp.a_matrix_.start_ = np.append(0, np.cumsum(np.bincount(columns, minlength=lp.num_col_))).astype(np.int32)
         lp.a_matrix_.index_ = rows[order].astype(np.int32)
-        lp.a_matrix_.value_ = np.ones(len(rows))
+        lp.a_matrix_.value_ = np.concatenate(factor)[order]
         solver = quiet_solver()
-        solver.setOptionValue("presolve", "off")
+        many = self.blocks.low.shape[1] == 1 and len(self.offers) > COLD_OFFERS
+        solver.setOptionValue("presolve", "on" if many else "off")
+        solver.setOptionValue("primal_feasibility_tolerance", 1e-9)
         solver.passModel(lp)
         return solver
 
@@ -85,11 +101,14 @@ class YearProblem:
             if r == OFF:
                 self.solver.changeRowBounds(int(items + i), 0.0, 0.0)
             else:
-                self.solver.changeRowBounds(int(items + i), float(blocks.low[g, r]), float(blocks.high[g, r]))
+                low, high = float(blocks.low[g, r]), float(blocks.high[g, r])
+                self.solver.changeRowBounds(int(items + i), min(low * (1 + MARGIN), high), high)
                 first, last = self.spans[i]
                 columns = np.arange(first, last, dtype=np.int32)
                 self.solver.changeColsCost(last - first, columns, blocks.factor[g, r] * self.price[first:last])
             self.current[i] = r
+        if self.cold:
+            self.solver.clearSolver()
         self.solver.run()
         self.evaluations += 1
         if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
@@ -186,15 +205,16 @@ class Search:
         self.frame, self.blocks, self.deadline, self.most_on = frame, blocks, deadline, most_on
         must = ~frame.switchable
         self.years = [
-            YearProblem(blocks, int(t), Lagrangean(blocks, must), shares, frame.quantity_unit)
+            YearProblem(blocks, int(t), Lagrangean(blocks, must), shares, frame.tender.offer_demand)
             for t in np.unique(blocks.year)
         ]
         self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
-        self.stopped = False
+        self.plain = blocks.low.shape[1] == 1  # no tiers: only suppliers are chosen
+        self.also_stop: Callable[[], bool] = lambda: False
 
     def stop(self) -> bool:
-        """Whether time is up or somebody asked to end."""
-        return self.stopped or time.perf_counter() > self.deadline
+        """Whether time is up or somebody else has found the end."""
+        return time.perf_counter() > self.deadline or self.also_stop()
 
     def close(self) -> None:
         """End the threads."""
@@ -273,7 +293,7 @@ class Search:
             if found is None:
                 return None
             result[year.offers] = found
-        return result * self.frame.quantity_unit
+        return result * self.frame.tender.offer_demand
 
     def _each(self, work: Callable[[YearProblem, int], float]) -> list[float]:
         if self.pool is None:

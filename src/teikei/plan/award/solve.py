@@ -1,4 +1,4 @@
-"""How a tender is solved: small ones by branch and bound at once, large ones by bounds and search side by side."""
+"""How a tender is solved: bounds and search on one side, branch and bound from the start beside them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ import numpy as np
 
 from teikei.plan.award.cover import most_suppliers
 from teikei.plan.award.exact import branch_and_bound, demand_duals
-from teikei.plan.award.model import CompactModel, Frame, build, frame_of, whole_tender
+from teikei.plan.award.limits import share_rows
+from teikei.plan.award.model import Frame, build, frame_of, whole_tender
 from teikei.plan.award.price import objective, tidy, violations
+from teikei.plan.award.race import CLOSE, Racer, prove
 from teikei.plan.award.repair import repair, without_decisions
+from teikei.plan.award.settle import settle
 from teikei.plan.award.terms import Terms
 from teikei.plan.award.types import Array, Tender
 
-SMALL_OFFERS: Final = 250  # up to so many offers, or without tiers, branch and bound needs no help
-MEDIUM_OFFERS: Final = 4_000  # up to so many, branch and bound closes what the search leaves
+SMALL_OFFERS: Final = 250  # up to so many offers branch and bound needs no plan to start from
+PAIR_OFFERS: Final = 600  # up to so many, it runs in two scalings side by side from a quickly found plan
+MEDIUM_OFFERS: Final = 4_000  # up to so many, branch and bound has as much of the processors as the search
 ROOT_ITERATIONS: Final = 600
 KICKS: Final = 50  # random moves after each local optimum
 TREE_NODES: Final = 8_000
@@ -32,62 +36,66 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """quantity (P,) of the best plan, None where none is known; bound: proven; details: how it was found."""
+    """quantity (P,) of the best plan, None where none is known; bound: proven; second: the bound of a second opinion,
+    in another scaling or by another method (minus infinity where there is none); details: how it was found."""
 
     quantity: Array | None
     bound: float
     infeasible: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+    second: float = -np.inf
 
 
 def solve(
-    tender: Tender, *, deadline: float, gap: float, workers: int = 2, progress: Progress | None = None
+    tender: Tender,
+    *,
+    deadline: float,
+    gap: float,
+    workers: int = 2,
+    progress: Progress | None = None,
+    second: bool = True,
 ) -> Outcome:
     """The cheapest awards of a tender that can be found and proven until ``deadline`` (time.perf_counter seconds).
 
-    Without tiers, or up to SMALL_OFFERS offers, HiGHS proves the compact program directly. Above that a
-    Lagrangean bound (relax.py) guides a local search (search.py, suppliers.py), while a second thread branches on the
-    bound (tree.py); up to MEDIUM_OFFERS offers, HiGHS closes what is then left, from the plan found.
-    The plan depends on the clock only where the deadline is reached.
+    Up to SMALL_OFFERS offers, HiGHS proves the compact program directly, and a second time in another scaling where the
+    first claims an optimum (``second``). Up to PAIR_OFFERS both scalings run side by side from a plan that the search
+    finds at once. Above that a Lagrangean bound (relax.py) guides a local search (search.py, suppliers.py), a second
+    thread branches on the bound (tree.py), and HiGHS runs beside them from the start; whoever closes the gap ends it.
+    Up to PAIR_OFFERS the plan depends on the clock only where the deadline is reached, or between plans of equal cost.
     """
     say = progress or _silent
     begin = time.perf_counter()
-    if tender.terms:
-        return _solve_with_terms(tender, deadline=deadline, gap=gap, workers=workers, say=say)
-    frame = frame_of(tender)
-    model = build(frame)
-    say("model built", 0.02)
-    tiered = any(len(group.low) > 1 for group in frame.groups)
-    if not tiered or len(tender.unit_price) <= SMALL_OFFERS:
-        solved = branch_and_bound(model, deadline=deadline, gap=min(gap, 1e-6))
-        return Outcome(solved.quantity, solved.bound, solved.infeasible)
-    return _Large(frame, model, begin=begin, deadline=deadline, gap=gap, workers=workers, say=say).run()
+    offers = len(tender.unit_price)
+    pair = workers > 1 and second and offers > SMALL_OFFERS
+    if tender.for_branching:
+        start = _plain_start(tender, deadline, gap, workers, say) if offers > SMALL_OFFERS else None
+        say("plan without further terms", 0.5)
+    elif offers <= SMALL_OFFERS:
+        start = None
+    else:
+        race = _Large(frame_of(tender), begin=begin, deadline=deadline, gap=gap, workers=workers, say=say)
+        if offers > PAIR_OFFERS:
+            return race.run()
+        if not race.quick():
+            return Outcome(None, np.inf, infeasible=True)
+        start = race.best
+    proof = prove(tender, deadline=deadline, gap=gap, start=start, side_by_side=pair, second=second)
+    quantity = proof.quantity
+    if start is not None and (quantity is None or objective(tender, start) < objective(tender, quantity)):
+        quantity = start
+    return Outcome(quantity, proof.bound, proof.infeasible and quantity is None, second=proof.second)
 
 
-def _solve_with_terms(tender: Tender, *, deadline: float, gap: float, workers: int, say: Progress) -> Outcome:
-    """Tenders with further terms: HiGHS on the compact program with their rows.
-
-    Large ones start from the plan of the same tender without these terms (capacity as it is, else expanded), found in
-    a part of the time; its cost with the terms is computed exactly.
-    """
-    from teikei.plan.award.terms_model import build_with_terms
-
-    best: Array | None = None
-    if len(tender.unit_price) > SMALL_OFFERS:
-        for capacity in (tender.capacity, tender.capacity_limit):
-            plain = replace(tender, terms=Terms(), capacity=capacity)
-            until = time.perf_counter() + PLAIN_PART * (deadline - time.perf_counter())
-            found = solve(plain, deadline=until, gap=max(gap, PLAIN_GAP), workers=workers, progress=say)
-            if found.quantity is not None and not violations(tender, found.quantity):
-                best = found.quantity
-                break
-    made = build_with_terms(frame_of(tender))
-    say("model with further terms built", 0.5)
-    solved = branch_and_bound(made.model, deadline=deadline, gap=gap, start=best, further=made.start)
-    quantity = solved.quantity
-    if best is not None and (quantity is None or objective(tender, best) < objective(tender, quantity)):
-        quantity = best
-    return Outcome(quantity, solved.bound, solved.infeasible and quantity is None)
+def _plain_start(tender: Tender, deadline: float, gap: float, workers: int, say: Progress) -> Array | None:
+    """A plan of the tender without its further terms (capacity as it is, else expanded) that keeps them, found in a
+    part of the time; None where none does."""
+    for capacity in (tender.capacity, tender.capacity_limit):
+        plain = replace(tender, terms=Terms(), capacity=capacity, order_multiple=np.zeros(0), overbuying=False)
+        until = time.perf_counter() + PLAIN_PART * (deadline - time.perf_counter())
+        found = solve(plain, deadline=until, gap=max(gap, PLAIN_GAP), workers=workers, progress=say, second=False)
+        if found.quantity is not None and not violations(tender, found.quantity):
+            return found.quantity
+    return None
 
 
 def _silent(text: str, fraction: float) -> None:
@@ -95,76 +103,103 @@ def _silent(text: str, fraction: float) -> None:
 
 
 class _Large:
-    """The pipeline for tenders with tiers: bound, search, proof."""
+    """The search: bound, suppliers, tiers; and its race with branch and bound."""
 
-    def __init__(
-        self,
-        frame: Frame,
-        model: CompactModel,
-        *,
-        begin: float,
-        deadline: float,
-        gap: float,
-        workers: int,
-        say: Progress,
-    ):
-        from teikei.plan.award.relax import Lagrangean, blocks_of
+    def __init__(self, frame: Frame, *, begin: float, deadline: float, gap: float, workers: int, say: Progress):
+        from teikei.plan.award.relax import Lagrangean, blocks_of, fewest_suppliers
 
-        self.frame, self.model, self.begin, self.deadline = frame, model, begin, deadline
-        self.gap, self.workers, self.say_to = (
-            gap * 0.999,
-            workers,
-            say,
-        )  # so that rounding leaves the gap within ``gap``
+        self.frame, self.begin, self.deadline = frame, begin, deadline
+        self.gap = gap * 0.999  # so that rounding leaves the gap within ``gap``
+        self.workers, self.say_to = workers, say
         self.blocks = blocks_of(frame)
         self.most_on = most_suppliers(frame.tender)
-        self.lagrangean = Lagrangean(self.blocks, ~frame.switchable, self.most_on)
+        fewest = fewest_suppliers(frame.tender, frame.limits.upper)
+        self.lagrangean = Lagrangean(self.blocks, ~frame.switchable, self.most_on, min(fewest, self.most_on))
         self.best: Array | None = None
         self.impossible = False
-        self.start = np.zeros(len(self.blocks.demand))  # first price of a unit of each demand
+        self.start = np.zeros(len(self.blocks.demand))  # first price of each demand
         self.value = np.inf  # scaled, of the best plan
         self.bound = -np.inf  # scaled
         limits = frame.limits
         self.special = bool(limits.switched.any() or limits.counted.any())
         self.special |= any(rule.name == "max_suppliers" and not whole_tender(rule) for rule in frame.tender.rules)
+        self.special |= any(row.years > 1 for row in share_rows(frame.tender))
         self.medium = len(frame.tender.unit_price) <= MEDIUM_OFFERS
+        self.racer: Racer | None = None
 
     def say(self, text: str) -> None:
         spent = (time.perf_counter() - self.begin) / max(self.deadline - self.begin, 1e-9)
         self.say_to(text, min(spent, 1.0))
 
+    def quick(self) -> bool:
+        """A first good plan, without kicks and restarts; False where the tender has none."""
+        if not self._plain_plan():
+            return False
+        root = self._root()
+        if self._left() > 0:
+            self._search(root, None)
+        return not self.impossible
+
     def run(self) -> Outcome:
+        """Search and branch and bound side by side until one of them closes the gap or time is up."""
         from teikei.plan.award.tree import Tree
 
+        tender, unit = self.frame.tender, self.frame.money_unit
+        if self.workers > 1:
+            gentle = not self.medium
+            self.racer = Racer(tender, deadline=self.deadline, gap=min(self.gap, CLOSE), gentle=gentle)
         if not self._plain_plan():
+            if self.racer is not None:
+                self.racer.stop()
             return Outcome(None, np.inf, infeasible=True)
+        root = self._root()
+        self.say(f"bound {self.bound * unit:.6g}")
+        tree = Tree(self.lagrangean, root, deadline=self.deadline)
+        search = self._search(root, tree) if self._left() > 0 else 0
+        if self.impossible:
+            if self.racer is not None:
+                self.racer.stop()
+            return Outcome(None, np.inf, infeasible=True)
+        lagrangean = max(self.bound, tree.bound)
+        if self.racer is None and (self.medium or self.best is None) and not self._closed(lagrangean):
+            self.racer = Racer(tender, deadline=self.deadline, gap=self.gap, start=self.best)
+        details = {"nodes": tree.nodes, "evaluations": search, "root_bound": root.bound * unit}
+        if self.racer is None:
+            return Outcome(self.best, lagrangean * unit, details=details)
+        claimed = self.best is not None and lagrangean >= self.value * (1 - CLOSE)
+        spent = time.perf_counter() - self.begin  # a second opinion may take as long as the first
+        until = min(self.deadline, time.perf_counter() + spent) if claimed else self.deadline
+        racer = self.racer
+        racer.wait(
+            until,
+            lambda: (not claimed and self._closed(lagrangean)) or self._closed(racer.bound / unit),
+        )
+        solved = racer.stop()
+        if solved.quantity is not None:
+            self._offer(solved.quantity)
+        if self.best is None:
+            return Outcome(None, np.inf, solved.infeasible, details)
+        bounds = [lagrangean * unit, racer.bound if not solved.infeasible else -np.inf]
+        kept = sorted(one if one <= self.value * unit * (1 + CLOSE) else -np.inf for one in bounds)
+        if kept[1] >= self.value * unit * (1 - CLOSE) and not self._closed(kept[0] / unit) and not claimed:
+            kept[0] = max(kept[0], self._again())
+        return Outcome(self.best, kept[1], details=details, second=kept[0])
+
+    def _again(self) -> float:
+        """The bound of branch and bound in another scaling, where the first one claims an optimum."""
+        from teikei.plan.award.race import solve_program
+
+        found = solve_program(self.frame.tender, deadline=self.deadline, gap=self.gap, by_demand=True, start=self.best)
+        return found.bound if not found.infeasible else -np.inf
+
+    def _root(self) -> Any:
         first = self.lagrangean.bound(self.start)
         target = self.value if self.best is not None else first * 1.05
         root = self.lagrangean.ascend(
             target, iterations=ROOT_ITERATIONS, deadline=self.deadline, start=self.start, enough=self.value
         )
         self.bound = root.bound
-        self.say(f"bound {self.bound * self.frame.money_unit:.6g}")
-        tree = Tree(self.lagrangean, root, deadline=self.deadline)
-        search = self._search(root, tree) if self._left() > 0 else 0
-        if self.impossible:
-            return Outcome(None, np.inf, infeasible=True)
-        solved_bound = max(self.bound, tree.bound)
-        infeasible = False
-        if (self.medium or self.best is None) and not self._closed(solved_bound):
-            solved = branch_and_bound(
-                self.model,
-                deadline=self.deadline,
-                gap=self.gap,
-                start=self.best,
-                bound=solved_bound * self.frame.money_unit,
-            )
-            infeasible = solved.infeasible and self.best is None
-            solved_bound = max(solved_bound, solved.bound / self.frame.money_unit) if not infeasible else solved_bound
-            if solved.quantity is not None:
-                self._offer(solved.quantity)
-        details = {"nodes": tree.nodes, "evaluations": search, "root_bound": root.bound * self.frame.money_unit}
-        return Outcome(self.best, solved_bound * self.frame.money_unit, infeasible, details)
+        return root
 
     def _plain_plan(self) -> bool:
         """A first plan by list prices alone (no tiers, no activation); False if even that has none.
@@ -187,9 +222,9 @@ class _Large:
         return not solved.infeasible
 
     def _search(self, root: Any, tree: Any) -> int:
-        """Local search in this thread, the tree in another; returns the number of evaluations."""
+        """Local search in this thread, the tree (None: none wanted) in another; returns the number of evaluations."""
         from teikei.plan.award.search import Search
-        from teikei.plan.award.suppliers import SupplierSets, improve_suppliers, kick, restart
+        from teikei.plan.award.suppliers import SupplierSets, follow, improve_suppliers, kick, restart
 
         threads = 2 if self.workers > 1 else 1
         search = Search(self.frame, self.blocks, workers=threads, deadline=self.deadline, most_on=self.most_on)
@@ -210,6 +245,16 @@ class _Large:
         search.improve(choice, pairs=0)
         self._keep(search, choice)
         self.say(f"first plan {self.value * self.frame.money_unit:.6g}")
+        if tree is None:
+            improve_suppliers(search, choice, sets, lambda: None)
+            search.improve(choice, pairs=60)
+            self._keep(search, choice)
+            search.close()
+            return 0
+        if self.racer is not None:
+            racer = self.racer
+            search.also_stop = lambda: racer.finished
+            tree.also_stop = search.also_stop
         other: threading.Thread | None = None
 
         def grow() -> None:
@@ -223,12 +268,17 @@ class _Large:
             improve_suppliers(search, choice, sets, lambda: None if self.special else self._keep(search, choice))
             self._keep(search, choice)
             self.say(f"suppliers settled {self.value * self.frame.money_unit:.6g}")
+            if search.plain:
+                follow(search, choice, sets, tree, lambda: other is None or not other.is_alive())
+                self._keep(search, choice)
             pairs, most = (600, 20) if self.medium else (60, 8)
             search.improve(choice, pairs=pairs)
-            kick(search, choice, KICKS)
+            if not search.plain:
+                kick(search, choice, KICKS)
             self._keep(search, choice)
             proven = self.value * (1 - self.gap)
-            restart(search, choice, sets, most=most, pairs=pairs, kicks=KICKS, proven=proven)
+            if not search.plain:
+                restart(search, choice, sets, most=most, pairs=pairs, kicks=KICKS, proven=proven)
             self._keep(search, choice)
             self.say(f"search ended {self.value * self.frame.money_unit:.6g}")
         search.close()
@@ -246,7 +296,7 @@ class _Large:
         if awards is None:
             return
         frame = self.frame
-        quantity = tidy(frame.tender, awards, frame.limits.lower, frame.limits.upper)
+        quantity = settle(frame.tender, tidy(frame.tender, awards, frame.limits.lower, frame.limits.upper))
         if violations(frame.tender, quantity):
             deadline = time.perf_counter() + 0.4 * self._left()
             found = repair(frame.tender, quantity, deadline=deadline, gap=self.gap)

@@ -11,6 +11,7 @@ import numpy as np
 from teikei.plan.award.cover import cover, least_sources
 from teikei.plan.award.relax import Blocks, Lagrangean, Relaxation
 from teikei.plan.award.search import Choice, Search
+from teikei.plan.award.tree import Tree
 from teikei.plan.award.types import Flags, Tender
 
 ITERATIONS = 30
@@ -40,12 +41,15 @@ class SupplierSets:
         self.workers = max(1, min(workers, 2))
         self.lagrangeans = [Lagrangean(blocks, ~switchable) for _ in range(self.workers)]
         self.known: dict[bytes, float] = {}
+        # At one price of demand suppliers stand apart: what each one saves (below 0) or costs by itself.
+        best = self.lagrangeans[0].tier_values(root.multiplier).min(axis=1)
+        self.worth = blocks.activation + np.bincount(blocks.supplier, best, len(switchable))
         self.sources = least_sources(tender)  # least number of suppliers of each item and year (K · T,)
         self.owner = np.repeat(blocks.supplier, np.diff(blocks.start))
-        last = blocks.high[np.arange(len(blocks.count)), blocks.count - 1]
+        last = blocks.high[np.arange(len(blocks.count)), blocks.count - 1] * blocks.unit
         self.capacity = np.zeros((len(switchable), blocks.years))  # what each supplier can deliver in each year
         np.add.at(self.capacity, (blocks.supplier, blocks.year), last)
-        self.wanted = blocks.demand.reshape(-1, blocks.years).sum(axis=0)
+        self.wanted = tender.demand.sum(axis=0)
 
     def first(self) -> Flags | None:
         """The best set found by adding, dropping and swapping single suppliers, judged by bounds alone.
@@ -59,7 +63,8 @@ class SupplierSets:
             on[np.argsort(-weight, kind="stable")[: self.most_on]] = True
         if not self.covers(on):
             seconds = max(0.5, self.deadline - time.perf_counter())
-            found = cover(self.tender, 1.0 - weight, seconds=seconds)
+            cost = self.worth - min(0.0, float(self.worth.min())) + 1e-3 * float(np.abs(self.worth).max())
+            found = cover(self.tender, cost / float(cost.max()), seconds=seconds)
             if found.impossible:
                 return None
             on = np.ones_like(on) if found.suppliers is None else found.suppliers | ~self.switchable
@@ -123,6 +128,8 @@ class SupplierSets:
             pairs = [(s, z) for s in used for z in idle]
         else:
             pairs = [(s, s) for s in free if on[s] or on.sum() < self.most_on]
+            pairs = sorted(pairs, key=lambda pair: -self.worth[pair[0]] if on[pair[0]] else self.worth[pair[0]])
+            pairs = pairs[:MOVES_RANKED]
         for s, z in pairs:
             other = on.copy()
             other[s] = not other[s]
@@ -148,7 +155,10 @@ def improve_suppliers(search: Search, choice: Choice, sets: SupplierSets, keep: 
                 flags[on] = True
             if flags.tobytes() not in tried:
                 moves.append((flags, off, on))
-        values = sets.bounds([flags for flags, _, _ in moves])
+        if search.plain:  # without tiers, the duals of the plan rank the moves well enough
+            values = [search.total(choice) - GAIN if sets.covers(flags) else np.inf for flags, _, _ in moves]
+        else:
+            values = sets.bounds([flags for flags, _, _ in moves])
         order = np.argsort(values, kind="stable")[:TRIED_PER_ROUND]
         for flags, off, on in (moves[i] for i in order if values[i] < search.total(choice)):
             if search.stop():
@@ -160,6 +170,32 @@ def improve_suppliers(search: Search, choice: Choice, sets: SupplierSets, keep: 
                 improved = True
                 keep()
                 break
+
+
+def follow(search: Search, choice: Choice, sets: SupplierSets, tree: Tree, done: Callable[[], bool]) -> None:
+    """Try the sets of suppliers that the tree's nodes suggest, the weakest node first, while it grows; changes
+    ``choice`` in place where one is better."""
+    tried = {choice.on.tobytes()}
+    while not search.stop():
+        fresh = [(value, key) for key, value in list(tree.sets.items()) if key not in tried]
+        fresh = [(value, key) for value, key in fresh if value < search.total(choice)]
+        if not fresh:
+            if done():
+                return
+            time.sleep(0.05)
+            continue
+        _, key = min(fresh)
+        tried.add(key)
+        on = np.frombuffer(key, dtype=np.bool_).copy()
+        for s in np.argsort(sets.worth, kind="stable"):
+            if sets.covers(on):
+                break
+            on[s] = True
+        new = search.start(sets.root, on)
+        if search.total(new) < search.total(choice) * (1 + WORTH_PAIRS):
+            improve_suppliers(search, new, sets, lambda: None)
+        if search.total(new) < search.total(choice) - GAIN:
+            choice.on, choice.tiers, choice.values = new.on, new.tiers, new.values
 
 
 def restart(

@@ -136,8 +136,8 @@ class Extra:
 
 
 def reaches(amount: Number, start: float) -> bool:
-    """Whether an amount reaches a threshold, within max(1e-6, 1e-6 · threshold)."""
-    return float(amount) >= start - max(TOLERANCE, TOLERANCE * start)
+    """Whether an amount is at or above a threshold, both as numbers of 64 bits."""
+    return float(amount) >= start
 
 
 def extra_cost(
@@ -171,8 +171,10 @@ def extra_cost(
 
     for schedule in terms.schedules:
         keys = within(schedule.supplier, schedule.year, schedule.items)
-        spend = sum((bought[key] * price[key] for key in keys if key in bought), Fraction(0))
-        amount = spend if schedule.by_spend else sum((bought[key] for key in keys if key in bought), Fraction(0))
+        held = [key for key in keys if key in bought]
+        # Spend is the sum of the lines as they are written, quantity times price in 64 bits.
+        worth = (float(bought[key]) * float(price[key]) if schedule.by_spend else bought[key] for key in held)
+        amount = sum((Fraction(one) for one in worth), Fraction(0))
         share, marginal = _granted(schedule, amount)
         grant(keys, share, marginal)
     for bundle in terms.bundles:
@@ -201,7 +203,7 @@ def _take_or_pay(terms: Terms, bought: Mapping[Key, Number]) -> list[Charge]:
     for one in terms.commitments:
         taken = [n for (s, k, t), n in bought.items() if s == one.supplier and one.items[k] and one.years[t] and n > 0]
         missing = Fraction(one.quantity) - sum(taken, Fraction(0))
-        if (taken or one.always) and float(missing) > TOLERANCE * max(1.0, one.quantity):
+        if (taken or one.always) and float(missing) > 1e-9 * one.quantity:
             charges.append(Charge("take or pay", one.supplier, one.name, missing, missing * Fraction(one.price)))
     return charges
 
@@ -215,7 +217,7 @@ def _totals(bought: Mapping[Key, Number]) -> dict[tuple[int, int], Number]:
 
 def _over(total: Number, capacity: float) -> float:
     """What a total needs beyond a capacity; 0 within the tolerance that re-pricing allows."""
-    return max(0.0, float(total) - capacity) if float(total) > capacity * (1 + TOLERANCE) + 1e-9 else 0.0
+    return max(0.0, float(total) - capacity) if float(total) > capacity * (1 + TOLERANCE) else 0.0
 
 
 def _expansions(terms: Terms, bought: Mapping[Key, Number], capacity: npt.NDArray[np.float64]) -> list[Charge]:
@@ -238,7 +240,7 @@ def cheapest_cover(own: list[Expansion], needed: npt.NDArray[np.float64]) -> lis
     """The cheapest of a supplier's expansions that add ``needed`` (T,) to its capacity; None where none do."""
     if not needed.any():
         return []
-    slack = needed * (1 - TOLERANCE) - 1e-9
+    slack = needed * (1 - TOLERANCE)
     best: tuple[float, list[Expansion]] | None = None
     for taken in product((False, True), repeat=len(own)):
         chosen = [one for one, use in zip(own, taken, strict=True) if use]
@@ -259,6 +261,6 @@ def _broken(terms: Terms, bought: Mapping[Key, Number], capacity: npt.NDArray[np
             found.append(f"supplier {s} gets more than its expanded capacity in year {t}")
     for least in terms.minimums:
         total = totals.get((least.supplier, least.year), Fraction(0))
-        if total > 0 and not reaches(total, least.quantity):
+        if total > 0 and float(total) < least.quantity * (1 - TOLERANCE):
             found.append(f"supplier {least.supplier} gets less than its least quantity in year {least.year}")
     return found

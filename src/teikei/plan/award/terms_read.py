@@ -165,14 +165,15 @@ def _schedule(
     if not offered and any((supplier, int(k), year) in reader.named for k in np.flatnonzero(items)):
         reader.bad(table, row, "item", f"nothing is asked for of {who}; the rows are not used", warning=True)
     elif not offered:
-        reader.bad(table, row, "item", f"names nothing: {tender.suppliers[supplier]} offers none of it in that year")
+        text = f"{tender.suppliers[supplier]} offers none of it in that year; the rows are not used"
+        reader.bad(table, row, "item", text, warning=True)
     if "incremental" in kinds and basis == "quantity" and len(offered) > 1:
         text = (
             "an incremental discount on the quantity of several items has no definite price (which item is the last "
             "unit?); name one item, or use basis spend"
         )
         reader.bad(table, row, "kind", text)
-    if len(reader.problems) > before:
+    if len(reader.problems) > before or not offered:
         return None
     if found[0][0] > 0:
         found = [(0.0, 0.0, -1, ""), *found]

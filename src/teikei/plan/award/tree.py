@@ -33,12 +33,16 @@ class Tree:
         self.open: list[Node] = [start]
         self.bound = root.bound
         self.nodes = 1
+        self.sets: dict[bytes, float] = {}  # sets of suppliers that nodes suggest, and the bounds of these nodes
         self.stopped = False
+        self.also_stop: Callable[[], bool] = lambda: False
         self.complete = False
 
     def grow(self, target: Callable[[], float], gap: float, *, iterations: int = 80, most_nodes: int = 10**9) -> None:
         """Split the weakest node until the bound reaches ``target() · (1 - gap)`` or time or ``most_nodes`` are up."""
         while self.open and not self.stopped and self.nodes < most_nodes and time.perf_counter() < self.deadline:
+            if self.also_stop():
+                break
             if self.bound >= target() * (1 - gap):
                 break
             node = heapq.heappop(self.open)
@@ -122,9 +126,12 @@ class Tree:
         )
         self.nodes += 1
         multiplier: Array = relaxation.multiplier
-        if relaxation.bound < target and self.lagrangean.most_on >= len(state):
+        if relaxation.bound < target and self.lagrangean.most_on >= len(state):  # see _fix
             state, allowed = self._fix(multiplier, state, allowed, target)
         bound = max(node.bound, relaxation.bound)
+        on = (state == 1) | ((state == -1) & (relaxation.supplier_weight > 0.5))
+        key = on.tobytes()
+        self.sets[key] = min(bound, self.sets.get(key, bound))
         kept = Relaxation(
             multiplier,
             bound,
@@ -148,6 +155,8 @@ class Tree:
         best = value.min(axis=1)
         whole = blocks.activation + np.bincount(blocks.supplier, best, len(blocks.activation))
         free = state == -1
+        if ((whole < 0) & free).sum() + (state == 1).sum() < lagrangean.least_on:
+            return state, allowed  # the least number of suppliers binds: they do not stand apart
         fixed = state.copy()
         fixed[free & (whole >= room)] = 0
         fixed[free & (-whole >= room)] = 1

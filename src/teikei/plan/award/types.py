@@ -22,7 +22,8 @@ Flags = npt.NDArray[np.bool_]
 class Rule:
     """One row of the rules table, its scope resolved to flags over suppliers (S,), items (K,) and years (T,).
 
-    value is the number of the row (0 where the rule has none); supplier_name is the value of an ``incumbent`` row.
+    value is the number of the row (0 where the rule has none); supplier_name is the value of an ``incumbent`` row;
+    by_spend: of spend at prices before discount, not of pieces; over_years: of all years together.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Rule:
     items: Flags
     years: Flags
     place: str
+    by_spend: bool = False
+    over_years: bool = False
 
     def __str__(self) -> str:
         shown = self.supplier_name or (f"{self.value:g}" if self.name not in ("exclude",) else "")
@@ -49,7 +52,8 @@ class Tender:
     tier_from, tier_discount (S, T, R): tiers of a supplier and year in ascending order, the first from 0; unused places
     at the end carry an infinite ``tier_from``.
     incumbent (K,): index of the supplier that has the item today, -1 where no rule says so.
-    terms: whatever else suppliers ask and grant (terms.py).
+    order_multiple (P,): quantities come in multiples of it, empty where none do; overbuying: more than the demand may
+    be bought where that costs less. terms: whatever else suppliers ask and grant (terms.py).
     """
 
     items: tuple[str, ...]
@@ -69,6 +73,18 @@ class Tender:
     rules: tuple[Rule, ...] = ()
     warnings: tuple[Problem, ...] = ()
     terms: Terms = field(default_factory=Terms)
+    order_multiple: Array = field(default_factory=lambda: np.zeros(0))
+    overbuying: bool = False
+
+    @property
+    def multiple(self) -> Array:
+        """Quantities (P,) come in multiples of this, 0 where they need not."""
+        return self.order_multiple if len(self.order_multiple) else np.zeros(len(self.unit_price))
+
+    @property
+    def for_branching(self) -> bool:
+        """Whether anything is asked that only the full program knows: further terms, multiples, buying more."""
+        return bool(self.terms) or self.overbuying or bool(self.multiple.any())
 
     @property
     def capacity_limit(self) -> Array:
@@ -97,8 +113,11 @@ class Tender:
 
 @dataclass(frozen=True)
 class Award:
-    """One line of the award: unit_price before discount, discount the sum of all it gets, spend after it; ``reason``
-    says why this supplier."""
+    """One line of the award: unit_price before discount, discount the sum of all it gets, spend after it.
+
+    reason: why this supplier; reason_status: ``proven`` where prices alone or a second award confirm it, else ``price
+    only``.
+    """
 
     supplier: str
     item: str
@@ -108,6 +127,30 @@ class Award:
     discount: float
     spend: float
     reason: str = ""
+    reason_status: str = "price only"
+
+
+@dataclass(frozen=True)
+class Bid:
+    """One bid, won or lost: landed_price is the price with all that comes on top; awarded the quantity."""
+
+    supplier: str
+    item: str
+    year: int
+    unit_price: float
+    landed_price: float
+    awarded: float
+    reason: str
+    reason_status: str
+
+
+@dataclass(frozen=True)
+class MoreThanAsked:
+    """What the award would cost if more than the demand might be bought, and what it would buy of more."""
+
+    objective: float
+    saving: float
+    lines: tuple[tuple[str, int, float, float], ...]  # item, year, asked for, bought
 
 
 @dataclass(frozen=True)
@@ -117,8 +160,10 @@ class AwardResult:
     objective: all spend after discounts, activation costs and charges, in the money of the tender; bound: proven lower
     bound; gap = (objective - bound) / objective; repriced: the objective recomputed in exact arithmetic from the awards
     alone;
-    status: ``optimal`` (gap within 1e-6), ``gap`` (stopped within the gap asked for) or ``time limit`` (the best plan
-    found so far; another run may find another); seconds: wall time of the command. scenarios (None: no award satisfies
+    status: ``optimal`` (gap within 1e-6, and a second bound, from another scaling of the program or another method,
+    agrees within the gap asked for), ``gap`` (within the gap asked for, by one bound) or ``time limit`` (the best plan
+    found so far; another run may find another); second_bound: the second bound, None where there is none;
+    seconds: wall time of the command. scenarios (None: no award satisfies
     one) and prices: where the command was asked for them.
     """
 
@@ -135,13 +180,32 @@ class AwardResult:
     warnings: tuple[Problem, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     charges: tuple[Charge, ...] = ()
+    second_bound: float | None = None
+    bids: tuple[Bid, ...] = ()
+    more_than_asked: MoreThanAsked | None = None
+    prices_to_win: tuple[PriceToWin, ...] = ()
     scenarios: Mapping[str, AwardResult | None] = field(default_factory=dict)
     prices: tuple[RulePrice, ...] = ()
 
 
 @dataclass(frozen=True)
+class PriceToWin:
+    """How far a losing bid is off: item ``*`` is all bids of the supplier.
+
+    cut: the smallest uniform fraction off its prices found at which the cheapest award buys there, infinite where none
+    does; lower: the largest at which it is proven that it does not; gap = cut - lower. A tie does not win.
+    """
+
+    supplier: str
+    item: str
+    cut: float
+    lower: float
+    gap: float
+
+
+@dataclass(frozen=True)
 class RulePrice:
-    """What a rule costs: the objective with all rules minus the objective without this one.
+    """What a rule, or several together, cost: the objective with all rules minus the objective without these.
 
     lower, upper: the price lies between them, by the proven bounds of the two plans; ``none`` is true where the tender
     has a plan only without the rule (then price, lower and upper are infinite).
@@ -154,3 +218,4 @@ class RulePrice:
     upper: float
     objective_without: float
     none: bool = False
+    together: int = 1

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
+from typing import Final
 
 import highspy
 import numpy as np
 
 from teikei.errors import NoPlanError, StudyError
 from teikei.plan.award.command import award_tender
+from teikei.plan.award.confirm import forced
 from teikei.plan.award.model import frame_of
 from teikei.plan.award.terms import Terms
 from teikei.plan.award.terms_model import build_with_terms
-from teikei.plan.award.types import AwardResult, Flags, Rule, RulePrice, Tender
+from teikei.plan.award.types import AwardResult, Rule, RulePrice, Tender
 
 Progress = Callable[[str, float], None]
+MOST_PAIRS: Final = 8  # up to so many rules, every pair is priced
 
 
 def scenarios(
@@ -89,25 +93,13 @@ def keep_incumbents(tender: Tender) -> Tender | None:
     solver.run()
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return None
-    awards = np.array(solver.getSolution().col_value)[model.award] * model.frame.quantity_unit
+    awards = np.array(solver.getSolution().col_value)[model.award] * model.frame.offer_unit
     kept = np.where(own, np.maximum(awards * (1 - 1e-9), 0.0), 0.0)
     rules = [
-        _forced(tender, int(p), float(kept[p] / tender.offer_demand[p]))
+        forced(tender, int(p), float(kept[p] / tender.offer_demand[p]), "scenario incumbent")
         for p in np.flatnonzero(kept > 1e-6 * tender.offer_demand)
     ]
     return replace(tender, rules=(*tender.rules, *rules))
-
-
-def _forced(tender: Tender, offer: int, share: float) -> Rule:
-    def only(count: int, at: int) -> Flags:
-        flags = np.zeros(count, dtype=np.bool_)
-        flags[at] = True
-        return flags
-
-    s, k, t = int(tender.offer_supplier[offer]), int(tender.offer_item[offer]), int(tender.offer_year[offer])
-    scope = f"supplier={tender.suppliers[s]};item={tender.items[k]};year={tender.years[t]}"
-    flags = only(len(tender.suppliers), s), only(len(tender.items), k), only(len(tender.years), t)
-    return Rule("force", scope, share, "", *flags, "scenario incumbent")
 
 
 def rule_prices(
@@ -124,10 +116,17 @@ def rule_prices(
 
     base: the award under all rules, solved here if not given. ``time_limit_s`` is shared between the solves. A price is
     an interval where the plans are not proven optimal: [max(0, bound with − plan without), plan with − bound without].
+    Rules that hold each other cost nothing one by one: their price together follows, of every pair (up to MOST_PAIRS
+    rules) and of all; ``together`` says how many rules a price is of.
     """
     wanted = rules if rules is not None else range(len(tender.rules))
     chosen = [i for i in wanted if tender.rules[i].name != "incumbent"]
-    share = time_limit_s / (len(chosen) + (base is None)) if chosen or base is None else 0.0
+    sets: list[tuple[int, ...]] = [(i,) for i in chosen]
+    if len(chosen) > 2 and len(chosen) <= MOST_PAIRS:
+        sets += list(combinations(chosen, 2))
+    if len(chosen) > 1:
+        sets.append(tuple(chosen))
+    share = time_limit_s / (len(sets) + (base is None)) if sets or base is None else 0.0
     conflict = False
     if base is None:
         try:
@@ -135,9 +134,12 @@ def rule_prices(
         except NoPlanError:
             conflict = True
     prices = []
-    for i in chosen:
-        rule = tender.rules[i]
-        without = replace(tender, rules=tender.rules[:i] + tender.rules[i + 1 :])
+    for left_out in sets:
+        rules_out = [tender.rules[i] for i in left_out]
+        name, place = " + ".join(str(rule) for rule in rules_out), ", ".join(rule.place for rule in rules_out)
+        if len(left_out) == len(chosen) and len(chosen) > 1:
+            name = "all rules together"
+        without = replace(tender, rules=tuple(r for i, r in enumerate(tender.rules) if i not in left_out))
         try:
             other = award_tender(without, time_limit_s=share, gap=gap, workers=workers, progress=progress)
         except NoPlanError:
@@ -146,17 +148,19 @@ def rule_prices(
             continue
         if base is None:
             infinite = float("inf")
-            prices.append(RulePrice(str(rule), rule.place, infinite, infinite, infinite, other.objective, none=True))
+            whole = RulePrice(name, place, infinite, infinite, infinite, other.objective, True, len(left_out))
+            prices.append(whole)
             continue
         lowest = min(other.objective, base.objective)  # the award under all rules is a plan without the rule, too
         prices.append(
             RulePrice(
-                str(rule),
-                rule.place,
+                name,
+                place,
                 base.objective - lowest,
                 max(0.0, base.bound - lowest),
                 base.objective - other.bound,
                 lowest,
+                together=len(left_out),
             )
         )
     return tuple(prices)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from teikei.plan.award.types import Array, Award, AwardResult, RulePrice, Tender
+from teikei.plan.award.types import Array, Award, AwardResult, Bid, PriceToWin, RulePrice, Tender
 from teikei.tables.write import new_workbook, write_cell, write_csv, write_row
 
+WIN_COLUMNS = ("supplier", "item", "cut", "lower", "gap")
+BID_COLUMNS = (
+    "supplier", "item", "year", "unit_price", "landed_price", "awarded", "reason", "reason_status",
+)  # fmt: skip
 COLUMNS = ("supplier", "item", "year", "quantity", "unit_price", "discount", "spend")
 
 
@@ -30,7 +35,23 @@ def write_files(result: AwardResult, folder: Path) -> None:
         write_csv(folder / "scenario_awards.csv", ("scenario", *COLUMNS), rows)
     if result.prices:
         write_csv(folder / "rule_prices.csv", PRICE_COLUMNS, [_price_row(price) for price in result.prices])
+    if result.prices_to_win:
+        rows = [_win_row(one) for one in result.prices_to_win]
+        write_csv(folder / "price_to_win.csv", WIN_COLUMNS, rows)
+    if result.bids:
+        write_csv(folder / "bids.csv", BID_COLUMNS, [_bid(bid) for bid in result.bids])
     _workbook(result, folder / "awards.xlsx")
+
+
+def _win_row(one: PriceToWin) -> tuple[Any, ...]:
+    """Empty cut and gap where no cut below 1 wins."""
+    if not np.isfinite(one.cut):
+        return (one.supplier, one.item, "", one.lower, "")
+    return (one.supplier, one.item, one.cut, one.lower, one.gap)
+
+
+def _bid(bid: Bid) -> tuple[Any, ...]:
+    return tuple(getattr(bid, name) for name in BID_COLUMNS)
 
 
 def _line(award: Award) -> tuple[Any, ...]:
@@ -54,8 +75,10 @@ def summary(result: AwardResult) -> dict[str, Any]:
         "seconds": result.seconds,
         "repriced": result.repriced,
         "status": result.status,
+        "second_bound": result.second_bound,
         "suppliers_used": list(result.suppliers_used),
         "warnings": [str(problem) for problem in result.warnings],
+        **({"more_than_asked": asdict(result.more_than_asked)} if result.more_than_asked else {}),
         **({"charges": charges(result)} if result.tender.terms else {}),
     }
 
@@ -79,7 +102,7 @@ FORMATS = {
     **dict.fromkeys(("year", "suppliers"), "0"),
     **dict.fromkeys(("quantity", "capacity", "tier_from", "to next tier", "units"), "#,##0.######"),
     "unit_price": "#,##0.00####",
-    "discount": "0.00##%",
+    **dict.fromkeys(("discount", "cut", "lower"), "0.00##%"),
     "gap": "0.0000%",
     **dict.fromkeys(
         ("spend", "amount", "objective", "bound", "more than the award", "price", "at least", "at most",
@@ -112,8 +135,12 @@ def _workbook(result: AwardResult, path: Path) -> None:
                     write_cell(page, number, at, cell, style, quoted)
 
         sheet("summary", ("what", "value"), _facts(result))
-        lines = [(*_line(award), award.reason) for award in result.awards]
-        sheet("awards", (*COLUMNS, "reason"), lines)
+        lines = [(*_line(award), award.reason, award.reason_status) for award in result.awards]
+        sheet("awards", (*COLUMNS, "reason", "reason_status"), lines)
+        if result.prices_to_win:
+            sheet("price to win", WIN_COLUMNS, [_win_row(one) for one in result.prices_to_win])
+        if result.bids:
+            sheet("bids", BID_COLUMNS, [_bid(bid) for bid in result.bids])
         sheet("suppliers", SUPPLIER_COLUMNS, supplier_rows(result.tender, quantities(result)))
         paid = charges(result)
         if paid:
@@ -133,8 +160,8 @@ def _rounded(cell: Any) -> float | None:
 def _facts(result: AwardResult) -> list[tuple[str, Any]]:
     """The first sheet: what the award costs, what is proven of it, and what a reader has to know."""
     words = {
-        "optimal": "optimal: no cheaper award exists",
-        "gap": "within the gap that was asked for",
+        "optimal": "optimal: no cheaper award exists (two bounds agree)",
+        "gap": "within the gap that was asked for" + (", proven by one bound" if result.gap <= 1e-6 else ""),
         "time limit": "stopped by time: the best award found; another run may find another",
     }
     paid = sum(float(one["amount"]) for one in charges(result))
@@ -147,8 +174,21 @@ def _facts(result: AwardResult) -> list[tuple[str, Any]]:
         ("computed again from the lines", f"{result.repriced:,.2f}"),
         ("status", words[result.status]),
         ("suppliers used", ", ".join(result.suppliers_used)),
+        *([("buying more than asked for", more_text(result))] if result.more_than_asked else []),
         *(("note", str(problem)) for problem in result.warnings),
     ]
+
+
+def more_text(result: AwardResult) -> str:
+    """What buying more than asked for would cost, and of what; empty where it would not cost less."""
+    more = result.more_than_asked
+    if more is None:
+        return ""
+    what = ", ".join(
+        f"{item} {year}: {bought:,.6g} instead of {asked:,.6g}" for item, year, asked, bought in more.lines[:5]
+    )
+    left = f" and {len(more.lines) - 5} more" if len(more.lines) > 5 else ""
+    return f"would cost {more.objective:,.2f}, {more.saving:,.2f} less ({what}{left}); --allow-overbuying permits it"
 
 
 SCENARIO_COLUMNS = ("scenario", "objective", "bound", "gap", "status", "suppliers", "more than the award")
