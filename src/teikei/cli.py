@@ -56,6 +56,31 @@ def new(
     typer.echo(f"Written: {start(directory, template=template, excel=excel)}")
 
 
+@app.command("import", short_help="A person's own workbook or CSV into the tables of a tender or study")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Workbook (.xlsx, .xlsm, .ods) or CSV of whatever form")],
+    kind: Annotated[str, typer.Option("--as", help="tender, study or vehicles")],
+    out: Annotated[Path, typer.Option(help="Folder to write: the tables and import.yaml")],
+    map_file: Annotated[Path | None, typer.Option("--map", help="An import.yaml: readings and answers")] = None,
+    locale: Annotated[str, typer.Option(help="Thousands and decimal signs of texts: auto, en, de, ja")] = "auto",
+) -> None:
+    """Read a person's own sheets into tables: what means two things is asked for by place, what is left out named."""
+    from teikei.simulate.vehicle_file import vehicle_columns
+    from teikei.tables.intake import import_file
+
+    tables = {"vehicles": vehicle_columns()} if kind == "vehicles" else None
+    made = import_file(file, kind, out, map_file, locale, tables)
+    for problem in made.problems:
+        typer.echo(str(problem), err=True)
+    for line in made.not_used:
+        typer.echo(line)
+    if any(not problem.warning for problem in made.problems):
+        typer.echo(f"Nothing is imported yet: answer in {out / 'import.yaml'} and give it with --map", err=True)
+        raise typer.Exit(StudyError.exit_code)
+    typer.echo("; ".join(f"{name}: {count} rows" for name, count in made.tables.items()))
+    typer.echo(f"Written: {out}")
+
+
 @app.command(short_help="Every problem of a study, with its place")
 def check(
     study: StudyPath,
@@ -127,15 +152,15 @@ def simulate(
     without_maker: Annotated[bool, typer.Option("--without-maker", help="Use the population's parameters")] = False,
 ) -> None:
     """Energy use and range of a study's candidates, or of vehicles given by their road load."""
-    from teikei.simulate import simulate_study, simulate_vehicles
-    from teikei.simulate.files import told
+    from teikei.simulate import simulate_study
+    from teikei.simulate.files import simulate_file
     from teikei.simulate.study_file import results_path, without_cars
 
     if (study is None) == (vehicles is None):
         raise StudyError("name a STUDY, or give --vehicles CSV; one of the two")
     names = [name.strip() for name in cycles.split(",") if name.strip()]
     if vehicles is not None:
-        for line in told(vehicles, simulate_vehicles(vehicles, names, calibration, without_maker, _writable(out))):
+        for line in simulate_file(vehicles, names, calibration, without_maker, _writable(out)):
             typer.echo(line)
     else:
         assert study is not None  # noqa: S101 - the test above leaves no other case
@@ -159,7 +184,10 @@ def calibrate(
     from teikei.terminal import error_table
 
     found = calibrate_vehicles(measured, _writable(out))
-    typer.echo("Mean absolute error in %, each vehicle (or its whole maker) left out of the fit that predicts it")
+    typer.echo(
+        "Mean absolute error in %, left out of the fit that predicts it: one_vehicle, a further trim; one_model, its"
+    )
+    typer.echo("whole model (a car that is not built yet); whole_maker, its whole maker (a maker never seen)")
     typer.echo(error_table(found["leave_one_out_error_percent"]))
     typer.echo(f"Written: {out}")
 

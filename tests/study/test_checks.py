@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from teikei.errors import Problem
 from teikei.study import check, format_problems_json, format_problems_text
 from tests.study.small import SETTINGS, small_tables, write_small
+
+KIT = Path(__file__).parents[2] / "examples" / "kit-supply"
 
 Rows = list[list[str]]
 Tables = dict[str, Rows]
@@ -390,3 +393,13 @@ def test_rows_of_other_years_enter_or_are_named(tmp_path: Path) -> None:
     assert said(problems, "products.csv:13:year", "Rival is on sale in 2025", warning=True)
     assert said(problems, "products.csv:14:year", "market is that of 2025", warning=True)
     assert said(problems, "products.csv:15:year", "programme P1", warning=True)
+
+
+def test_one_changed_part_of_a_key_is_told_once_for_all_ranges_of_it(tmp_path: Path) -> None:
+    shutil.copytree(KIT, tmp_path / "study")
+    tiers = tmp_path / "study" / "tiers.csv"
+    tiers.write_text(tiers.read_text("utf-8").replace(",40000,", ",45000,"), "utf-8")
+    told = [str(problem) for problem in check(tmp_path / "study") if problem.place.startswith("ranges.csv")]
+    assert len(told) == 1
+    assert "ranges.csv:3:row: 3 ranges, the first in line 3, the last in line 9, are of rows of tiers" in told[0]
+    assert "with from_quantity 40000" in told[0]

@@ -69,6 +69,22 @@ def read_cell(column: Column, raw: Any) -> Cell:
     return Cell(error=f"found {show(raw)}, expected {expected(column)}")
 
 
+def is_plain_number(text: str) -> bool:
+    """Whether a text is a number that every reader takes in one way: ASCII digits, a decimal point, an exponent."""
+    return text.isascii() and _NUMBER.fullmatch(text) is not None
+
+
+def plain_number(text: str) -> float:
+    """The number of a text by the law of cells (full-width digits too). Raises ValueError where it is none.
+
+    For files that are no tables of columns.csv: vehicles, cycles.
+    """
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if not is_plain_number(plain) or not math.isfinite(float(plain)):
+        raise ValueError(text)
+    return float(plain)
+
+
 def expected(column: Column) -> str:
     """What a cell of this column should hold, in words: type, unit, range, choices."""
     unit = f" in {column.unit}" if column.unit else ""
@@ -197,7 +213,7 @@ def _did_you_mean(text: str, choices: tuple[str, ...]) -> str:
 
 
 def _number(column: Column, text: str) -> tuple[float | None, str]:
-    if not (text.isascii() and _NUMBER.fullmatch(text)):
+    if not is_plain_number(text):
         return None, explain_number(column, text)
     value = float(text)
     if not math.isfinite(value):

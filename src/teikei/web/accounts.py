@@ -186,6 +186,30 @@ def touch_session(connection: sqlite3.Connection, now: float, session: str) -> N
     connection.execute("UPDATE sessions SET idle_until=? WHERE hash=?", (now + IDLE_SECONDS, digest(session)))
 
 
+def open_sessions(connection: sqlite3.Connection, now: float, user: str) -> list[dict[str, object]]:
+    """Where a person is signed in: hash, since when, address and browser."""
+    rows = connection.execute(
+        "SELECT hash, made, address, browser FROM sessions WHERE user=? AND until>? AND idle_until>? "
+        "ORDER BY made, hash",
+        (user, now, now),
+    ).fetchall()
+    return [dict(row) for row in rows]
+
+
+def end_session(connection: sqlite3.Connection, user: str, name: str) -> bool:
+    """Ends one of a person's own sessions, named by the first 16 digits of its hash; whether there was one."""
+    query = "DELETE FROM sessions WHERE user=? AND substr(hash, 1, 16)=?"
+    return len(name) == 16 and connection.execute(query, (user, name)).rowcount > 0
+
+
+def change_passphrase(connection: sqlite3.Connection, caller: Caller, passphrase: str, keep: str) -> None:
+    """Another passphrase; every session but ``keep`` ends. Raises StudyError where it is too weak."""
+    refuse_weak(passphrase, (caller.login, caller.name, caller.role, caller.company or ""))
+    connection.execute("UPDATE users SET secret=? WHERE user=?", (hashed(passphrase), caller.user))
+    connection.execute("DELETE FROM sessions WHERE user=? AND hash<>?", (caller.user, digest(keep)))
+    connection.execute("DELETE FROM devices WHERE user=?", (caller.user,))
+
+
 def close_session(connection: sqlite3.Connection, session: str) -> None:
     """Ends one session."""
     connection.execute("DELETE FROM sessions WHERE hash=?", (digest(session),))

@@ -21,7 +21,9 @@ from teikei.web import (
     accounts,
     audit,
     log_watch,
+    pages_account,
     pages_design,
+    pages_gate,
     pages_joint,
     pages_log,
     pages_people,
@@ -92,12 +94,14 @@ def create_app(
     app.state.server = Server(store, clock, jobs, gate, address=address.rstrip("/"))
     app.state.templates = make_environment()
     app.include_router(pages_sign_in.router)
+    app.include_router(pages_account.router)
     app.include_router(pages_people.router)
     app.include_router(pages_log.router)
     app.include_router(pages_workspace.router)
     app.include_router(pages_tables.router)
     app.include_router(pages_runs.router)
     app.include_router(pages_joint.router)
+    app.include_router(pages_gate.router)
     app.include_router(pages_solve.router)
     app.include_router(pages_design.router)
     app.add_middleware(Shell, trusted_proxies=trusted_proxies)

@@ -12,7 +12,7 @@ from typing import Final
 
 from teikei.errors import DamagedRunError
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 SYNCHRONOUS = "FULL"  # what is acknowledged is on the disk
 BUSY_SECONDS: Final = 20.0  # how long a transaction waits for another one
 ROOM: Final = "room"  # the operator's own workspace, where joint studies are solved
@@ -63,6 +63,9 @@ CREATE TABLE signatures (
 CREATE TABLE revisions (
     joint TEXT NOT NULL, revision INTEGER NOT NULL, release_list TEXT NOT NULL, by TEXT NOT NULL, at REAL NOT NULL,
     PRIMARY KEY (joint, revision));
+CREATE TABLE reviews (
+    joint TEXT NOT NULL, revision INTEGER NOT NULL, company TEXT NOT NULL, item INTEGER NOT NULL, by TEXT NOT NULL,
+    verdict TEXT NOT NULL, text TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (joint, revision, company, item));
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY, at REAL NOT NULL, actor TEXT NOT NULL, company TEXT NOT NULL, action TEXT NOT NULL,
     object TEXT NOT NULL, salt TEXT NOT NULL, digest TEXT NOT NULL, hash TEXT NOT NULL);
@@ -108,6 +111,11 @@ CREATE TABLE revisions (
 INSERT INTO revisions SELECT joint, revision, release_list, '', made FROM joint;
 CREATE INDEX audit_by_salt ON audit (salt);
 """,
+    4: """
+CREATE TABLE reviews (
+    joint TEXT NOT NULL, revision INTEGER NOT NULL, company TEXT NOT NULL, item INTEGER NOT NULL, by TEXT NOT NULL,
+    verdict TEXT NOT NULL, text TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (joint, revision, company, item));
+""",
 }
 _WORKSPACE_STEPS: Final = {
     2: "",
@@ -118,6 +126,7 @@ CREATE TABLE outbox (
     salt TEXT PRIMARY KEY, at REAL NOT NULL, actor TEXT NOT NULL, company TEXT NOT NULL, action TEXT NOT NULL,
     object TEXT NOT NULL);
 """,
+    4: "",
 }
 
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ FIRST_ROUND: Final = 0
 NOT_STARTED: Final = "could not be put together"  # an approved what-if run; only the operator reads why
 OWN_RUN, SIGNED_RUN = "own", "signed"  # what a what-if run changes: own inputs, or the signed specifications
 TWO_PEOPLE: Final = 2
+REFUSED, WITHDRAWN = "refused", "withdrawn"  # a what-if run that was turned down before it began
 
 
 def room_folder(store: Store, joint: str) -> Path:
@@ -117,15 +118,34 @@ def commit_inputs(
     _need(not found["void"], f"the signatures are void: {found['void']}")
     already = [one for one in found["commitments"] if one["company"] == company and one["round"] == FIRST_ROUND]
     _need(not already, "your inputs are committed already; they can no longer be changed")
-    shown = hand_over(store, joint, company, FIRST_ROUND, study, version)
+    frame = read_version(store, ROOM, found["scope"]["frame"], int(found["scope"]["frame_version"])).path
+
+    def reduced(path: Path, target: Path) -> None:
+        from teikei.room.joint_study import on_cells
+        from teikei.study import load, write_folder
+
+        write_folder(on_cells(load(path), load(frame), found["list"], company), target)
+
+    shown = hand_over(store, joint, company, FIRST_ROUND, study, version, reduced)
     connection.execute("INSERT INTO commitments VALUES (?, ?, ?, ?, ?)", (joint, company, FIRST_ROUND, shown, now))
     if len(found["commitments"]) + 1 == len(found["members"]):
         connection.execute("UPDATE joint SET state=? WHERE joint=?", (COMMITTED, joint))
     return shown
 
 
-def hand_over(store: Store, joint: str, company: str, number: int, study: str, version: int) -> str:
-    """Copies a version without errors into the operator's room; its salted hash, which hides what it is a hash of."""
+def hand_over(
+    store: Store,
+    joint: str,
+    company: str,
+    number: int,
+    study: str,
+    version: int,
+    write: Callable[[Path, Path], None] | None = None,
+) -> str:
+    """Puts a version without errors into the operator's room; its salted hash, which hides what it is a hash of.
+
+    write: writes what the room may hold of the version into a folder (none: a copy).
+    """
     with store.company(company) as own:
         row = own.execute("SELECT 1 FROM versions WHERE study=? AND version=?", (study, version)).fetchone()
         _need(row is not None, "choose one of your own versions")
@@ -136,7 +156,9 @@ def hand_over(store: Store, joint: str, company: str, number: int, study: str, v
     target = room_folder(store, joint) / "inputs" / str(number) / company
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    if chosen.path.is_dir():
+    if write is not None:
+        write(chosen.path, target / "study")
+    elif chosen.path.is_dir():
         shutil.copytree(chosen.path, target / "study")
     else:
         shutil.copyfile(chosen.path, target / "study.xlsx")
@@ -158,11 +180,14 @@ def request_what_if(
     """
     found = read(connection, joint)
     _need(found["state"] == RELEASED, "what-if runs come after the first release")
-    used = connection.execute("SELECT count(*) FROM what_ifs WHERE joint=?", (joint,)).fetchone()[0]
+    asked, used = connection.execute(
+        "SELECT count(*), coalesce(sum(state NOT IN (?, ?)), 0) FROM what_ifs WHERE joint=?",
+        (REFUSED, WITHDRAWN, joint),
+    ).fetchone()
     allowed = found["list"].what_ifs
     _need(used < allowed, f"all {allowed} what-if runs of this joint study are used up")
     _need(bool(purpose.strip()), "say what the what-if run is for")
-    what_if, number = new_id(), used + 1
+    what_if, number = new_id(), asked + 1
     assert caller.company is not None  # noqa: S101 - the rule of the route admits members only
     if chosen is not None:
         hand_over(store, joint, caller.company, number, *chosen)
@@ -190,6 +215,18 @@ def approve(connection: sqlite3.Connection, what_if: str, caller: Caller) -> boo
         return False
     connection.execute("UPDATE what_ifs SET state='approved' WHERE what_if=?", (what_if,))
     return True
+
+
+def turn_down(connection: sqlite3.Connection, what_if: str, caller: Caller) -> str:
+    """A what-if run that nobody has started: its asker withdraws it, anybody else who may approve refuses it.
+
+    It no longer counts among the runs used; which of the two it was.
+    """
+    row = connection.execute("SELECT * FROM what_ifs WHERE what_if=?", (what_if,)).fetchone()
+    _need(row["state"] == "asked", "this what-if run is no longer waiting for approval")
+    state = WITHDRAWN if row["by"] == caller.user else REFUSED
+    connection.execute("UPDATE what_ifs SET state=? WHERE what_if=?", (state, what_if))
+    return state
 
 
 def _day(now: float) -> dt.date:

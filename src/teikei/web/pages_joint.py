@@ -13,7 +13,7 @@ from teikei.errors import StudyError
 from teikei.room.items import Settlement
 from teikei.room.release_list import parse_list
 from teikei.web import joint as joints
-from teikei.web import list_form, solve, specification
+from teikei.web import legal_gate, list_form, solve, specification
 from teikei.web.access import EVERYONE, Rule, route, workspace_of
 from teikei.web.accounts import BUYER, OPERATOR, PLANNER
 from teikei.web.database import ROOM
@@ -97,6 +97,7 @@ def start_joint_study(
     }
     with server.store.operator() as connection:
         joint = joints.create(connection, server.clock(), title, scope, parsed)
+        legal_gate.keep_revision(connection, server.clock(), joint, caller_of(request).name)
         record(request, connection, "started a joint study", named_joint(connection, joint))
     return see(f"/joint/{joint}")
 
@@ -136,6 +137,8 @@ def show_joint_study(request: Request, joint: str) -> HTMLResponse:
         ).fetchall()
         documents = connection.execute("SELECT * FROM documents WHERE joint=? ORDER BY title", (joint,)).fetchall()
         signed_runs = len(signed_documents(connection, joint))
+        changed = legal_gate.changes(connection, joint, found["revision"])
+        reviews = legal_gate.reviews(connection, joint, found["revision"], caller.company)
         document_states = {row["document"]: specification.state(connection, row["document"]) for row in documents}
     if releases:
         note(request, "looked at the release", f"{found['title']} [{joint}]")
@@ -162,6 +165,8 @@ def show_joint_study(request: Request, joint: str) -> HTMLResponse:
         rules=list_form.RULES,
         forms=list_form.FORMS,
         signed_runs=signed_runs,
+        changed=changed,
+        reviews=reviews,
         settlement_open=settlement_open,
         list_text=json.dumps(found["list"].model_dump(mode="json"), indent=1, ensure_ascii=False),
     )
@@ -200,6 +205,7 @@ def change_release_list(
             new = list_form.list_of(form, list_form.from_public(found["scope"].get("facts", {})), found["list"])
         list_form.must_fit(new, list_form.from_public(found["scope"].get("facts", {})))
         joints.change_list(connection, server_of(request).clock(), joint, new)
+        legal_gate.keep_revision(connection, server_of(request).clock(), joint, caller_of(request).name)
         record(request, connection, "changed the release list", named_joint(connection, joint))
     return see(f"/joint/{joint}")
 
@@ -232,6 +238,7 @@ def start_preview(request: Request, joint: str, version: Annotated[str, Form()])
 def sign_list(request: Request, joint: str, revision: Annotated[int, Form()]) -> Response:
     """A planner signs the revision shown, for the company."""
     with server_of(request).store.operator() as connection:
+        legal_gate.must_not_be_refused(connection, joint, revision, caller_of(request).company)
         joints.sign(connection, joint, caller_of(request), revision)
         record(request, connection, "signed the release list", f"{named_joint(connection, joint)} revision {revision}")
     return see(f"/joint/{joint}")

@@ -125,6 +125,15 @@ def approve_what_if(request: Request, joint: str, what_if: str) -> Response:
     return see(f"/joint/{joint}")
 
 
+@route(router, "POST", "/joint/{joint}/what-if/{what_if}/turn-down", Rule((OPERATOR, PLANNER), "member"))
+def turn_down_what_if(request: Request, joint: str, what_if: str) -> Response:
+    """Its asker withdraws a what-if run, others refuse it, as long as it waits for approval."""
+    with server_of(request).store.operator() as connection:
+        state = joints.turn_down(connection, what_if, caller_of(request))
+        record(request, connection, f"{state} a what-if run", f"{named_joint(connection, joint)} {what_if}")
+    return see(f"/joint/{joint}")
+
+
 def _start_what_if(request: Request, found: dict[str, Any], row: dict[str, Any]) -> None:
     """Claims the run, so that it is started once, and puts it into the queue."""
     server = server_of(request)

@@ -175,6 +175,16 @@ def as_workbook(path: Path) -> bytes:
         return target.read_bytes()
 
 
+def rewritten_workbook(path: Path) -> bytes:
+    """A study as a workbook that teikei writes anew: nothing of the file that somebody sent but what the study says."""
+    from teikei.study import load, write_workbook
+
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "study.xlsx"
+        write_workbook(load(path), target)
+        return target.read_bytes()
+
+
 def as_zip(path: Path) -> bytes:
     """The files of a version as they were sent, but for cells that a table program would take for formulas."""
     packed = io.BytesIO()

@@ -12,7 +12,7 @@ import numpy as np
 
 from teikei.errors import Problem, StudyError
 from teikei.plan.award.types import Array
-from teikei.tables.cells import CURRENCY_SIGNS, Cell, empty_cell
+from teikei.tables.cells import CURRENCY_SIGNS, Cell, empty_cell, is_plain_number, plain_number
 from teikei.tables.columns import plain_column
 from teikei.tables.messages import closest as closest_word
 from teikei.tables.read_folder import Found, read_folder
@@ -97,17 +97,19 @@ class TenderTable:
 
     def texts(self, column: str) -> list[str]:
         """The cells of a column as names, or years; empty where a cell cannot be read as such."""
-        return self._texts[column] if column in self._texts else [""] * len(self.raw.rows)
+        return ["" if cell.value is None else str(cell.value) for cell in self.read(column)]
 
     @cached_property
-    def _texts(self) -> dict[str, list[str]]:
-        return {
-            name: ["" if cell.value is None else str(cell.value) for cell in self.read(name)]
-            for name in self.raw.positions
-        }
+    def _read(self) -> dict[str, list[Cell]]:
+        return {}
 
     def read(self, column: str) -> list[Cell]:
         """The cells of a column as names (text that others refer to), or as years."""
+        if column not in self._read:
+            self._read[column] = self._read_column(column)
+        return self._read[column]
+
+    def _read_column(self, column: str) -> list[Cell]:
         described = plain_column(self.name, column, "period" if column in YEAR_COLUMNS else "text")
         known: dict[tuple[type, Any], Cell] = {}
         result = []
@@ -167,6 +169,11 @@ def number_column(
     notes: dict[str, list[int]] = {}
     result = np.full(len(raw.rows), np.nan)
     for row, content in enumerate(table.cells(column)):
+        if isinstance(content, float) or (not raw.is_sheet and isinstance(content, str) and is_plain_number(content)):
+            value = float(content)  # the usual cell, without the words around it
+            if np.isfinite(value) and (least is None or value >= least) and not raw.formula_zeros:
+                result[row] = value
+                continue
         if isinstance(content, BadCell):
             continue  # told with the table
         cell = read_content(described, content, blank, is_sheet=raw.is_sheet)
@@ -211,8 +218,10 @@ def year_of(text: str) -> int | None:
 
 def number_of(text: str) -> float | None:
     """A number by the law of cells; None where the text is none."""
-    cell = read_content(plain_column("", "value", "number"), text, Cell(), is_sheet=False)
-    return None if cell.value is None else float(cell.value)
+    try:
+        return plain_number(text)
+    except ValueError:
+        return None
 
 
 def split_names(text: str, separator: str) -> list[str]:
@@ -270,12 +279,16 @@ def cell_problems(table: TenderTable) -> list[Problem]:
     problems = found.problems
     required, optional = COLUMNS[table.name]
     for column in (*required, *optional):
-        is_name = column in NAME_COLUMNS | YEAR_COLUMNS
         notes: dict[str, list[int]] = {}
-        for row, (content, cell) in enumerate(zip(table.cells(column), table.read(column), strict=True)):
-            if isinstance(content, BadCell) or (is_name and cell.error):
+        if column not in NAME_COLUMNS | YEAR_COLUMNS:
+            for row, content in enumerate(table.cells(column)):
+                if isinstance(content, BadCell):
+                    problems.append(table.problem(row, column, str(content)))
+            continue
+        for row, cell in enumerate(table.read(column)):
+            if cell.error:
                 problems.append(table.problem(row, column, cell.error))
-            elif is_name and cell.note:
+            elif cell.note:
                 notes.setdefault(cell.note, []).append(row)
         for note, rows in notes.items():
             more = f" (and {len(rows) - 1} more in this column)" if len(rows) > 1 else ""

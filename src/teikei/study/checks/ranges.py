@@ -11,7 +11,7 @@ from teikei.study.draft import Draft
 from teikei.study.scenarios import SETTINGS_TABLE, PatchError, parse_where
 from teikei.study.types import Settings
 from teikei.tables.columns import Column
-from teikei.tables.messages import number_text, show, suggest
+from teikei.tables.messages import listed, number_text, show, suggest
 from teikei.tables.source import Row
 
 SCENARIOS_TABLE = "scenarios"
@@ -22,7 +22,7 @@ _NUMERIC = ("number", "integer", "year")
 def ranges_name_real_figures(draft: Draft) -> Iterator[Problem]:
     """A range is of a number that stands in the study, and holds it."""
     written_keys: dict[str, dict[str, Row]] = {}
-    unknown_rows = 0
+    lost: dict[str, list[Row]] = {}
     for row in draft["ranges"]:
         yield from _ends(row)
         table, key, column = row["table"], row["row"], row["column"]
@@ -55,8 +55,12 @@ def ranges_name_real_figures(draft: Draft) -> Iterator[Problem]:
         else:
             if table not in written_keys:
                 written_keys[table] = rows_by_written_key(draft, table)
-            unknown_rows += key not in written_keys[table]
-            yield from _range_of_cell(draft, row, written_keys[table], unknown_rows <= MOST_SUGGESTIONS)
+            if key not in written_keys[table]:
+                lost.setdefault(table, []).append(row)
+            else:
+                yield from _range_of_cell(draft, row, written_keys[table])
+    for table, rows in lost.items():
+        yield from _lost_rows(draft, table, rows, written_keys[table])
 
 
 def _ends(row: Row) -> Iterator[Problem]:
@@ -112,13 +116,41 @@ def _factor_on_rows(draft: Draft, row: Row) -> Iterator[Problem]:
         yield row.error("low", f"{number_text(row['low'])} would turn the sign of a figure: a factor is 0 or above")
 
 
-def _range_of_cell(draft: Draft, row: Row, targets: dict[str, Row], suggesting: bool) -> Iterator[Problem]:
+def _lost_rows(draft: Draft, table: str, rows: list[Row], targets: dict[str, Row]) -> Iterator[Problem]:
+    """Ranges of rows that are not there. What one changed part of the key has cut off is told once, with that part."""
+    names = [name for name, described in draft.columns[table].items() if described.key]
+    known = [tuple(key.split("/")) for key in targets]
+    rest = [{(*key[:at], *key[at + 1 :]) for key in known if len(key) == len(names)} for at in range(len(names))]
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        parts = tuple(row["row"].split("/"))
+        at = next(
+            (at for at in reversed(range(len(names))) if (*parts[:at], *parts[at + 1 :]) in rest[at]),
+            None,
+        )  # fmt: skip
+        whole = at is None or len(parts) != len(names) or len(names) == 1
+        groups.setdefault((row["row"], "") if at is None or whole else (names[at], parts[at]), []).append(row)
+    for number, ((name, part), cut_off) in enumerate(groups.items()):
+        row, key = cut_off[0], cut_off[0]["row"]
+        if len({one["row"] for one in cut_off}) == 1:
+            suggesting = number < MOST_SUGGESTIONS
+            hint = "" if not suggesting else suggest(key, targets) if targets else f"; the table {table} has no rows"
+            more = f" (so do {len(cut_off) - 1} more ranges)" if len(cut_off) > 1 else ""
+            yield row.error("row", f"no row of {table} has the key {show(key)} ({'/'.join(names)}){hint}{more}")
+            continue
+        at = names.index(name)
+        others = {tuple(one["row"].split("/"))[:at] + tuple(one["row"].split("/"))[at + 1 :] for one in cut_off}
+        here = sorted({k[at] for k in known if (*k[:at], *k[at + 1 :]) in others} - {part})
+        yield row.error(
+            "row",
+            f"{len(cut_off)} ranges, the first in line {row.line}, the last in line {cut_off[-1].line}, are of rows of "
+            f"{table} with {name} {part}, which are not there ({listed(here)} are): if {name} was changed, change it "
+            "in the column row of these ranges too",
+        )
+
+
+def _range_of_cell(draft: Draft, row: Row, targets: dict[str, Row]) -> Iterator[Problem]:
     table, key, column = row["table"], row["row"], row["column"]
-    if key not in targets:
-        names = [name for name, described in draft.columns[table].items() if described.key]
-        hint = "" if not suggesting else suggest(key, targets) if targets else f"; the table {table} has no rows"
-        yield row.error("row", f"no row of {table} has the key {show(key)} ({'/'.join(names)}){hint}")
-        return
     value = targets[key][column]
     if value is None:
         if column not in targets[key].unread:
