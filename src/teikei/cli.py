@@ -152,15 +152,15 @@ def simulate(
     without_maker: Annotated[bool, typer.Option("--without-maker", help="Use the population's parameters")] = False,
 ) -> None:
     """Energy use and range of a study's candidates, or of vehicles given by their road load."""
-    from teikei.simulate import simulate_study, simulate_vehicles
-    from teikei.simulate.files import told
+    from teikei.simulate import simulate_study
+    from teikei.simulate.files import simulate_file
     from teikei.simulate.study_file import results_path, without_cars
 
     if (study is None) == (vehicles is None):
         raise StudyError("name a STUDY, or give --vehicles CSV; one of the two")
     names = [name.strip() for name in cycles.split(",") if name.strip()]
     if vehicles is not None:
-        for line in told(vehicles, simulate_vehicles(vehicles, names, calibration, without_maker, _writable(out))):
+        for line in simulate_file(vehicles, names, calibration, without_maker, _writable(out)):
             typer.echo(line)
     else:
         assert study is not None  # noqa: S101 - the test above leaves no other case
@@ -184,7 +184,10 @@ def calibrate(
     from teikei.terminal import error_table
 
     found = calibrate_vehicles(measured, _writable(out))
-    typer.echo("Mean absolute error in %, each vehicle (or its whole maker) left out of the fit that predicts it")
+    typer.echo(
+        "Mean absolute error in %, left out of the fit that predicts it: one_vehicle, a further trim; one_model, its"
+    )
+    typer.echo("whole model (a car that is not built yet); whole_maker, its whole maker (a maker never seen)")
     typer.echo(error_table(found["leave_one_out_error_percent"]))
     typer.echo(f"Written: {out}")
 

@@ -233,3 +233,29 @@ def test_a_penalty_that_is_a_sum_over_modules_leaves_no_rest() -> None:
     parts, rest = split(rows, np.array([own[row["front"]] + own[row["pack"]] for row in rows]))
     assert rest.max() == 0.0
     assert parts == {("front", "B"): 3.0, ("pack", "Y"): 2.0, ("pack", "Z"): 5.0}
+
+
+def test_the_price_of_a_target_is_what_it_costs_beyond_its_value() -> None:
+    """S reaches 195 km of 220 with the floor at 200: 20 km less of floor let it in, its buyers still lose 25 km."""
+    study, catalogue, performance = small(settings=QUIET)
+    slot = catalogue.slots.filter(pl.col("programme") == "A1")["slot"][0]
+    number = catalogue.candidates.filter((pl.col("slot") == slot) & (pl.col("module") == "S"))["candidate"][0]
+    lost = missing(catalogue, performance, {("A1", number): 2_500.0})
+    refused = replace(
+        lost,
+        candidates=lost.candidates.with_columns(
+            ~((pl.col("slot") == slot) & (pl.col("candidate") == number)).alias("feasible")
+        ),
+        results=lost.results.with_columns(
+            pl.lit(195.0).alias("reached"), pl.lit(200.0).alias("floor"), pl.lit(False).alias("allowed")
+        ),
+    )
+    tight, free = (plan.solve(study, catalogue, one, gap=1e-6) for one in (refused, lost))
+    price_of = plan.requirement_prices(study, catalogue, refused, tight).row(0, named=True)
+    before, after = (plans.by_key[("Ann+Bob", "powertrain")] for plans in (tight, free))
+    assert price_of["kind"] == "target"
+    assert price_of["saving_alliance"] == pytest.approx(before.value - after.value, rel=1e-9)
+    assert price_of["saving_cash"] == pytest.approx(before.cash - after.cash, rel=1e-9)
+    assert price_of["saving_cash"] > price_of["saving_alliance"] > 0
+    near = plan.requirement_prices(study, catalogue, refused, tight, steps={"range": 4.0})
+    assert near.is_empty()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from teikei.errors import StudyError
-from teikei.simulate.cycles import read_cycle
+from teikei.simulate.drive_file import read_cycle
 from teikei.simulate.vehicle_file import read_vehicles
 
 NO_NUMBERS = ["1_000", "٥", "१", "1,000", "1 000", "0x10", "nan", "inf", "1e999", "−5", "5 kg"]

@@ -78,6 +78,10 @@ def test_from_invitation_to_deletion(town: Town, tmp_path: Path) -> None:
     aoba, midori, operator = town["planner@aoba"], town["planner@midori"], town["operator@room"]
     assert town["planner@kuro"].get(base).status_code == 404
     studies = to_release(town, base, {"aoba": files, "midori": files})
+    held = load(next(town.app.state.server.store.folder.glob("room/joint/*/inputs/0/midori/study")))["volumes"]
+    own = held.filter(pl.col("company") == "Midori")["units"]
+    assert own.mean() == pytest.approx(25_000)  # the room never holds the 23,333 a year: only the middle of their cell
+    assert not {20_000.0, 25_000.0} & set(own.to_list())
     for who in (aoba, midori, town["counsel@aoba"], town["buyer@midori"]):
         text = who.get(base).text
         assert "Peak power at nominal voltage" in text

@@ -13,6 +13,7 @@ import numpy as np
 
 from teikei.market.inputs import Market
 from teikei.market.kernels import compiled, dot, nest_bounds, probabilities
+from teikei.market.subnests import derive_subnests
 from teikei.market.types import Array, IntArray
 
 
@@ -91,6 +92,8 @@ def derive(market: Market, price: Array, *, slopes: bool = True) -> tuple[Array,
     sum_i w_i ln(1 + sum_g D_ig^(1-rho)) / a_i (Small and Rosen 1981), up to a constant that no price changes;
     with a price scale, money as valued by a buyer of a product of scale 1.
     """
+    if market.subnest is not None:
+        return derive_subnests(market, price, slopes=slopes)
     markets, count = price.shape
     share, surplus = np.empty((markets, count)), np.empty(markets)
     matrix = np.zeros((markets, count, count) if slopes else (markets, 0, 0))

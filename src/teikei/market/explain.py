@@ -258,10 +258,14 @@ def words(summary: pl.DataFrame, year: int) -> list[str]:
     change, low, high = (100 * row[f"ev_share_change{end}"] for end in ("", "_lower", "_upper"))
     little = "little" if abs(change) < 0.25 else "a part"
     return [
+        f"without cooperation half of the draws for {year} give an EV share above "
+        f"{100 * first['ev_share_median']:.2g} %, 80 % of them {100 * first['ev_share_lower']:.2g} to "
+        f"{100 * first['ev_share_upper']:.2g} %; the most likely parameters without any shock give "
+        f"{100 * first['ev_share']:.2g} %",
         f"at rung {row['rung']} the EV share of {year} moves by {change:+.3f} points ({low:+.3f} to {high:+.3f}), "
         f"from {100 * first['ev_share']:.2f} % to {100 * row['ev_share']:.2f} %: cheaper shared parts explain {little} "
         "of adoption; the companies' own sales move by "
-        f"{100 * (row['alliance_ev_units'] / max(first['alliance_ev_units'], 1e-9) - 1):+.1f} %"
+        f"{100 * (row['alliance_ev_units'] / max(first['alliance_ev_units'], 1e-9) - 1):+.1f} %",
     ]
 
 

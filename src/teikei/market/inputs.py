@@ -32,7 +32,8 @@ class Market:
     """Checked arrays: leading axes flattened to T (or 1 where equal in every market), ready for the kernels.
 
     utility (T|1, J, I), slope and weight (T|1, I), nest (J,) 0 … N-1, keep (T|1, J): 1 - nest parameter,
-    scale (T|1, J): factor on the price slope by product.
+    scale (T|1, J): factor on the price slope by product. subnest (J,) 0 … H-1 and subkeep (T|1, J), 1 - its parameter:
+    nests within nests, None for none.
     """
 
     lead: tuple[int, ...]
@@ -44,6 +45,8 @@ class Market:
     nests: int
     keep: Array
     scale: Array
+    subnest: IntArray | None = None
+    subkeep: Array | None = None
 
     def order(self, owner: IntArray | None = None) -> IntArray:
         """Products sorted by nest, within it by owner (J,): the kernels run over nests."""
@@ -107,6 +110,37 @@ def _nests(nest: npt.ArrayLike | None, nest_parameter: npt.ArrayLike, products: 
     return index.astype(np.int64), len(names), 1.0 - rho
 
 
+def _subnests(
+    subnest: npt.ArrayLike | None, parameter: npt.ArrayLike, nest: IntArray, keep: Array, lead: tuple[int, ...]
+) -> tuple[IntArray | None, Array | None]:
+    """Subnest of each product and 1 - its parameter, checked: each in one nest, its parameter at least the nest's."""
+    sigma = number_array("subnest_parameter", parameter)
+    if subnest is None:
+        if np.any(sigma != 0):
+            raise refuse("subnest_parameter", f"found {sigma.ravel()[0]} without subnests; expected 0, or `subnest`")
+        return None, None
+    labels = np.asarray(subnest)
+    if labels.shape != nest.shape:
+        raise refuse("subnest", f"found shape {labels.shape}; expected one subnest for each of {len(nest)} products")
+    inner = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    if np.any(sigma >= 1):
+        raise refuse("subnest_parameter", f"found {sigma[sigma >= 1][0]}; expected below 1")
+    shaped = flat("subnest_parameter", 1.0 - sigma, lead, nest.shape)
+    if np.any(shaped > keep * (1 + 1e-12)):
+        raise refuse(
+            "subnest_parameter",
+            f"found {float(sigma.min()):.6g}, below the nest_parameter; expected at least that: products of a subnest "
+            "are nearer to one another than those of the nest",
+        )
+    for group in range(int(inner.max()) + 1):
+        part = inner == group
+        if len(np.unique(nest[part])) > 1:
+            raise refuse("subnest", f"subnest {labels[part][0]} holds products of several nests; expected one")
+        if np.any(shaped[:, part] != shaped[:, part][:, :1]):
+            raise refuse("subnest_parameter", f"differs between products of subnest {labels[part][0]}; expected one")
+    return inner, shaped
+
+
 def check_market(
     utility: npt.ArrayLike,
     price_slope: npt.ArrayLike,
@@ -116,6 +150,8 @@ def check_market(
     others: tuple[tuple[str, Array, int], ...],
     utility_name: str = "utility",
     price_scale: npt.ArrayLike = 1.0,
+    subnest: npt.ArrayLike | None = None,
+    subnest_parameter: npt.ArrayLike = 0.0,
 ) -> Market:
     """Check and shape what describes demand; ``others`` are further arrays (name, array, own axes) that share leads.
 
@@ -140,7 +176,10 @@ def check_market(
         part = shaped_keep[:, index == group]
         if np.any(part != part[:, :1]):
             raise refuse("nest_parameter", f"differs between products of nest {group}; expected one value a nest")
+    inner, subkeep = _subnests(subnest, subnest_parameter, index, shaped_keep, lead)
     return Market(
+        subnest=inner,
+        subkeep=subkeep,
         lead=lead,
         markets=int(np.prod(lead, dtype=np.int64)),
         utility=flat(utility_name, value, lead, (products, types)),

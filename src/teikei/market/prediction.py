@@ -270,6 +270,7 @@ def _summary(study: Study, case: Case, responses: list[Response], baseline: list
                 "ev_share": float(share[0]),
                 "ev_share_lower": band(share)[0],
                 "ev_share_upper": band(share)[1],
+                "ev_share_median": float(np.median(share[1:] if len(share) > 1 else share)),
                 "ev_share_change": float(change[0]),
                 "ev_share_change_lower": band(change)[0],
                 "ev_share_change_upper": band(change)[1],

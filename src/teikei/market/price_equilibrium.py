@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from teikei.market.demand import derive
 from teikei.market.fixed_point import solve_markets
-from teikei.market.hard import solve_hard
+from teikei.market.hard import newton, solve_hard
 from teikei.market.inputs import (
     Market,
     MarketInputError,
@@ -21,6 +21,7 @@ from teikei.market.inputs import (
     owner_groups,
     refuse,
 )
+from teikei.market.subnests import solve_subnests
 from teikei.market.types import Array, CostAtPrices, IntArray
 
 _MAX_ITERATIONS = 5_000  # of the fixed point; then the market counts as hard and is led to its prices (hard.py)
@@ -172,6 +173,8 @@ def equilibrium(
     *,
     nest: npt.ArrayLike | None = None,
     nest_parameter: npt.ArrayLike = 0.0,
+    subnest: npt.ArrayLike | None = None,
+    subnest_parameter: npt.ArrayLike = 0.0,
     start: npt.ArrayLike | None = None,
     fixed_price: npt.ArrayLike | None = None,
     tolerance: float = 1e-12,
@@ -184,7 +187,8 @@ def equilibrium(
     to consumer type i net of price, outside good 0 · price_slope (..., I): utility lost per unit of price, > 0 ·
     weight (..., I): of each type, > 0, used as given · ownership (..., J, J): 1 same owner, kappa across; row j: what
     the owner of j counts of the profit on k · nest (J,): label of each product, None for none · nest_parameter: below
-    1, a number or anything that fits (..., J), equal within a nest · start (..., J): prices to start from ·
+    1, a number or anything that fits (..., J), equal within a nest · subnest, subnest_parameter: nests within nests,
+    the parameter from the nest's to below 1, where identical twins sell as one · start (..., J): prices to start from ·
     fixed_price (..., J): prices that are not chosen, NaN where they are; or true where the price of ``start`` is held ·
     tolerance: on the first-order conditions, relative (``Equilibrium.residual``) · price_scale (..., J): multiplies the
     price slope for a product (1: none). Leading axes are independent markets and broadcast.
@@ -212,7 +216,17 @@ def equilibrium(
         others = (*others, ("fixed_price", chosen, 1))
     if not tolerance > 0:
         raise refuse("tolerance", f"found {tolerance}; expected a number above 0")
-    market = check_market(utility, price_slope, weight, nest, nest_parameter, others, price_scale=price_scale)
+    market = check_market(
+        utility,
+        price_slope,
+        weight,
+        nest,
+        nest_parameter,
+        others,
+        price_scale=price_scale,
+        subnest=subnest,
+        subnest_parameter=subnest_parameter,
+    )
     pricing = _Pricing(market, cost_array, matrix, chosen, tolerance, max_iterations)
     if np.any(cost_array < 0):
         where = tuple(int(k) for k in np.argwhere(cost_array < 0)[0])
@@ -241,6 +255,8 @@ def equilibria(
     starts: npt.ArrayLike | None = None,
     nest: npt.ArrayLike | None = None,
     nest_parameter: npt.ArrayLike = 0.0,
+    subnest: npt.ArrayLike | None = None,
+    subnest_parameter: npt.ArrayLike = 0.0,
     fixed_price: npt.ArrayLike | None = None,
     tolerance: float = 1e-12,
     price_scale: npt.ArrayLike = 1.0,
@@ -272,6 +288,7 @@ def equilibria(
     for row in begin:
         one = equilibrium(
             cost_array, utility, price_slope, weight, ownership, start=row, nest=nest, nest_parameter=nest_parameter,
+            subnest=subnest, subnest_parameter=subnest_parameter,
             fixed_price=fixed_price, tolerance=tolerance, price_scale=price_scale,
         )  # fmt: skip
         if one.market.lead:
@@ -341,22 +358,15 @@ class _Pricing:
         share, residual = np.empty((market.markets, count)), np.empty(market.markets)
         iterations, supported = np.zeros(market.markets, np.int64), np.ones((market.markets, count), np.int64)
         start = self._held_at(begin)
-        markup = solve_markets(
-            start, self.shaped_cost, market.utility, market.slope, market.weight, market.nest, market.nests,
-            market.keep, market.scale, self.owner, self.conduct, self.diagonal, self.order, self.held, tolerance,
-            most, share, residual, iterations, supported,
-        )  # fmt: skip
-        if most >= _MAX_ITERATIONS:
-            for t in np.flatnonzero((residual > tolerance) | (supported == 0).any(axis=1)).tolist():
-                at = min(t, len(self.owner) - 1)
-                held = self.held[min(t, len(self.held) - 1)]
-                hard = solve_hard(
-                    market, t, self.cost[t], self.owner[at], self.conduct[at], self.diagonal[at], held, start[t],
-                    tolerance, self.max_iterations,
-                )  # fmt: skip
-                if (hard[2] < residual[t] and hard[4].all()) or not supported[t].all():
-                    markup[t], share[t], residual[t], _, supported[t] = hard
-                iterations[t] += hard[3]
+        if market.subnest is not None:
+            markup = start.copy()
+            for t in range(market.markets):
+                matrix, held = self.ownership[min(t, len(self.ownership) - 1)], self.held[min(t, len(self.held) - 1)]
+                markup[t], share[t], residual[t], iterations[t], supported[t] = solve_subnests(
+                    market, t, self.cost[t], matrix, held, start[t], tolerance, most, newton
+                )
+        else:
+            markup = self._compiled(start, tolerance, most, share, residual, iterations, supported)
         if not supported.all():
             t, j = (int(k) for k in np.argwhere(supported == 0)[0])
             raise refuse(
@@ -377,6 +387,36 @@ class _Pricing:
             market=market,
             ownership=self.ownership,
         )
+
+    def _compiled(
+        self,
+        start: Array,
+        tolerance: float,
+        most: int,
+        share: Array,
+        residual: Array,
+        iterations: IntArray,
+        supported: IntArray,
+    ) -> Array:
+        """Markups (T, J) by the compiled fixed point, and by the path from a gentle market where that fails."""
+        market = self.market
+        markup = solve_markets(
+            start, self.shaped_cost, market.utility, market.slope, market.weight, market.nest, market.nests,
+            market.keep, market.scale, self.owner, self.conduct, self.diagonal, self.order, self.held, tolerance,
+            most, share, residual, iterations, supported,
+        )  # fmt: skip
+        if most >= _MAX_ITERATIONS:
+            for t in np.flatnonzero((residual > tolerance) | (supported == 0).any(axis=1)).tolist():
+                at = min(t, len(self.owner) - 1)
+                held = self.held[min(t, len(self.held) - 1)]
+                hard = solve_hard(
+                    market, t, self.cost[t], self.owner[at], self.conduct[at], self.diagonal[at], held, start[t],
+                    tolerance, self.max_iterations,
+                )  # fmt: skip
+                if (hard[2] < residual[t] and hard[4].all()) or not supported[t].all():
+                    markup[t], share[t], residual[t], _, supported[t] = hard
+                iterations[t] += hard[3]
+        return markup
 
     def led_elsewhere(self, found: Equilibrium) -> npt.NDArray[np.bool_]:
         """Whether a start of high prices leads to another equilibrium than ``found`` (...)."""
@@ -411,6 +451,8 @@ def marginal_cost(
     *,
     nest: npt.ArrayLike | None = None,
     nest_parameter: npt.ArrayLike = 0.0,
+    subnest: npt.ArrayLike | None = None,
+    subnest_parameter: npt.ArrayLike = 0.0,
     price_scale: npt.ArrayLike = 1.0,
 ) -> Array:
     """Which marginal cost (..., J) makes the observed prices optimal for their owners?
@@ -432,6 +474,8 @@ def marginal_cost(
         nest_parameter,
         (("price", prices, 1), ("share", shares, 1), ("ownership", matrix, 2)),
         price_scale=price_scale,
+        subnest=subnest,
+        subnest_parameter=subnest_parameter,
     )
     count = market.products
     full = np.broadcast_to(flat("price", prices, market.lead, (count,)), (market.markets, count)).copy()

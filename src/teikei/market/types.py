@@ -44,7 +44,8 @@ class MarketOutcome:
 
     outcome: table ``market_outcome`` (coalition, rung, scenario, year, region, product, company, price
     with VAT in study currency, units, share of new cars, lower and upper of the share), and the change to the baseline.
-    summary: coalition, rung, scenario, year, region: ev_share, ev_share_lower, ev_share_upper, ev_share_change against
+    summary: coalition, rung, scenario, year, region: ev_share, ev_share_lower, ev_share_upper, ev_share_median
+    (of the draws; ev_share is the most likely parameters without shocks, no middle), ev_share_change against
     the baseline with _lower and _upper (far narrower: both cases share the draw), alliance_ev_units, rival_ev_units,
     alliance_profit_change with _lower and _upper (variable profit on all its cars in the market, million a year),
     pass_through (slope of price on cost, weighted by units), consumer_surplus_change (million a year, Marshallian),

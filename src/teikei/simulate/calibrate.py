@@ -11,6 +11,7 @@ odd vehicle pulls little. Predictions use the simulation itself, not its lineari
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -19,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from teikei.modules.types import Array
-from teikei.simulate.cycles import cycle
+from teikei.simulate.cycles import REGULATION, cycle
 from teikei.simulate.generic import KnownCars, LossParameters, wall_wh_per_km
 from teikei.simulate.lines import LINE_NAMES, NO_LINES, Lines, features, likeness
+from teikei.simulate.makers import known_maker
 
 NAMES: Final = (
     "loss_scale",
@@ -33,7 +35,7 @@ NAMES: Final = (
 )
 PRIOR: Final = LossParameters()
 PRIOR_SPREAD: Final = (0.02, 0.005, 10.0, 0.004, 0.0005, 0.02)
-MAKER_SPREAD: Final = (0.2, 0.1, 150.0, 0.012, 0.003, 0.5)
+MAKER_SPREAD: Final = (0.2, 0.1, 150.0, 0.012, 0.00001, 0.5)  # a trend of a maker by year: not in the data
 LINE_SPREAD: Final = (0.35, 0.1, 0.015)  # of LINE_NAMES
 STEPS: Final = (0.1, -0.05, 50.0, 0.01, 0.005, 0.1)
 BOUNDS: Final = ((0.3, 3.0), (0.3, 1.0), (0.0, 1500.0), (0.7, 0.96), (-0.03, 0.03), (-1.5, 2.0))
@@ -44,41 +46,84 @@ DEGREES_OF_FREEDOM: Final = 3.0
 ROUNDS: Final = 8
 PASSES: Final = 2  # Gauss-Newton: linear about the prior, then about the fit
 LARGEST_FOLDS: Final = 40
+INTERVAL_SHARE: Final = 0.8
 _LINE_PLACES: Final = tuple(NAMES.index(name) for name in LINE_NAMES)
+
+
+@dataclass(frozen=True)
+class CarParameters:
+    """parameters (N, 6) in the order of ``NAMES``; nearest (N,): likeness to the fitted car most alike, NaN where the
+    maker is unknown; model_year (N,): that each car counts as."""
+
+    parameters: Array
+    nearest: Array
+    model_year: Array
 
 
 @dataclass(frozen=True)
 class Calibration:
     """Parameters of the population and of each maker (lower case), with the number of vehicles each rests on.
 
-    lines: how the cars of a maker differ from the maker's parameters by what they are.
+    lines: how the cars of a maker differ from the maker's parameters by what they are. intervals: of each measured
+    cycle the error (relative, of 80 % of the cars) where one vehicle, its whole model, its maker was left out.
     """
 
     population: LossParameters
     makers: Mapping[str, LossParameters]
     vehicles: Mapping[str, int]
     lines: Mapping[str, Lines] = field(default_factory=dict)
+    intervals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def of(self, maker: str, *, without_maker: bool = False) -> LossParameters:
         """A maker's own parameters: the population's if the maker is unknown or is to be left aside."""
-        return self.population if without_maker else self.makers.get(maker.strip().lower(), self.population)
+        return self.population if without_maker else self.makers.get(known_maker(maker, self.makers), self.population)
 
     def sets(self, cars: KnownCars, makers: Sequence[str], *, without_maker: bool = False) -> list[LossParameters]:
         """Parameters of each car: its maker's with those of its product line, the population's for unknown makers."""
-        if without_maker:
-            return [self.population] * len(cars)
-        table = features(cars)
-        found = []
-        for index, maker in enumerate(makers):
-            name = maker.strip().lower()
-            base = self.makers.get(name)
-            if base is None:
-                found.append(self.population)
-                continue
-            change = np.zeros(len(NAMES))
-            change[list(_LINE_PLACES)] = self.lines.get(name, NO_LINES).at(table[index : index + 1])[0]
-            found.append(_bounded(np.array([getattr(base, key) for key in NAMES]) + change))
-        return found
+        return [
+            LossParameters(*row) for row in self.table(cars, makers, without_maker=without_maker).parameters.tolist()
+        ]
+
+    def table(self, cars: KnownCars, makers: Sequence[str], *, without_maker: bool = False) -> CarParameters:
+        """The same as a table, with the likeness of each car to the fitted cars and the year it counts as."""
+        population = np.array([getattr(self.population, key) for key in NAMES])
+        parameters = np.tile(population, (len(cars), 1))
+        nearest = np.full(len(cars), np.nan)
+        years = np.array(cars.model_year, dtype=float)
+        own = {name: known_maker(name, self.makers) for name in set(makers)}
+        which = np.array([own[name] for name in makers], dtype=object)
+        for name in [] if without_maker else [name for name in dict.fromkeys(own.values()) if name in self.makers]:
+            rows = np.nonzero(which == name)[0]
+            lines = self.lines.get(name, NO_LINES)
+            found = lines.known_years(features(cars.take(rows)))
+            values = np.tile([getattr(self.makers[name], key) for key in NAMES], (len(rows), 1))
+            values[:, list(_LINE_PLACES)] += lines.at(found)
+            parameters[rows] = np.clip(values, *np.array(BOUNDS).T)
+            nearest[rows] = lines.nearest(found)
+            years[rows] = np.where(np.isnan(years[rows]), years[rows], found[:, 2])
+        return CarParameters(parameters, nearest, years)
+
+    def unknown(self, makers: Sequence[str]) -> list[str]:
+        """Makers that are not in the calibration, in the order in which they come."""
+        return [name for name in dict.fromkeys(makers) if known_maker(name, self.makers) not in self.makers]
+
+    def half_width(self, cycle_name: str, mean_speed_mps: float, nearest: Array) -> Array:
+        """Half of the 80 % interval of wall energy, relative, (N,); NaN where the calibration holds no errors.
+
+        nearest: likeness to the fitted car most alike (NaN: maker unknown). Errors of the measured cycle that is the
+        nearest in mean speed; between those of a car whose like was fitted and of a model that was not, by likeness.
+        """
+        if not self.intervals:
+            return np.full(len(nearest), np.nan)
+        measured = [name for name in self.intervals if name in REGULATION]
+        if cycle_name in self.intervals or not measured:
+            errors = self.intervals.get(cycle_name) or next(iter(self.intervals.values()))
+        else:
+            speeds = {name: 1000.0 * REGULATION[name][0] / REGULATION[name][1] for name in measured}
+            errors = self.intervals[min(measured, key=lambda name: abs(speeds[name] - mean_speed_mps))]
+        known = np.nan_to_num(nearest)
+        within = known * errors["one_vehicle"] + (1.0 - known) * errors["one_model"]
+        return np.where(np.isnan(nearest), errors["whole_maker"], within)
 
     def as_json(self) -> dict[str, Any]:
         """The content of a calibration file."""
@@ -94,6 +139,7 @@ class Calibration:
                 }
                 for name, parameters in self.makers.items()
             },
+            **({"error_of_80_percent": self.intervals} if self.intervals else {}),
         }
 
 
@@ -181,7 +227,8 @@ class _Solution:
     def parameters(self, name: str, table: Array) -> LossParameters:
         """Of one car (features (1, 4)) of a maker."""
         change = np.array(self.population + self.makers.get(name, 0.0), dtype=float)
-        change[list(_LINE_PLACES)] += self.lines.get(name, NO_LINES).at(table)[0]
+        lines = self.lines.get(name, NO_LINES)
+        change[list(_LINE_PLACES)] += lines.at(lines.known_years(table))[0]
         return _bounded(np.array([getattr(PRIOR, key) for key in NAMES]) + change)
 
 
@@ -259,12 +306,31 @@ def fit(cars: KnownCars, makers: Sequence[str], measured: Mapping[str, Array]) -
 class LeftOut:
     """Predicted wall energy, Wh/km, (V, C), of every vehicle by a fit that has not seen it.
 
-    one_vehicle: only that vehicle left out. whole_maker: its maker left out, population parameters used.
+    one_vehicle: only that vehicle left out (a trim of known models). one_model: its whole model left out, other models
+    of its maker known; NaN where the maker has no other, or no models are named. whole_maker: its maker left out,
+    population parameters used.
     """
 
     cycles: tuple[str, ...]
     one_vehicle: Array
+    one_model: Array
     whole_maker: Array
+
+    @property
+    def ways(self) -> tuple[tuple[str, Array], ...]:
+        """Name and predictions of each way of leaving out."""
+        return (
+            ("one_vehicle", self.one_vehicle),
+            ("one_model", self.one_model),
+            ("whole_maker", self.whole_maker),
+        )
+
+
+def model_of(maker: str, name: str) -> str:
+    """The model that a trim belongs to: ``Model 3 Long Range`` -> ``model 3``, ``Nissan Leaf SV`` -> ``leaf``."""
+    text = re.sub(r"\(.*?\)", " ", name.lower()).strip().removeprefix(maker.strip().lower()).strip()
+    words = text.split()
+    return " ".join(words[:2]) if words[:1] == ["model"] else " ".join(words[:1])
 
 
 def leave_out(
@@ -272,9 +338,10 @@ def leave_out(
     makers: Sequence[str],
     measured: Mapping[str, Array],
     *,
+    models: Sequence[str] | None = None,
     prior_spread: Sequence[float] = PRIOR_SPREAD,
 ) -> LeftOut:
-    """Predictions of every vehicle left out alone, and with its whole maker, by the simulation itself.
+    """Predictions of every vehicle left out alone, with its whole model, and with its whole maker, by the simulation.
 
     The point of linearisation is that of all vehicles; the fit, its weights and lines have not seen the one left out. A
     maker with more than ``LARGEST_FOLDS`` vehicles leaves out several at a time.
@@ -284,6 +351,8 @@ def leave_out(
     prior = np.array([getattr(PRIOR, name) for name in NAMES])
     one: dict[int, LossParameters] = {}
     whole: dict[str, LossParameters] = {}
+    by_model: dict[int, LossParameters] = {}
+    kinds = np.array([model_of(*both) for both in zip(names, models, strict=True)] if models else [""] * len(names))
     for name in dict.fromkeys(names):
         own = np.array(names) == name
         others = _solve(linear, names, ~own, prior_spread)
@@ -295,9 +364,33 @@ def leave_out(
             seen[out] = False
             found = _solve(linear, names, seen, prior_spread, others.says)
             one |= {int(index): found.parameters(name, linear.table[index : index + 1]) for index in out}
+        own_kinds = [kind for kind in dict.fromkeys(kinds[own].tolist()) if kind]
+        for kind in own_kinds if len(own_kinds) > 1 else []:
+            out = np.nonzero(own & (kinds == kind))[0]
+            found = _solve(linear, names, own & (kinds != kind), prior_spread, others.says)
+            by_model |= {int(index): found.parameters(name, linear.table[index : index + 1]) for index in out}
+    count = len(names)
+
+    def predicted(sets: Sequence[LossParameters]) -> Array:
+        return np.stack([wall_wh_per_km(cars, cycle(name), sets) for name in measured], axis=1)
+
+    one_model = predicted([by_model.get(index, PRIOR) for index in range(count)])
+    one_model[[index for index in range(count) if index not in by_model]] = np.nan
     by_maker = [whole[name] for name in names]
-    return LeftOut(
-        tuple(measured),
-        np.stack([wall_wh_per_km(cars, cycle(name), [one[i] for i in range(len(names))]) for name in measured], axis=1),
-        np.stack([wall_wh_per_km(cars, cycle(name), by_maker) for name in measured], axis=1),
-    )
+    return LeftOut(tuple(measured), predicted([one[i] for i in range(count)]), one_model, predicted(by_maker))
+
+
+def intervals_of(left: LeftOut, measured: Mapping[str, Array]) -> dict[str, dict[str, float]]:
+    """Error (relative, absolute) that 80 % of the vehicles left out stay within, by cycle and way of leaving out.
+
+    Where no model could be left out, that of the maker left out stands for it.
+    """
+    table: dict[str, dict[str, float]] = {}
+    for place, name in enumerate(left.cycles):
+        row: dict[str, float] = {}
+        for way, predicted in reversed(left.ways):
+            error = np.abs(predicted[:, place] / measured[name] - 1.0)
+            error = error[np.isfinite(error)]
+            row[way] = float(np.quantile(error, INTERVAL_SHARE)) if len(error) > 1 else row.get("whole_maker", 0.2)
+        table[name] = dict(reversed(row.items()))
+    return table

@@ -12,14 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from teikei.errors import Problem, StudyError
 from teikei.modules.types import Array
-from teikei.tables.cells import plain_number
 from teikei.units import GRAVITY_MPS2
 
 
@@ -103,72 +101,50 @@ _JAPAN_PHASES: Final = ("wltc3_phase_low", "wltc3b_phase_medium", "wltc3b_phase_
 
 
 def make_cycle(
-    name: str, time_s: Sequence[float] | Array, speed_mps: Sequence[float] | Array, place: str = ""
+    name: str,
+    time_s: Sequence[float] | Array,
+    speed_mps: Sequence[float] | Array,
+    place: str = "",
+    lines: Sequence[int] | None = None,
 ) -> Cycle:
-    """A checked cycle. StudyError for backward or repeated time, gaps over 10 s, negative or impossible speed."""
+    """A checked cycle. StudyError for backward or repeated time, gaps over 10 s, negative or impossible speed.
+
+    lines: of the rows in the file, for the messages; from 2 where not given.
+    """
     time, speed = np.asarray(time_s, dtype=float), np.asarray(speed_mps, dtype=float)
     where = place or f"cycle {name}"
-    problems = []
     if time.ndim != 1 or time.shape != speed.shape or len(time) < 2:
         raise StudyError([Problem(where, "a cycle needs at least two rows of time_s and speed_mps of equal length")])
-    for row, step in enumerate(np.diff(time), start=3):
+    at = list(range(2, len(time) + 2)) if lines is None else list(lines)
+    backward, gaps, speeds = [], [], []
+    for row, step in enumerate(np.diff(time), start=1):
         if not np.isfinite(step) or step <= 0:
-            problems.append(
-                Problem(f"{where}:{row}:time_s", f"time goes from {time[row - 3]:g} to {time[row - 2]:g} s")
-            )
+            text = f"time goes from {time[row - 1]:g} to {time[row]:g} s"
+            backward.append(Problem(f"{where}:{at[row]}:time_s", text))
         elif step > 10:
-            problems.append(
-                Problem(f"{where}:{row}:time_s", f"gap of {step:g} s in the trace, at most 10 s are bridged")
-            )
-    for row, value in enumerate(speed, start=2):
+            text = f"gap of {step:g} s in the trace, at most 10 s are bridged"
+            gaps.append(Problem(f"{where}:{at[row]}:time_s", text))
+    for row, value in enumerate(speed):
         if not np.isfinite(value) or value < 0 or value > 120:
-            problems.append(Problem(f"{where}:{row}:speed_mps", f"speed {value:g} m/s, expected 0 to 120"))
-    if problems:
-        raise StudyError(problems)
+            speeds.append(Problem(f"{where}:{at[row]}:speed_mps", f"speed {value:g} m/s, expected 0 to 120"))
+    if backward or gaps or speeds:
+        raise StudyError([*shortened(backward), *shortened(gaps), *shortened(speeds)])
     return Cycle(name, time, speed)
+
+
+def shortened(problems: list[Problem], most: int = 3) -> list[Problem]:
+    """The first few problems of one kind; the last of them says how many more there are."""
+    if len(problems) <= most:
+        return problems
+    last = problems[most - 1]
+    more = f"{last.message} (and {len(problems) - most} more rows like this)"
+    return [*problems[: most - 1], Problem(last.place, more)]
 
 
 def _read(name: str) -> tuple[Array, Array]:
     text = resources.files("teikei").joinpath("data", "cycles", f"{name}.csv").read_text("utf-8")
     rows = [(float(row["time_s"]), float(row["speed_mps"])) for row in csv.DictReader(text.splitlines())]
     return np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
-
-
-def read_cycle(path: Path) -> Cycle:
-    """A cycle of the user's: a CSV file with the columns time_s and speed_mps or speed_kmh, named by the file.
-
-    StudyError with the place for a file that cannot be read, a missing column, a cell that is no number, and all that
-    ``make_cycle`` refuses.
-    """
-    try:
-        reader = csv.DictReader(path.read_text("utf-8-sig").splitlines())
-        rows = list(reader)
-    except OSError as error:
-        raise StudyError([Problem(path.name, f"cannot be read: {error.strerror or error}")]) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise StudyError([Problem(path.name, "is not CSV text in UTF-8")]) from error
-    names = [name.strip() for name in reader.fieldnames or ()]
-    speed = next((name for name in ("speed_mps", "speed_kmh") if name in names), None)
-    missing = [
-        Problem(f"{path.name}:1:{name}", f"column '{name}' is missing; found {', '.join(names) or 'nothing'}")
-        for name, there in (("time_s", "time_s" in names), ("speed_mps", speed is not None))
-        if not there
-    ]
-    if missing or speed is None:
-        raise StudyError(missing)
-    columns: dict[str, list[float]] = {"time_s": [], speed: []}
-    problems = []
-    for line, row in enumerate(rows, start=2):
-        cells = {(key or "").strip(): value for key, value in row.items()}
-        for name, values in columns.items():
-            try:
-                values.append(plain_number(cells.get(name) or ""))
-            except (TypeError, ValueError):
-                problems.append(Problem(f"{path.name}:{line}:{name}", f"'{cells.get(name) or ''}' is not a number"))
-    if problems:
-        raise StudyError(problems)
-    factor = 1.0 / 3.6 if speed == "speed_kmh" else 1.0
-    return make_cycle(path.stem, columns["time_s"], factor * np.array(columns[speed]), place=path.name)
 
 
 @cache

@@ -29,7 +29,8 @@ def _lanes(
 ) -> None:
     """steps (S, 6): speed, acceleration, seconds, regen fade, row part, speed squared. rows (S,): speed row.
 
-    cars (8, N): f0, f1, f2, inertia, auxiliary kW, regen share, regen force limit, half grid over force limit.
+    cars (9, N): f0, f1, f2, inertia, auxiliary kW, regen share, regen force limit, half grid over force limit, scale
+    of the losses.
     out (6, N): moments of P in kW (1 to 4), powertrain loss kJ, driving wheel energy kJ.
     """
     count = cars.shape[1]
@@ -45,6 +46,7 @@ def _lanes(
         share = np.zeros(LANES, np.float32)
         most_back = np.zeros(LANES, np.float32)
         scale = np.zeros(LANES, np.float32)
+        lossy = np.zeros(LANES, np.float32)
         base = np.zeros(LANES, np.int32)
         for lane in range(width):
             f0[lane] = cars[0, first + lane]
@@ -55,6 +57,7 @@ def _lanes(
             share[lane] = cars[5, first + lane]
             most_back[lane] = cars[6, first + lane]
             scale[lane] = cars[7, first + lane]
+            lossy[lane] = cars[8, first + lane]
             base[lane] = table_offset[first + lane]
         half = np.float32((force_points - 1) // 2)
         last = np.float32(force_points) - np.float32(1.001)
@@ -91,7 +94,7 @@ def _lanes(
                 low = tables[i] + part[lane] * (tables[i + np.uint32(1)] - tables[i])
                 j = i + np.uint32(force_points)
                 high = tables[j] + part[lane] * (tables[j + np.uint32(1)] - tables[j])
-                loss[lane] = low + upper * (high - low)
+                loss[lane] = lossy[lane] * (low + upper * (high - low))
             for lane in range(LANES):
                 wheel = motor[lane] * v_kilo
                 power = wheel + loss[lane] + aux[lane]
@@ -118,7 +121,15 @@ lanes: Any = njit(cache=True, fastmath=True, error_model="numpy", nogil=True)(_l
 
 
 def _cells(
-    moments: Any, soc_start: Any, pack_index: Any, ocv: Any, ohm: Any, resistance_factor: Any, charge: Any, out: Any
+    moments: Any,
+    soc_start: Any,
+    pack_index: Any,
+    ocv: Any,
+    ohm: Any,
+    resistance_factor: Any,
+    charge: Any,
+    capacity: Any,
+    out: Any,
 ) -> None:
     """Energy out of the cells and battery loss, J, at the middle state of charge; out (3, N): both, end of charge."""
     socs = ocv.shape[1]
@@ -134,7 +145,7 @@ def _cells(
             resistance = (ohm[p, s] + (place - s) * (ohm[p, s + 1] - ohm[p, s])) * resistance_factor[n]
             x = 1000.0 * resistance / (voltage * voltage)
             cells = 1000.0 * (moments[0, n] + x * (moments[1, n] + x * (2.0 * moments[2, n] + x * 5.0 * moments[3, n])))
-            used = cells / voltage / charge[p]
+            used = cells / voltage / (charge[p] * capacity[n])
             middle = soc_start[n] - 0.5 * used
         out[0, n] = cells
         out[1, n] = cells - 1000.0 * moments[0, n]
@@ -158,6 +169,7 @@ def _touches(
     top_speed: Any,
     drive_force: Any,
     brake_force: Any,
+    limit_scale: Any,
     margin: float,
     out: Any,
 ) -> None:
@@ -176,12 +188,12 @@ def _touches(
             part = position - row
             force = f0[n] + (f1[n] + f2[n] * v) * v + inertia[n] * corners[c, 1]
             if force >= 0.0:
-                most = drive_force[k, row] + part * (drive_force[k, row + 1] - drive_force[k, row])
+                most = limit_scale[n] * (drive_force[k, row] + part * (drive_force[k, row + 1] - drive_force[k, row]))
                 electric = 1.25 * force * v + auxiliary[n]
                 touched = force * margin > most or electric * margin > electric_limit[n]
             else:
                 back = -force * regen[n, 0]
-                most = brake_force[k, row] + part * (brake_force[k, row + 1] - brake_force[k, row])
+                most = limit_scale[n] * (brake_force[k, row] + part * (brake_force[k, row + 1] - brake_force[k, row]))
                 touched = back * margin > most or back * v * margin > charge_limit[n]
             if touched:
                 break

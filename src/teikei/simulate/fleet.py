@@ -1,4 +1,5 @@
-"""Totals of very many cars on one cycle: the fast kernel, and the plain one for the cars that touch a limit."""
+"""Totals of very many cars on one cycle: the fast kernel, and the plain one for cars that touch a limit and for
+drives with slope or wind."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ Progress = Callable[[str, float], None]
 
 TABLE_SPEEDS: Final = 48
 LIMIT_MARGIN: Final = 1.03  # a car within 3 % of a limit at a corner of the cycle is simulated step by step
+SOC_MARGIN: Final = 0.01
 CHUNK: Final = 16_384
 
 
@@ -200,7 +202,8 @@ def single_tables(fleet: Fleet, top_mps: float) -> npt.NDArray[np.float32]:
 def batch(fleet: Fleet, trace: Cycle, *, threads: int = 1, progress: Progress | None = None) -> Array:
     """Totals (N, ``kernels.TOTALS``) of every car on a cycle, within 0.1 % of ``plain``; the same for any ``threads``.
 
-    Cars that touch a force, power or speed limit on the cycle are simulated step by step. A car with a value that is
+    Cars that touch a force, power or speed limit on the cycle, that run empty, and drives with slope or wind are
+    simulated step by step. A car with a value that is
     not finite gets a row of NaN. Works in chunks: memory above fleet and result is bounded (some 25 MB a thread).
     """
     from teikei.simulate.kernels import TOTALS
@@ -251,6 +254,8 @@ def _chunk(fleet: Fleet, trace: Cycle, steps: Binned, tables: npt.NDArray[np.flo
     from teikei.simulate import fast_kernel
     from teikei.simulate.kernels import TOTALS
 
+    if not trace.plain:
+        return plain(fleet, trace)
     speed = steps.speed_mps
     position = speed / _grid_top(steps) * (TABLE_SPEEDS - 1)
     row = np.minimum(position.astype(np.int32), TABLE_SPEEDS - 2)
@@ -259,7 +264,7 @@ def _chunk(fleet: Fleet, trace: Cycle, steps: Binned, tables: npt.NDArray[np.flo
     rest = speed <= 0.0
     forces = tables.shape[2]
     half = (forces - 1) / 2.0
-    limit = fleet.force_limit_n[fleet.table_index]
+    limit = fleet.force_limit_n[fleet.table_index] * fleet.force_scale
     cars = np.stack(
         [
             fleet.f0_n,
@@ -270,6 +275,7 @@ def _chunk(fleet: Fleet, trace: Cycle, steps: Binned, tables: npt.NDArray[np.flo
             fleet.regen[:, 0],
             fleet.regen[:, 3] * fleet.inertia_kg,
             half / limit,
+            fleet.loss_scale,
         ]
     ).astype(np.float32)
     moments = np.zeros((6, len(fleet)))
@@ -293,10 +299,11 @@ def _chunk(fleet: Fleet, trace: Cycle, steps: Binned, tables: npt.NDArray[np.flo
         fleet.resistance_ohm,
         fleet.resistance_factor,
         fleet.charge_c,
+        fleet.capacity_factor,
         battery,
     )
     _fill(out, fleet, steps, moments, battery)
-    touched = _touched(fleet, steps)
+    touched = _touched(fleet, steps) | (out[:, 9] <= fleet.empty_soc + SOC_MARGIN)
     if touched.any():
         out[touched] = plain(fleet.cars(touched), trace)
     return out
@@ -305,7 +312,7 @@ def _chunk(fleet: Fleet, trace: Cycle, steps: Binned, tables: npt.NDArray[np.flo
 def _add_rest(moments: Array, fleet: Fleet, seconds: float) -> None:
     """Standing still: the loss at no speed and no force, and the auxiliaries."""
     middle = (fleet.losses_w.shape[2] - 1) // 2
-    loss = fleet.losses_w[fleet.table_index, 0, middle] * 1e-3
+    loss = fleet.loss_scale * fleet.losses_w[fleet.table_index, 0, middle] * 1e-3
     power = loss + fleet.auxiliary_w * 1e-3
     for degree in range(4):
         moments[degree] += seconds * power ** (degree + 1)
@@ -344,6 +351,7 @@ def _touched(fleet: Fleet, steps: Binned) -> npt.NDArray[np.bool_]:
     ohm = fleet.resistance_ohm.max(axis=1)[fleet.pack_index] * fleet.resistance_factor
     volt = fleet.ocv_v[:, fleet.ocv_v.shape[1] // 4][fleet.pack_index]
     electric = np.minimum(fleet.discharge_limit_w, 0.95 * volt * volt / (4.0 * ohm))
+    back = np.minimum(fleet.charge_limit_w, _room_w(fleet))
     out = np.zeros(len(fleet), dtype=np.bool_)
     touches(
         steps.corners,
@@ -355,11 +363,29 @@ def _touched(fleet: Fleet, steps: Binned) -> npt.NDArray[np.bool_]:
         fleet.regen,
         fleet.table_index,
         electric,
-        fleet.charge_limit_w,
+        back,
         fleet.top_speed_mps,
         fleet.drive_force_n,
         fleet.brake_force_n,
+        fleet.limit_scale,
         LIMIT_MARGIN,
         out,
     )
     return out
+
+
+def _room_w(fleet: Fleet) -> Array:
+    """Power that lifts the cells to their highest voltage, W, at the state of charge of the start."""
+    p = fleet.pack_index
+    socs = fleet.ocv_v.shape[1]
+    place = np.clip(fleet.soc_start, 0.0, 1.0) * (socs - 1)
+    low = np.minimum(place.astype(int), socs - 2)
+    part = place - low
+    volt = fleet.ocv_v[p, low] * (1 - part) + fleet.ocv_v[p, low + 1] * part
+    ohm = (
+        fleet.resistance_ohm[p, low] * (1 - part) + fleet.resistance_ohm[p, low + 1] * part
+    ) * fleet.resistance_factor
+    highest = fleet.voltage_max_v[p]
+    limited = np.isfinite(highest)
+    top = np.where(limited, highest, 0.0)
+    return np.where(limited, np.maximum(top - volt, 0.0) * top / ohm, np.inf)

@@ -180,7 +180,7 @@ def fleet_of_known(cars: KnownCars, parameters: Parameters, *, start_soc: Array 
         brake_force_n=unit_force,
         ocv_v=(ocv * SERIES_CELLS)[None, :],
         resistance_ohm=(ohm_ah * SERIES_CELLS)[None, :],
-        charge_c=np.array([3600.0 * float(np.trapezoid(ocv, SOC_GRID)) / float(np.mean(ocv[1:]))]),
+        charge_c=np.array([3600.0 * CELL_NOMINAL_V["nmc"] / float(np.trapezoid(ocv, SOC_GRID))]),
         mass_kg=cars.test_mass_kg,
         empty_soc=np.where(unknown, -np.inf, 0.0),
         force_scale=power,

@@ -25,6 +25,7 @@ By marginal likelihood on the 158 EPA tests, rounded; halving or doubling them m
 """
 LINE_NAMES: Final = ("loss_scale", "regen_share", "charger_efficiency")
 NUGGET: Final = 1e-9
+TIE: Final = 0.05  # of likeness: cars so near to the most alike one count as of its kind
 
 
 def features(cars: KnownCars) -> Array:
@@ -65,6 +66,28 @@ class Lines:
             return np.zeros((len(cars), len(LINE_NAMES)))
         own = likeness(self.features, self.features) + NUGGET * np.eye(len(self.features))
         return likeness(cars, self.features) @ np.linalg.solve(own, self.values)
+
+    def known_years(self, cars: Array) -> Array:
+        """The features (N, 4), a car newer than the fitted car most like it (but for the year) with that car's year.
+
+        Likeness fades with the years, which says nothing of cars that are not built yet: without this a newer car of
+        the same kind would fall back to its maker, and come out worse for being newer.
+        """
+        if not len(self.features):
+            return cars
+        same_year, fitted = np.array(cars), np.array(self.features)
+        same_year[:, 2] = fitted[:, 2] = 0.0
+        years = self.features[:, 2]
+        alike = np.where(years[None, :] <= cars[:, 2:3], likeness(same_year, fitted), 0.0)
+        best = alike.max(axis=1, keepdims=True)
+        newest = np.where((alike >= best - TIE) & (best > 0), years[None, :], -np.inf).max(axis=1)
+        result = np.array(cars)
+        result[:, 2] = np.where(np.isfinite(newest), newest, result[:, 2])
+        return result
+
+    def nearest(self, cars: Array) -> Array:
+        """Likeness (N,) of cars to the fitted car most alike, 0 where there is none."""
+        return likeness(cars, self.features).max(axis=1) if len(self.features) else np.zeros(len(cars))
 
     def as_json(self) -> list[dict[str, float]]:
         """One object per fitted car."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import difflib
-import io
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TextIO
 
 import numpy as np
+import numpy.typing as npt
 
 from teikei.errors import Problem, StudyError
 from teikei.modules.types import Array
+from teikei.simulate.as_driven import Load
 from teikei.simulate.generic import KnownCars
 from teikei.tables.cells import plain_number
 from teikei.tables.columns import Column, plain_column
@@ -40,12 +42,19 @@ LIMITS: Final = {
     "usable_energy_kwh": (0.5, 1000.0),
     "charger_efficiency": (0.5, 1.0),
     "label_factor": (0.3, 1.0),
+    "auxiliary_w": (0.0, 50_000.0),
+    "temperature_c": (-45.0, 55.0),
+    "payload_kg": (0.0, 30_000.0),
+    "trailer_mass_kg": (0.0, 40_000.0),
+    "trailer_drag_area_m2": (0.0, 15.0),
+    "start_soc": (0.02, 1.0),
 }
-_MAY_BE_EMPTY: Final = frozenset({"power_kw", "usable_energy_kwh", "charger_efficiency", "label_factor", "model_year"})
+NEEDED: Final = ("test_mass_kg", "f0_n", "f1_n_per_mps", "f2_n_per_mps2")
+USED: Final = frozenset({*REQUIRED, *LIMITS, "motor_type"})
 MOTOR_TYPES: Final = ("pm", "induction", "eesm")
 GRAVITY_MPS2: Final = 9.80665
 ODD_SPEED_MPS: Final = 80 / 3.6
-LEAST_LOAD, MOST_LOAD = 0.01, 0.06
+LEAST_LOAD, MOST_LOAD = 0.012, 0.06
 """Road load over weight at 80 km/h: 0.0127 to 0.0401 in the 158 public tests that ship (data/vehicles)."""
 DRIVES: Final = ("fwd", "rwd", "awd")
 
@@ -59,7 +68,7 @@ def vehicle_columns() -> dict[str, Column]:
     return {
         name: replace(
             plain_column("vehicles", name, "number" if name in LIMITS else "text"),
-            required=name in REQUIRED and name not in _MAY_BE_EMPTY,
+            required=name in NEEDED or (name in REQUIRED and name not in LIMITS),
             key=name == "vehicle_id",
             unit=_UNITS.get(name.rsplit("_", 1)[-1], ""),
         )
@@ -69,7 +78,10 @@ def vehicle_columns() -> dict[str, Column]:
 
 @dataclass(frozen=True)
 class VehicleFile:
-    """Rows of a vehicles file. faults[i]: why row i cannot be simulated (place and reason), empty if it can."""
+    """Rows of a vehicles file. faults[i]: why row i cannot be simulated (place and reason), empty if it can.
+
+    cars: as they were tested; load: what their rows say of the drive.
+    """
 
     path: Path
     vehicle_ids: tuple[str, ...]
@@ -77,19 +89,22 @@ class VehicleFile:
     lines: tuple[int, ...]
     faults: tuple[str, ...]
     cars: KnownCars
+    load: Load
     label_factor: Array
     columns: dict[str, tuple[str, ...]]
 
     def take(self, index: Sequence[int]) -> VehicleFile:
         """Some of the rows."""
         rows = list(index)
+        at = np.array(rows, dtype=np.intp)
         return VehicleFile(
             self.path,
             tuple(self.vehicle_ids[i] for i in rows),
             tuple(self.makers[i] for i in rows),
             tuple(self.lines[i] for i in rows),
             tuple(self.faults[i] for i in rows),
-            self.cars.take(np.array(rows, dtype=np.intp)),
+            self.cars.take(at),
+            self.load.take(at),
             self.label_factor[rows],
             {name: tuple(values[i] for i in rows) for name, values in self.columns.items()},
         )
@@ -100,38 +115,58 @@ def read_vehicles(path: Path, *, top_speed_mps: float = 37.0) -> VehicleFile:
 
     top_speed_mps: the road load must not be negative between rest and this speed.
     """
-    rows, header = _rows(path)
-    missing = [name for name in REQUIRED if name not in header]
-    if missing:
-        raise StudyError(
-            [
-                Problem(f"{path.name}:1:{name}", f"column '{name}' is missing{_closest(name, header)}")
-                for name in missing
-            ]
-        )
-    values: dict[str, list[float]] = {name: [] for name in LIMITS}
-    faults, kinds = [], []
-    for row in rows:
-        problems: list[str] = []
-        for name in LIMITS:
-            value, fault = _number(name, row.get(name, ""))
-            values[name].append(value)
-            if fault:
-                problems.append(fault)
-        drive = row["drive"].strip().lower()
-        if drive not in DRIVES:
-            problems.append(f"drive: '{row['drive']}', expected one of {', '.join(DRIVES)}")
-        kind = (row.get("motor_type") or "pm").strip().lower()
-        if kind not in MOTOR_TYPES:
-            problems.append(f"motor_type: '{kind}', expected one of {', '.join(MOTOR_TYPES)}")
-            kind = "pm"
-        kinds.append(kind)
-        if not problems:
-            problems += _road_load_fault(
-                [values[f][-1] for f in ("f0_n", "f1_n_per_mps", "f2_n_per_mps2")], top_speed_mps
-            )
-        faults.append("; ".join(problems))
-    arrays = {name: np.array(column, dtype=float) for name, column in values.items()}
+    parts = list(read_in_parts(path, top_speed_mps=top_speed_mps, most=sys.maxsize))
+    return parts[0]
+
+
+def read_in_parts(path: Path, *, top_speed_mps: float = 37.0, most: int = 50_000) -> Iterator[VehicleFile]:
+    """The cars of a file, ``most`` at a time; one part without cars where the file has none."""
+    with _opened(path) as file:
+        reader = csv.reader(file)
+        header = _header(path, file, reader)
+        given = False
+        while True:
+            lines: list[int] = []
+            rows: list[list[str]] = []
+            try:
+                for row in reader:
+                    if any(cell and not cell.isspace() for cell in row):
+                        lines.append(reader.line_num)
+                        rows.append(row)
+                        if len(rows) == most:
+                            break
+            except csv.Error as error:
+                place = f"{path.name}:{reader.line_num}"
+                raise StudyError([Problem(place, f"is not well-formed CSV: {error}")]) from error
+            except UnicodeDecodeError as error:
+                raise StudyError([Problem(path.name, "is not UTF-8 text; save it as CSV UTF-8")]) from error
+            if rows or not given:
+                yield _part(path, header, rows, lines, top_speed_mps)
+            given = True
+            if len(rows) < most:
+                return
+
+
+def _part(path: Path, header: list[str], rows: list[list[str]], lines: list[int], top_speed_mps: float) -> VehicleFile:
+    width = len(header)
+    full = [row if len(row) >= width else [*row, *[""] * (width - len(row))] for row in rows]
+    cells: dict[str, tuple[str, ...]] = dict(zip(header, zip(*full, strict=False), strict=False)) if full else {}
+    columns = {name: cells.get(name, ()) for name in header}
+    empty = ("",) * len(rows)
+    faults: dict[int, list[str]] = {}
+    arrays = {name: _numbers(name, columns.get(name, empty), faults) for name in LIMITS}
+    drives = _words(columns["drive"])
+    kinds = _words(columns.get("motor_type", empty))
+    for name, words, choices in (("drive", drives, DRIVES), ("motor_type", kinds, ("", *MOTOR_TYPES))):
+        for index in np.nonzero(~np.isin(words, choices))[0]:
+            shown = columns[name][index] if name == "drive" else words[index]
+            expected = ", ".join(choice for choice in choices if choice)
+            faults.setdefault(int(index), []).append(f"{name}: '{shown}', expected one of {expected}")
+    motor = np.where(np.isin(kinds, MOTOR_TYPES), kinds, "pm")
+    coefficients = np.stack([arrays[name] for name in ("f0_n", "f1_n_per_mps", "f2_n_per_mps2")], axis=1)
+    for index in np.nonzero(_least_load_n(coefficients, top_speed_mps) < 0)[0]:
+        if int(index) not in faults:
+            faults[int(index)] = _road_load_fault(coefficients[index].tolist(), top_speed_mps)
     cars = KnownCars(
         test_mass_kg=arrays["test_mass_kg"],
         f0_n=arrays["f0_n"],
@@ -141,58 +176,120 @@ def read_vehicles(path: Path, *, top_speed_mps: float = 37.0) -> VehicleFile:
         usable_energy_wh=arrays["usable_energy_kwh"] * 1000.0,
         model_year=arrays["model_year"],
         charger_efficiency=arrays["charger_efficiency"],
-        driven_axles=np.array([2.0 if row["drive"].strip().lower() == "awd" else 1.0 for row in rows]),
-        motor_types=tuple(kinds),
+        driven_axles=np.where(drives == "awd", 2.0, 1.0),
+        motor_types=tuple(motor.tolist()),
     )
     return VehicleFile(
         path,
-        tuple(row["vehicle_id"].strip() for row in rows),
-        tuple(row["maker"].strip() for row in rows),
-        tuple(range(2, len(rows) + 2)),
-        tuple(faults),
+        tuple(text.strip() for text in columns["vehicle_id"]),
+        tuple(text.strip() for text in columns["maker"]),
+        tuple(lines),
+        tuple("; ".join(faults[i]) if i in faults else "" for i in range(len(rows))),
         cars,
+        Load(*(arrays[one.name] for one in fields(Load))),
         arrays["label_factor"],
-        {name: tuple(row.get(name, "") for row in rows) for name in header},
+        columns,
     )
+
+
+def _words(texts: Sequence[str]) -> npt.NDArray[np.str_]:
+    known: dict[str, str] = {text: text.strip().lower() for text in set(texts)}
+    return np.array([known[text] for text in texts], dtype=str)
+
+
+def _numbers(name: str, texts: Sequence[str], faults: dict[int, list[str]]) -> Array:
+    """Numbers of a column; NaN and a fault where a cell is none, or beyond the limits."""
+    if not any(texts):
+        if name in NEEDED:
+            for index in range(len(texts)):
+                faults.setdefault(index, []).append(_number(name, "")[1])
+        return np.full(len(texts), np.nan)
+    low, high = LIMITS[name]
+    try:
+        together = "".join(texts)
+        if "_" in together or not together.isascii():  # numpy would read what ``plain_number`` does not
+            raise ValueError
+        values = np.array(texts, dtype=float)
+        odd = np.nonzero(~((values >= low) & (values <= high)))[0].tolist()
+    except ValueError:
+        values, odd = np.full(len(texts), np.nan), list(range(len(texts)))
+    for index in odd:
+        values[index], fault = _number(name, texts[index])
+        if fault:
+            faults.setdefault(index, []).append(fault)
+    return values
+
+
+def _least_load_n(coefficients: Array, top_speed_mps: float) -> Array:
+    """Least road load between rest and the top speed, N: at the ends, or at the bottom of the parabola."""
+    f0, f1, f2 = coefficients.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bottom = np.clip(np.where(f2 > 0, -f1 / (2.0 * f2), 0.0), 0.0, top_speed_mps)
+    ends = (np.zeros_like(f0), bottom, np.full_like(f0, top_speed_mps))
+    return np.asarray(np.min([f0 + (f1 + f2 * v) * v for v in ends], axis=0))
 
 
 def oddities(vehicles: VehicleFile) -> list[str]:
     """Cars whose road load is far from that of any car tested: usually coefficients in other units. One line each."""
     cars = vehicles.cars
     force_n = cars.f0_n + (cars.f1_n_per_mps + cars.f2_n_per_mps2 * ODD_SPEED_MPS) * ODD_SPEED_MPS
+    shares = force_n / (cars.test_mass_kg * GRAVITY_MPS2)
     told = []
-    for index, share in enumerate(force_n / (cars.test_mass_kg * GRAVITY_MPS2)):
-        if not vehicles.faults[index] and not LEAST_LOAD <= share <= MOST_LOAD:
+    for index in np.nonzero(~((shares >= LEAST_LOAD) & (shares <= MOST_LOAD)))[0]:
+        if not vehicles.faults[index]:
             place = f"{vehicles.path.name}:{vehicles.lines[index]}"
             told.append(
-                f"{place}: warning: the road load of {vehicles.vehicle_ids[index]} at 80 km/h is {share:.1%} of its "
-                "weight, cars have 1.3 to 4.0%: are f0, f1 and f2 in N and m/s, and the mass in kg?"
+                f"{place}: warning: the road load of {vehicles.vehicle_ids[index]} at 80 km/h is {shares[index]:.1%} "
+                "of its weight, cars have 1.3 to 4.0%: are f0, f1 and f2 in N and m/s, and the mass in kg, not lb?"
             )
     return told
 
 
-def _rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
+def unused_columns(vehicles: VehicleFile) -> list[str]:
+    """Columns of the file that neither name a car nor enter its simulation."""
+    return [name for name in vehicles.columns if name and name not in USED]
+
+
+def _opened(path: Path) -> TextIO:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        if b"\0" in path.open("rb").read(1 << 20):
+            raise StudyError([Problem(path.name, "contains NUL bytes; save it as CSV UTF-8")])
+        return path.open(encoding="utf-8-sig", newline="")
     except OSError as error:
         raise StudyError([Problem(path.name, f"cannot be read: {error.strerror or error}")]) from error
-    except UnicodeDecodeError as error:
-        raise StudyError([Problem(path.name, "is not UTF-8 text; save it as CSV UTF-8")]) from error
-    if "\0" in text:
-        raise StudyError([Problem(path.name, "contains NUL bytes; save it as CSV UTF-8")])
-    reader = csv.reader(io.StringIO(text, newline=""))
+
+
+def _header(path: Path, file: TextIO, reader: Any) -> list[str]:
+    """Names of the columns, in the letters that teikei uses; StudyError where one that is needed is missing."""
     try:
-        lines = [line for line in reader if any(cell.strip() for cell in line)]
+        row = next((cells for cells in reader if any(cell.strip() for cell in cells)), None)
     except csv.Error as error:
         raise StudyError([Problem(f"{path.name}:{reader.line_num}", f"is not well-formed CSV: {error}")]) from error
-    if not lines:
+    except UnicodeDecodeError as error:
+        raise StudyError([Problem(path.name, "is not UTF-8 text; save it as CSV UTF-8")]) from error
+    if row is None:
         raise StudyError([Problem(f"{path.name}:1", f"is empty; expected the columns {', '.join(REQUIRED)}")])
-    header = [cell.strip() for cell in lines[0]]
+    joined = ",".join(row)
     for separator, word in ((";", "semicolons"), ("\t", "tabs")):
-        if len({part.strip(' "') for part in text.split("\n", 1)[0].split(separator)} & {*REQUIRED}) > 1:
+        if len({part.strip(' "').lower() for part in joined.split(separator)} & {*REQUIRED}) > 1:
             wrong = f"the columns are separated by {word}, commas are expected (and points in numbers: 1.5)"
             raise StudyError([Problem(f"{path.name}:1", wrong)])
-    return [dict(zip(header, [*line, *[""] * len(header)], strict=False)) for line in lines[1:]], header
+    header = [cell.strip() for cell in row]
+    header = [cell.lower() if cell.lower() in USED else cell for cell in header]
+    doubled = sorted({name for name in header if name and header.count(name) > 1})
+    missing = [name for name in REQUIRED if name not in header]
+    if missing or doubled:
+        raise StudyError(
+            [
+                *(Problem(f"{path.name}:1:{name}", "this column is there twice: leave one out") for name in doubled),
+                *(
+                    Problem(f"{path.name}:1:{name}", f"column '{name}' is missing{_closest(name, header)}")
+                    for name in missing
+                ),
+            ]
+        )
+    del file
+    return header
 
 
 def _closest(name: str, header: Sequence[str]) -> str:
@@ -203,11 +300,13 @@ def _closest(name: str, header: Sequence[str]) -> str:
 def _number(name: str, text: str) -> tuple[float, str]:
     text = text.strip()
     if not text:
-        return math.nan, "" if name in _MAY_BE_EMPTY else f"{name}: empty, expected a number"
+        return math.nan, "" if name not in NEEDED else f"{name}: empty, expected a number"
     try:
         value = plain_number(text)
     except ValueError:
-        return math.nan, f"{name}: '{text}' is not a number"
+        if text.lower().lstrip("+-") not in ("nan", "inf"):
+            return math.nan, f"{name}: '{text}' is not a number"
+        value = float(text)
     low, high = LIMITS[name]
     if not low <= value <= high:
         return math.nan, f"{name}: {value:g} is not between {low:g} and {high:g}"

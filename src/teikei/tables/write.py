@@ -96,6 +96,38 @@ def write_frame(path: Path, table: pl.DataFrame) -> None:
     write_csv(path, table.columns, table.iter_rows())
 
 
+def write_frames(path: Path, frames: Iterable[pl.DataFrame]) -> None:
+    """Frames of the same columns, one after the other, as one CSV file; for tables too long to go cell by cell.
+
+    Cells as ``write_csv`` writes them; columns are texts and numbers only.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as stream:
+            for number, frame in enumerate(frames):
+                _guarded_frame(frame).write_csv(stream, include_header=number == 0)
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _guarded_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """Texts as ``guarded`` leaves them, numbers that are not finite empty; only odd texts are looked at one by one."""
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    numbers = [name for name, kind in frame.schema.items() if kind == pl.Float64]
+    plain = r"^[\p{L}\p{N}_][^\r\n\t\x00]*$"
+    safe = [
+        pl.when(pl.col(name).str.contains(plain) | (pl.col(name) == ""))
+        .then(pl.col(name))
+        .otherwise(pl.col(name).map_elements(lambda text: guarded(plain_text(text)), return_dtype=pl.String))
+        for name in texts
+        if not frame[name].fill_null("").str.contains(plain).all()
+    ]
+    finite = [pl.when(pl.col(name).is_finite()).then(pl.col(name)) for name in numbers]
+    return frame.with_columns(*safe, *finite)
+
+
 def _raw_text(value: Any) -> str:
     text = plain_text(value)
     return GUARD + text if is_formula(text) else text

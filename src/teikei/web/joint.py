@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,15 +118,34 @@ def commit_inputs(
     _need(not found["void"], f"the signatures are void: {found['void']}")
     already = [one for one in found["commitments"] if one["company"] == company and one["round"] == FIRST_ROUND]
     _need(not already, "your inputs are committed already; they can no longer be changed")
-    shown = hand_over(store, joint, company, FIRST_ROUND, study, version)
+    frame = read_version(store, ROOM, found["scope"]["frame"], int(found["scope"]["frame_version"])).path
+
+    def reduced(path: Path, target: Path) -> None:
+        from teikei.room.joint_study import on_cells
+        from teikei.study import load, write_folder
+
+        write_folder(on_cells(load(path), load(frame), found["list"], company), target)
+
+    shown = hand_over(store, joint, company, FIRST_ROUND, study, version, reduced)
     connection.execute("INSERT INTO commitments VALUES (?, ?, ?, ?, ?)", (joint, company, FIRST_ROUND, shown, now))
     if len(found["commitments"]) + 1 == len(found["members"]):
         connection.execute("UPDATE joint SET state=? WHERE joint=?", (COMMITTED, joint))
     return shown
 
 
-def hand_over(store: Store, joint: str, company: str, number: int, study: str, version: int) -> str:
-    """Copies a version without errors into the operator's room; its salted hash, which hides what it is a hash of."""
+def hand_over(
+    store: Store,
+    joint: str,
+    company: str,
+    number: int,
+    study: str,
+    version: int,
+    write: Callable[[Path, Path], None] | None = None,
+) -> str:
+    """Puts a version without errors into the operator's room; its salted hash, which hides what it is a hash of.
+
+    write: writes what the room may hold of the version into a folder (none: a copy).
+    """
     with store.company(company) as own:
         row = own.execute("SELECT 1 FROM versions WHERE study=? AND version=?", (study, version)).fetchone()
         _need(row is not None, "choose one of your own versions")
@@ -137,7 +156,9 @@ def hand_over(store: Store, joint: str, company: str, number: int, study: str, v
     target = room_folder(store, joint) / "inputs" / str(number) / company
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    if chosen.path.is_dir():
+    if write is not None:
+        write(chosen.path, target / "study")
+    elif chosen.path.is_dir():
         shutil.copytree(chosen.path, target / "study")
     else:
         shutil.copyfile(chosen.path, target / "study.xlsx")
