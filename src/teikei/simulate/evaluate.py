@@ -137,9 +137,9 @@ class Evaluator:
         for row in version.requirements:
             drives = row["requirement"] in BY_CYCLE or row["requirement"] in MANOEUVRES
             place = np.zeros(0, dtype=np.intp)
-            values, text = (nothing, why) if drives else self._reached(version, row, configurations, [], place)
-            reached.append(values)
-            status.append(text)
+            found = _Reached(nothing, why) if drives else self._reached(version, row, configurations, [], place)
+            reached.append(found.values)
+            status.append(found.status)
         return Evaluation(
             configurations=tuple(configurations),
             mass_kg=np.array([self._kerb_mass_kg(version, modules) for modules in configurations]),
@@ -150,6 +150,8 @@ class Evaluator:
             faults=("",) * len(configurations),
             reached=np.array(reached).reshape(len(reached), len(configurations)),
             status=tuple(status),
+            invalid=np.zeros((len(reached), len(configurations)), dtype=np.bool_),
+            invalid_reasons=tuple({} for _ in reached),
         )
 
     def _kerb_mass_kg(self, version: Version, modules: Modules) -> float:
