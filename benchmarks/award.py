@@ -1,6 +1,6 @@
 """The sourcing optimiser against its bars: gaps, times and build times, printed as tables.
 
-    PYTHONPATH=src:. python benchmarks/award.py [--seeds 1 2 3] [--only large small facility ctqd build]
+    PYTHONPATH=src:. python benchmarks/award.py [--seeds 1 2 3] [--only large small facility ctqd build beside]
 
 Each tender is written as CSV files and solved by the whole command in a fresh interpreter, so that imports, reading and
 writing count in the wall time. CPU seconds are those of that process with its threads: on a busy machine a longer
@@ -23,7 +23,13 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.plan.award.make import DATA, facility_location, generated, total_quantity_discount
+from tests.plan.award.make import (
+    DATA,
+    facility_location,
+    generated,
+    sites_and_customers,
+    total_quantity_discount,
+)
 
 if TYPE_CHECKING:
     from benchmarks.table import Row
@@ -34,6 +40,27 @@ import sys
 from teikei.plan.award import award
 award(sys.argv[1], sys.argv[2], time_limit_s=float(sys.argv[3]), gap=float(sys.argv[4]), started=started)
 """
+
+
+ALONE = """
+import sys, time
+from teikei.plan.award.price import objective
+from teikei.plan.award.race import solve_program
+from teikei.plan.award.read import read_tender
+tender = read_tender(sys.argv[1])
+begin = time.process_time()
+found = solve_program(tender, deadline=time.perf_counter() + float(sys.argv[2]), gap=float(sys.argv[3]))
+cost = objective(tender, found.quantity) if found.quantity is not None else float("inf")
+print(cost, found.bound, time.process_time() - begin)
+"""
+
+
+def highs_alone(tender: Path, time_limit: float, gap: float = 1e-6) -> tuple[float, float, float]:
+    """Cost, bound and CPU seconds of plain HiGHS, one thread, on the same program (reading not counted)."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    arguments = [sys.executable, "-c", ALONE, str(tender), str(time_limit), str(gap)]
+    told = subprocess.run(arguments, check=True, env=environment, capture_output=True, text=True).stdout.split()
+    return float(told[0]), float(told[1]), float(told[2])
 
 
 def measure(tender: Path, out: Path, time_limit: float, gap: float = 1e-4) -> tuple[dict[str, float], float, float]:
@@ -76,6 +103,27 @@ def small(work: Path, seeds: list[int]) -> None:
         folder = generated(work / f"small{seed}", years=2, items=60, suppliers=10, tiers=4, seed=seed)
         result = measure(folder, work / "out", 20.0)
         row(f"small, seed {seed}", *result, "<= 0.05 %, 20 s:", result[0]["gap"] <= 5e-4 and result[1] <= 20.4)
+
+
+def beside(work: Path, seeds: list[int], limit: float) -> None:
+    """Tenders of about 500 offers, and 100 sites with 1,000 customers, next to plain HiGHS on the same program."""
+    print("\nbeside plain HiGHS (one thread, the same program): cost, gap, CPU s of each")
+    tenders = [(f"500 offers, seed {s}", work / f"pair{s}", s) for s in seeds]
+    for name, folder, seed in tenders:
+        generated(folder, years=2, items=60, suppliers=10, tiers=4, seed=seed)
+        _beside(name, folder, work / "out", limit)
+    for seed in seeds[:1]:
+        _beside(f"100 x 1,000, seed {seed}", sites_and_customers(work / f"sites{seed}", seed=seed), work / "out", limit)
+
+
+def _beside(name: str, folder: Path, out: Path, limit: float) -> None:
+    summary, _, cpu = measure(folder, out, limit, 1e-6)
+    cost, bound, alone = highs_alone(folder, limit)
+    print(
+        f"{name:24} teikei {summary['objective']:16,.2f} {summary['gap']:9.4%} {cpu:7.2f}"
+        f"   HiGHS {cost:16,.2f} {(cost - bound) / cost:9.4%} {alone:7.2f}",
+        flush=True,
+    )
 
 
 CAPACITATED = ("cap71", "cap72", "cap73", "cap74", "cap131", "cap132", "cap133", "cap134")
@@ -137,6 +185,8 @@ def main() -> None:
             large(work, options.seeds, options.time_limit)
         if "ctqd" in options.only:
             ctqd(work)
+        if "beside" in options.only:
+            beside(work, options.seeds, options.time_limit)
 
 
 def table_rows(quick: bool) -> Iterator[Row]:

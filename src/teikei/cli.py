@@ -410,6 +410,31 @@ def serve(
     run_server(data, port, typer.echo, host=host, address=address, trusted_proxies=trusted_proxy or ())
 
 
+@app.command(short_help="Back up a server's data, without the inputs of joint studies")
+def backup(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of the server's data")],
+    out: Annotated[Path, typer.Option(help="File to write, such as room.zip")],
+) -> None:
+    """Write a zip of a server's data, also while it runs; committed inputs and joint runs stay out of it."""
+    from teikei.web.backup import backup as write_backup
+
+    typer.echo(
+        f"Written: {_writable(out)} ({write_backup(data, out)} files). It is not encrypted: keep it as the data."
+    )
+
+
+@app.command(short_help="Put a backup into a new folder")
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What teikei backup has written")],
+    data: Annotated[Path, typer.Option(help="New folder for the server's data")],
+) -> None:
+    """Put a backup into a new folder; sessions and links are not restored."""
+    from teikei.web.backup import restore as read_backup
+
+    again = read_backup(file, data)
+    typer.echo(f"Restored: {data}. Joint studies whose members commit their inputs again: {again}.")
+
+
 @app.command("audit-verify", short_help="Prove that a server's log was not changed")
 def audit_verify(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="The log as downloaded from the page")],

@@ -14,12 +14,13 @@ from teikei.plan.decisions import Decisions
 from teikei.plan.price import price
 from teikei.plan.read import read_facts
 from teikei.plan.scope import Item, Scope
+from teikei.plan.sources import Source, of_offer, of_plant
 from tests.plan.small import plant_study, small, two_companies
 
-Awards = dict[tuple[Item, str, int], float]
+Awards = dict[tuple[Item, Source, int], float]
 
 
-def moved(source: str, other: str, share: float) -> Callable[[Awards], Awards]:
+def moved(source: Source, other: Source, share: float) -> Callable[[Awards], Awards]:
     """A share of what is bought from one source bought from another."""
 
     def move(awards: Awards) -> Awards:
@@ -38,12 +39,13 @@ def scaled(factor: float) -> Callable[[Awards], Awards]:
     return lambda awards: {key: pieces * factor for key, pieces in awards.items()}
 
 
-NEAR, FAR = "offer:NS", "offer:FS"
+NEAR, FAR = of_offer("NS"), of_offer("FS")
 CAPACITY = [{"site": "Far CN", "from_year": 2027, "capacity": 21_000.0, "unit": "pieces"}]
 SHARE = [{"rule": "max_share_per_item", "scope": "*", "value": "0.7"}]
 LOCAL = [{"rule": "local_supply", "scope": "class:e-axle&country:JP", "value": "0.3"}]
 TWO = [{"rule": "min_suppliers_per_class", "scope": "class:e-axle", "value": "2"}]
 EXCLUDED = [{"rule": "exclude_supplier", "scope": "supplier:Far", "value": "Ann"}]
+OWN = of_plant("Own", "Ann")
 NEVER = "offer:FL in 2027, which may not serve it"
 DAMAGE: dict[str, tuple[dict[str, Any], Callable[[Awards], Awards], str]] = {
     "phantom units": ({}, scaled(1.01), "are 30300 pieces, the cars need 30000"),
@@ -52,8 +54,8 @@ DAMAGE: dict[str, tuple[dict[str, Any], Callable[[Awards], Awards], str]] = {
     "too little from home": ({"rules": LOCAL}, moved(NEAR, FAR, 0.5), "4,500 of 30,000 e-axle that Ann takes in JP"),
     "one supplier where two are asked for": ({"rules": TWO}, moved(NEAR, FAR, 1.0), "Ann buys e-axle from 1"),
     "a supplier that is excluded": ({"rules": EXCLUDED}, moved(NEAR, FAR, 1.0), "offer:FS in 2027, which may not"),
-    "an offer for another module": ({}, moved(FAR, "offer:FL", 1.0), NEVER),
-    "a plant nobody built": ({}, moved(FAR, "plant:Own@Ann", 1.0), "plant:Own@Ann in 2027, which may not serve it"),
+    "an offer for another module": ({}, moved(FAR, of_offer("FL"), 1.0), NEVER),
+    "a plant nobody built": ({}, moved(FAR, OWN, 1.0), "plant:Own at Ann in 2027, which may not serve it"),
 }
 
 
@@ -78,7 +80,7 @@ def test_a_damaged_plan_is_refused_with_what_is_wrong(name: str) -> None:
         (lambda d: replace(d, plants=()), "would deliver 1 GWh in 2028, it can 0"),
         (lambda d: replace(d, plants=(*d.plants, d.plants[0])), "is built twice"),
         (lambda d: replace(d, plants=(("Ann", "Own", 9.0, 2028),)), "with 9 GWh from 2028 on cannot be built so"),
-        (lambda d: replace(d, awards=moved("offer:K", "plant:Own@Ann", 1.0)(dict(d.awards))), "would deliver 1.5 GWh"),
+        (lambda d: replace(d, awards=moved(of_offer("K"), OWN, 1.0)(dict(d.awards))), "would deliver 1.5 GWh"),
         (lambda d: replace(d, expansions=(("Ann", "Near JP", 2027, 5.0),)), "is not on offer, or paid twice"),
     ],
     ids=["not built", "built twice", "a size not offered", "more than it can make", "an expansion not offered"],

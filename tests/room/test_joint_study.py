@@ -9,7 +9,7 @@ import pytest
 
 from teikei.errors import StudyError
 from teikei.room import ReleaseList, assemble
-from teikei.room.joint_study import level, members_only, on_cells, years_on_sale
+from teikei.room.joint_study import level, members_only, on_cells, row_owners, years_on_sale
 from teikei.study import Study, check, load, write_folder
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -96,3 +96,14 @@ def test_the_course_over_the_years_is_the_frames_or_the_owners() -> None:
     public = dict(base.group_by("year").agg(pl.col("units").sum()).iter_rows())
     assert ratios["frame"] == pytest.approx(public[2027] / public[2028])
     assert ratios["own"] == pytest.approx(2.0 * public[2027] / public[2028])
+
+
+def test_every_table_that_names_a_company_or_a_car_is_owned_row_by_row() -> None:
+    """A new input table is its company's without anybody having to think of it here."""
+    study = load(EXAMPLES / "nissan-honda")
+    member_of = {name: name.casefold() for name in study.companies}
+    for table in study.tables:
+        named = {"company", "programme"} & set(study[table].columns)
+        if table == "products" or not named or study[table].is_empty():
+            continue
+        assert all(row_owners(study, table, member_of)), table

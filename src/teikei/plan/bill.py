@@ -13,7 +13,8 @@ from typing import NamedTuple
 from teikei.plan.decisions import Decisions
 from teikei.plan.facts import Facts, OfferFact
 from teikei.plan.joined_spend import price_cut
-from teikei.plan.scope import CONTRACT, NOT_PRICED, Item, Scope
+from teikei.plan.scope import Item, Scope
+from teikei.plan.sources import CONTRACT, NOT_PRICED, OFFER, PLANT, Source
 
 
 class Reached(NamedTuple):
@@ -33,7 +34,7 @@ class Line:
     """One award line: pieces of an item from a source in a year; money in study currency per piece, undiscounted."""
 
     item: Item
-    source: str
+    source: Source
     year: int
     pieces: float
     unit_price: float
@@ -96,10 +97,10 @@ def price_lines(
     group_of = group_of or scope.buying_group
     quantity: dict[tuple[str, str, int], float] = {}
     for (item, source, year), pieces in decisions.awards.items():
-        if source.startswith("offer:"):
-            key = (source[6:], _pool(scope, item, pool_of), year)
+        if source.kind == OFFER:
+            key = (source.name, _pool(scope, item, pool_of), year)
             quantity[key] = quantity.get(key, 0.0) + scope.facts.tier_units(item.module, pieces)
-    counted: dict[tuple[str, str, int], float] = {}
+    counted: dict[tuple[tuple[str, str], str, int], float] = {}
     for (name, pool, year), total in quantity.items():
         offer = scope.facts.offers[name]
         kept = 1.0
@@ -140,9 +141,9 @@ def _rebates(
     spend: dict[tuple[str, str, int], list[float]] = {}
     bought: dict[tuple[str, str, int], float] = {}
     for (item, source, year), pieces in decisions.awards.items():
-        if not source.startswith("offer:"):
+        if source.kind != OFFER:
             continue
-        offer = scope.facts.offers[source[6:]]
+        offer = scope.facts.offers[source.name]
         paid = tiers[(offer.name, _pool(scope, item, pool_of), year)].price
         bloc = scope.item_bloc(item)
         group = group_of(offer.class_name, bloc)
@@ -188,7 +189,7 @@ def _bundled(
 
 def _line(
     scope: Scope,
-    award: tuple[Item, str, int],
+    award: tuple[Item, Source, int],
     pieces: float,
     *,
     pool_of: PoolOf,
@@ -200,8 +201,8 @@ def _line(
     warranty = facts.classes[module.class_name].warranty_share
     bloc = scope.item_bloc(item)
     cut = price_cut(scope, item, source, year)
-    if source.startswith("offer:"):
-        offer = facts.offers[source[6:]]
+    if source.kind == OFFER:
+        offer = facts.offers[source.name]
         pool = _pool(scope, item, pool_of)
         tier, price, total = tiers[(offer.name, pool, year)]
         rebate = rebates[(offer.name, bloc, year)]
@@ -211,7 +212,7 @@ def _line(
         short = first * missing / total if missing > 1e-6 * offer.minimum_quantity else 0.0
         return Line(
             item, source, year, pieces, price, price * rebate, price * (factor - 1.0) + freight, price * warranty,
-            price * equity_share(scope, offer.supplier, bloc), short, source, pool, tier, price * cut.alignment,
+            price * equity_share(scope, offer.supplier, bloc), short, source.basis, pool, tier, price * cut.alignment,
             price * cut.rate,
         )  # fmt: skip
     price, origin = flat_price(scope, item, source, year)
@@ -220,17 +221,17 @@ def _line(
     credit = price * equity_share(scope, supplier, bloc) if supplier else 0.0
     return Line(
         item, source, year, pieces, price, 0.0, price * (factor - 1.0) + freight, price * warranty, credit, 0.0,
-        source.split("@", maxsplit=1)[0], "", 0, price * cut.alignment, price * cut.rate,
+        source.basis, "", 0, price * cut.alignment, price * cut.rate,
     )  # fmt: skip
 
 
-def flat_price(scope: Scope, item: Item, source: str, year: int) -> tuple[float, str]:
+def flat_price(scope: Scope, item: Item, source: Source, year: int) -> tuple[float, str]:
     """(price per piece, country of origin or empty where it is landed) of a source without tiers."""
     module = scope.facts.modules[item.module]
     if source == CONTRACT:
         return scope.contracts[item.contract].unit_price, ""
-    if source.startswith("plant:"):
-        plant = scope.plants_of(source[6:].split("@", maxsplit=1)[0])[0]
+    if source.kind == PLANT:
+        plant = scope.plants_of(source.name)[0]
         per_kwh = plant.variable_cost_per_kwh * plant.path.get(year, 1.0)
         return per_kwh * module.energy_kwh + plant.variable_cost_per_pack, plant.country
     return module.curve_price or 0.0, ""

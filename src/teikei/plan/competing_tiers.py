@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 
 from teikei.plan.program import THOUSAND, Build, Place
+from teikei.plan.sources import of_offer
 
 Tiers = Sequence[tuple[Hashable, int, float]]
 Group = tuple[Hashable, ...]
@@ -52,7 +53,7 @@ def _brought(made: Build, keys: Sequence[tuple[str, str, int]]) -> Iterator[tupl
     for name, pool, year in keys:
         weight = facts.tier_units(facts.offers[name].module, THOUSAND) * made.pools[(name, pool, year)].kept
         for option, country in next(iter(made.tier[(name, pool, year)].values()))[1]:
-            cars = made.program.upper[made.carried[(option, country, f"offer:{name}", year)]]
+            cars = made.program.upper[made.carried[(option, country, of_offer(name), year)]]
             yield (option.slot, option.position, country), cars * weight
 
 

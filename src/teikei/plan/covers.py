@@ -24,6 +24,7 @@ from scipy.sparse import csr_array
 from teikei.plan.arrays import INFINITY, Program, relaxed_solver, solved
 from teikei.plan.program import THOUSAND, Build
 from teikei.plan.scope import Option
+from teikei.plan.sources import of_offer
 
 Vector = npt.NDArray[np.float64]
 Opens = tuple[tuple[int, ...], ...]
@@ -143,7 +144,7 @@ def _tiers(made: Build) -> Iterator[Demand]:
             mine = facts.offers[key[0]]
             scale = facts.tier_units(mine.module, THOUSAND) * made.pools[key].kept
             for option, country in next(iter(made.tier[key].values()))[1]:
-                column = made.carried[(option, country, f"offer:{key[0]}", key[2])]
+                column = made.carried[(option, country, of_offer(key[0]), key[2])]
                 most[option] = most.get(option, 0.0) + made.program.upper[column] * scale
                 opens[option] = _opens(made, [option], mine.supplier)
         for index, low, _ in made.pools[keys[0]].steps:

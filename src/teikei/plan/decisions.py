@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from teikei.plan.scope import Item, Option
+from teikei.plan.sources import Source
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Decisions:
 
     modules: Mapping[tuple[str, str], Option]
     candidate: Mapping[str, int]
-    awards: Mapping[tuple[Item, str, int], float]
+    awards: Mapping[tuple[Item, Source, int], float]
     plants: tuple[tuple[str, str, float, int], ...] = field(default=())
     expansions: tuple[tuple[str, str, int, float], ...] = field(default=())
 
@@ -27,7 +28,7 @@ def union(parts: list[Decisions]) -> Decisions:
     """The plans of disjoint coalitions carried out side by side."""
     modules: dict[tuple[str, str], Option] = {}
     candidate: dict[str, int] = {}
-    awards: dict[tuple[Item, str, int], float] = {}
+    awards: dict[tuple[Item, Source, int], float] = {}
     plants: list[tuple[str, str, float, int]] = []
     expansions: dict[tuple[str, str, int, float], None] = {}
     for part in parts:

@@ -135,9 +135,9 @@ class OfferFact:
     take_or_pay_share: float = 1.0
 
     @property
-    def counts_with(self) -> str:
-        """What its quantities count together with for its tiers: its tier pool at the site, or itself."""
-        return f"{self.site}/{self.tier_pool}" if self.tier_pool else self.name
+    def counts_with(self) -> tuple[str, str]:
+        """What its quantities count together with for its tiers: (site, tier pool), or (itself, empty)."""
+        return (self.site, self.tier_pool) if self.tier_pool else (self.name, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from teikei.plan.facts import CommodityFact, Facts, SlotFact
 from teikei.plan.money import discount
+from teikei.plan.sources import CONTRACT, OFFER, Source
 
 if TYPE_CHECKING:
     from teikei.plan.scope import Item, Scope
@@ -134,13 +135,13 @@ def buying_blocs(scope: Scope) -> Mapping[tuple[str, int], int]:
     return {key: len(blocs) for key, blocs in found.items()}
 
 
-def price_cut(scope: Scope, item: Item, source: str, year: int) -> Cut:
+def price_cut(scope: Scope, item: Item, source: Source, year: int) -> Cut:
     """Shares of an award's price that joint buying takes off: of what is joined and renegotiated in the year."""
     class_name = scope.facts.modules[item.module].class_name
     commodity = scope.joint_commodities.get(class_name)
-    if commodity is None or not source.startswith(("offer:", "contract")):
+    if commodity is None or (source.kind != OFFER and source != CONTRACT):
         return NOTHING
-    if source.startswith("contract") and not _contract_renegotiated(scope, item, year):
+    if source == CONTRACT and not _contract_renegotiated(scope, item, year):
         return NOTHING
     cut = cut_of(commodity, scope.buying_blocs[(class_name, year)], common_drawing=item.group == scope.joint)
     joined = min(commodity.joinable_share, ramp_share(scope.facts, year))

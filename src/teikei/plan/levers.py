@@ -34,6 +34,7 @@ from teikei.plan.price import bill_records, price
 from teikei.plan.read import read_facts
 from teikei.plan.scope import Item, Scope
 from teikei.plan.solve_one import Solved
+from teikei.plan.sources import OFFER, PLANT, Source
 from teikei.plan.types import Plans
 from teikei.study.types import Study
 
@@ -246,29 +247,29 @@ class _LeverOf:
     def __call__(self, cell: Cell, saving: float) -> str:
         """cell: company, programme, class, year; saving: what the change saves there, million."""
         _, programme, class_name, year = cell
-        nothing: dict[tuple[Item, str], None] = {}
+        nothing: dict[tuple[Item, Source], None] = {}
         old = self.before.get((programme, class_name, year), nothing)
         new = self.after.get((programme, class_name, year), nothing)
         if class_name == "car":  # penalties of whole cars come from where parts are bought
             return "access"
         if {item.module for item, _ in old} != {item.module for item, _ in new}:
             return "access" if saving > 0 else "overdesign"
-        before = {source.split("@", maxsplit=1)[0] for _, source in old}
-        added = [(item, source) for item, source in new if source.split("@", maxsplit=1)[0] not in before]
-        if any(source.startswith("plant:") for source in (*before, *(source for _, source in added))):
+        before = {source.unowned for _, source in old}
+        added = [(item, source) for item, source in new if source.unowned not in before]
+        if any(source.kind == PLANT for source in (*before, *(source for _, source in added))):
             return "plant_use"
         for item, source in added:
-            if source.startswith("offer:"):
-                offer = self.lower.facts.offers[source[6:]]
+            if source.kind == OFFER:
+                offer = self.lower.facts.offers[source.name]
                 if not self.lower.may_buy(offer, self.upper.item_bloc(item), year):
                     return "access"
         procurement = self.upper.rule(class_name).procurement
         return {"technical": TECHNICAL, "commercial": COMMERCIAL}.get(procurement, "access")
 
 
-def _bought(found: Solved) -> dict[tuple[str, str, int], dict[tuple[Item, str], None]]:
+def _bought(found: Solved) -> dict[tuple[str, str, int], dict[tuple[Item, Source], None]]:
     """(programme, class, year) -> items and sources."""
-    result: dict[tuple[str, str, int], dict[tuple[Item, str], None]] = {}
+    result: dict[tuple[str, str, int], dict[tuple[Item, Source], None]] = {}
     for item, source, year in found.decisions.awards:
         class_name = found.scope.facts.modules[item.module].class_name
         result.setdefault((item.programme, class_name, year), {})[(item, source)] = None

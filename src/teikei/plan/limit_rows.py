@@ -22,7 +22,7 @@ from teikei.plan.origin import cars_by_region, customs_value
 from teikei.plan.price import known_suppliers
 from teikei.plan.program import THOUSAND, Build, Place
 from teikei.plan.purchase_rows import most_by_position
-from teikei.plan.scope import CONTRACT
+from teikei.plan.sources import CONTRACT, OFFER, PLANT
 
 
 def plants_opened(made: Build) -> None:
@@ -30,8 +30,8 @@ def plants_opened(made: Build) -> None:
     scope, facts, program = made.scope, made.scope.facts, made.program
     deliveries: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
     for (item, source, year), column in made.bought.items():
-        if source.startswith("plant:"):
-            name, _, owner = source[6:].partition("@")
+        if source.kind == PLANT:
+            name, owner = source.name, source.owner
             weight = facts.modules[item.module].energy_kwh / THOUSAND
             deliveries.setdefault((owner, name, year), []).append((column, weight))
     for owner, name in dict.fromkeys((owner, name) for owner, name, _ in deliveries):
@@ -93,8 +93,8 @@ def _drawn(made: Build) -> dict[tuple[str, int], list[tuple[int, float]]]:
             terms = [(tier.total, 1.0 / kept) for tier in tiers]
             drawn.setdefault((facts.offers[name].site, year), []).extend(terms)
     for (item, source, year), column in made.bought.items():
-        if source.startswith("offer:") and (source[6:], made.pool(item), year) not in by_tier:
-            site, weight = facts.offers[source[6:]].site, facts.tier_units(item.module, THOUSAND)
+        if source.kind == OFFER and (source.name, made.pool(item), year) not in by_tier:
+            site, weight = facts.offers[source.name].site, facts.tier_units(item.module, THOUSAND)
             drawn.setdefault((site, year), []).append((column, weight))
     return drawn
 
@@ -114,7 +114,7 @@ def _expandable_capacity(made: Build, site: str, year: int, free: float) -> None
     scope, facts, program = made.scope, made.scope.facts, made.program
     taken: dict[str, list[tuple[int, float]]] = {}
     for (item, source, when), column in made.bought.items():
-        if when == year and source.startswith("offer:") and facts.offers[source[6:]].site == site:
+        if when == year and source.kind == OFFER and facts.offers[source.name].site == site:
             group = scope.buying_group(facts.modules[item.module].class_name, scope.item_bloc(item))
             taken.setdefault(group, []).append((column, facts.tier_units(item.module, THOUSAND)))
     for (item, when), carriers in made.members.items():
@@ -167,9 +167,9 @@ def qualification_of_sources(made: Build) -> None:
     known = known_suppliers(scope)
     awards: dict[tuple[str, str, str], dict[tuple[Place, int], list[int]]] = {}
     for (option, country, source, year), column in made.carried.items():
-        if source.startswith("offer:"):
+        if source.kind == OFFER:
             class_name = facts.modules[option.module].class_name
-            key = (facts.slots[option.slot].programme, class_name, facts.offers[source[6:]].supplier)
+            key = (facts.slots[option.slot].programme, class_name, facts.offers[source.name].supplier)
             place = (option.slot, option.position, country)
             awards.setdefault(key, {}).setdefault((place, year), []).append(column)
     for key, bought in awards.items():
@@ -292,12 +292,12 @@ def _missing_terms(
             continue
         for source in scope.sources(item, year):
             origin = ""
-            if source == "contract":
+            if source == CONTRACT:
                 origin = scope.contracts[item.contract].country
-            elif source.startswith("offer:"):
-                origin = facts.offers[source[6:]].country
-            elif source.startswith("plant:"):
-                origin = scope.plants_of(source[6:].split("@")[0])[0].country
+            elif source.kind == OFFER:
+                origin = facts.offers[source.name].country
+            elif source.kind == PLANT:
+                origin = scope.plants_of(source.name)[0].country
             if not origin or origin in origins:
                 continue
             value = customs_value(scope, item, source, year)

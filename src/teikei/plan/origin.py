@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 
 from teikei.plan.bill import Line, flat_price
-from teikei.plan.scope import CONTRACT, Item, Scope
+from teikei.plan.scope import Item, Scope
+from teikei.plan.sources import CONTRACT, OFFER, Source
 
 
 def origin_of(scope: Scope, line: Line) -> str:
@@ -86,13 +87,13 @@ def _cars_missing(
     return result
 
 
-def customs_value(scope: Scope, item: Item, source: str, year: int) -> float:
+def customs_value(scope: Scope, item: Item, source: Source, year: int) -> float:
     """Value of a part for rules of origin, study currency: an offer's first-tier price, else its flat price.
 
     The first tier, so that a car's origin does not hang on the volumes of others.
     """
-    if source.startswith("offer:"):
-        return scope.facts.offers[source[6:]].price[year][0]
+    if source.kind == OFFER:
+        return scope.facts.offers[source.name].price[year][0]
     return flat_price(scope, item, source, year)[0]
 
 

@@ -16,6 +16,7 @@ from teikei.plan.money import END, discount, once, plant_cash
 from teikei.plan.origin import local_content
 from teikei.plan.promises import broken_promises
 from teikei.plan.scope import Item, Scope
+from teikei.plan.sources import OFFER, PLANT
 from teikei.plan.types import MISSED_TARGET, NOT_CONTRACTED
 from teikei.plan.vehicle_work import ITEM as VEHICLE_NRE
 from teikei.plan.vehicle_work import VEHICLE_CLASS, vehicle_cash
@@ -175,8 +176,8 @@ def plants_owned(scope: Scope, decisions: Decisions) -> Mapping[tuple[str, str],
     owners = item_owners(scope, decisions)
     pieces: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for (item, source, year), amount in decisions.awards.items():
-        if source.startswith("plant:"):
-            name, _, owner = source[6:].partition("@")
+        if source.kind == PLANT:
+            name, owner = source.name, source.owner
             by = pieces.setdefault((owner, name), {})
             for company, share in owners[(item, year)].items():
                 by[(company, item.programme)] = by.get((company, item.programme), 0.0) + amount * share
@@ -208,7 +209,7 @@ def qualifications(scope: Scope, decisions: Decisions) -> dict[tuple[str, str], 
     """(programme, class) -> suppliers it buys from under offers."""
     used: dict[tuple[str, str], dict[str, None]] = {}
     for (item, source, _), pieces in decisions.awards.items():
-        if pieces > 0 and source.startswith("offer:"):
+        if pieces > 0 and source.kind == OFFER:
             class_name = scope.facts.modules[item.module].class_name
             used.setdefault((item.programme, class_name), {})[scope.supplier(source, item)] = None
     return used
@@ -262,9 +263,9 @@ def _take_or_pay_records(scope: Scope, decisions: Decisions, lines: Iterable[Lin
     taken: dict[tuple[str, str], float] = {}
     shares: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for line in lines:
-        if not line.source.startswith("offer:") or not facts.offers[line.source[6:]].take_or_pay or line.pieces <= 0:
+        if line.source.kind != OFFER or not facts.offers[line.source.name].take_or_pay or line.pieces <= 0:
             continue
-        key = (line.source[6:], line.pool)
+        key = (line.source.name, line.pool)
         taken[key] = taken.get(key, 0.0) + facts.tier_units(line.item.module, line.pieces)
         by = shares.setdefault(key, {})
         for company, share in owners[(line.item, line.year)].items():
@@ -298,7 +299,7 @@ def _expansion_records(scope: Scope, decisions: Decisions, lines: Iterable[Line]
     for payer, site, start, capacity in decisions.expansions:
         members, pieces = set(payer.split("+")), dict[tuple[str, str], float]()
         for line in lines:
-            if line.source.startswith("offer:") and facts.offers[line.source[6:]].site == site and line.year >= start:
+            if line.source.kind == OFFER and facts.offers[line.source.name].site == site and line.year >= start:
                 for company, share in owners[(line.item, line.year)].items():
                     if company in members:
                         key = (company, line.item.programme)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from teikei.plan.arrays import Program
 from teikei.plan.scope import Item, Option, Scope
+from teikei.plan.sources import Source
 
 THOUSAND = 1e3
 Place = tuple[str, str, str]
@@ -94,8 +95,8 @@ class Build:
     mode: dict[tuple[str, str], int] = field(default_factory=dict)
     introduced: dict[tuple[str, str, str, int], int] = field(default_factory=dict)
     changed: dict[Option, int] = field(default_factory=dict)
-    bought: dict[tuple[Item, str, int], int] = field(default_factory=dict)
-    carried: dict[tuple[Option, str, str, int], int] = field(default_factory=dict)
+    bought: dict[tuple[Item, Source, int], int] = field(default_factory=dict)
+    carried: dict[tuple[Option, str, Source, int], int] = field(default_factory=dict)
     pools: dict[tuple[str, str, int], Pool] = field(default_factory=dict)
     tier: dict[tuple[str, str, int], dict[int, tuple[int, dict[tuple[Option, str], int]]]] = field(default_factory=dict)
     in_tier: dict[tuple[str, str, int], list[TierTotal]] = field(default_factory=dict)
@@ -116,9 +117,9 @@ class Build:
         """What each position could need of an item in a year: ((slot, position, country), cars x weight)."""
         return [((o.slot, o.position, item.country), cars * weight) for o, cars in self.members[(item, year)]]
 
-    def counted_together(self) -> dict[tuple[str, str, int], list[tuple[str, str, int]]]:
+    def counted_together(self) -> dict[tuple[tuple[str, str], str, int], list[tuple[str, str, int]]]:
         """Offers (with drawing group and year) whose pieces count together for their tiers, by what they share."""
-        found: dict[tuple[str, str, int], list[tuple[str, str, int]]] = {}
+        found: dict[tuple[tuple[str, str], str, int], list[tuple[str, str, int]]] = {}
         for name, pool, year in self.tier:
             found.setdefault((self.scope.facts.offers[name].counts_with, pool, year), []).append((name, pool, year))
         return found

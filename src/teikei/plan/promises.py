@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from teikei.plan.decisions import Decisions
 from teikei.plan.facts import Rule
 from teikei.plan.money import plant_capacity_gwh, plant_first_year
-from teikei.plan.scope import CONTRACT, Item, Scope
+from teikei.plan.scope import Item, Scope
+from teikei.plan.sources import CONTRACT, OFFER, PLANT, Source
 
 RELATIVE = 1e-6
 CRUMB = 1e-3  # pieces: what a solver's tolerance may leave where nothing is allowed
@@ -87,8 +88,8 @@ def _plants(scope: Scope, decisions: Decisions) -> Iterator[str]:
     facts = scope.facts
     delivered: dict[tuple[str, str, int], float] = {}
     for (item, source, year), pieces in decisions.awards.items():
-        if source.startswith("plant:"):
-            name, _, owner = source[6:].partition("@")
+        if source.kind == PLANT:
+            name, owner = source.name, source.owner
             gwh = facts.modules[item.module].energy_kwh * pieces / 1e6
             delivered[(owner, name, year)] = delivered.get((owner, name, year), 0.0) + gwh
     built = [(owner, name) for owner, name, _, _ in decisions.plants]
@@ -132,7 +133,7 @@ def _rule(scope: Scope, decisions: Decisions, rule: Rule) -> Iterator[str]:
                 yield f"rule {rule.text} is broken: {group} buys {class_name} from {count}"
 
 
-def _shares(scope: Scope, rule: Rule, bought: dict[tuple[Item, str, int], float]) -> Iterator[str]:
+def _shares(scope: Scope, rule: Rule, bought: dict[tuple[Item, Source, int], float]) -> Iterator[str]:
     total: dict[tuple[str, str, int], float] = {}
     mine: dict[tuple[str, str, int, str], float] = {}
     for (item, source, year), pieces in bought.items():
@@ -148,7 +149,7 @@ def _shares(scope: Scope, rule: Rule, bought: dict[tuple[Item, str, int], float]
             yield f"rule {rule.text} is broken: {supplier} makes {pieces:,.6g} of {module} in {year}"
 
 
-def _local(scope: Scope, rule: Rule, bought: dict[tuple[Item, str, int], float]) -> Iterator[str]:
+def _local(scope: Scope, rule: Rule, bought: dict[tuple[Item, Source, int], float]) -> Iterator[str]:
     total: dict[tuple[str, str, str, int], float] = {}
     local: dict[tuple[str, str, str, int], float] = {}
     for (item, source, year), pieces in bought.items():
@@ -168,7 +169,7 @@ def _local(scope: Scope, rule: Rule, bought: dict[tuple[Item, str, int], float])
 def _has_choice(scope: Scope, item: Item, year: int) -> bool:
     """Whether an item is awarded at all: one flat price (a curve, a contract) is no award."""
     sources = scope.sources(item, year)
-    return len(sources) > 1 or sources[0].startswith(("offer:", "plant:"))
+    return len(sources) > 1 or sources[0].kind in (OFFER, PLANT)
 
 
 def rule_speaks_of(scope: Scope, rule: Rule, item: Item) -> bool:

@@ -8,7 +8,8 @@ from teikei.plan.facts import OfferFact
 from teikei.plan.joined_spend import price_cut
 from teikei.plan.money import discount
 from teikei.plan.program import THOUSAND, Build, Place, Pool, TierTotal
-from teikei.plan.scope import NOT_PRICED, Item, Option
+from teikei.plan.scope import Item, Option
+from teikei.plan.sources import NOT_PRICED, OFFER, PLANT, Source, of_offer
 
 WHOLE: Place = ("", "", "")  # in place of the positions where a rebate is kept for the spend as a whole
 
@@ -25,14 +26,16 @@ def purchases_meet_need(made: Build) -> None:
             _award(made, item, year, sources, carriers)
 
 
-def _award(made: Build, item: Item, year: int, sources: tuple[str, ...], carriers: list[tuple[Option, float]]) -> None:
+def _award(
+    made: Build, item: Item, year: int, sources: tuple[Source, ...], carriers: list[tuple[Option, float]]
+) -> None:
     """One column per source: thousand pieces of an item in a year; none where a single flat price holds.
 
     Where several positions carry the item each has columns of its own, so that a source or tier that is half chosen
     serves at most half of each position (the sum alone would let it serve one position whole).
     """
     program = made.program
-    if len(sources) == 1 and not sources[0].startswith(("offer:", "plant:")):
+    if len(sources) == 1 and sources[0].kind not in (OFFER, PLANT):
         cost = flat_cost(made, item, sources[0], year)
         for option, cars in carriers:
             program.cost[made.use[option]] += cost * cars / THOUSAND
@@ -40,7 +43,7 @@ def _award(made: Build, item: Item, year: int, sources: tuple[str, ...], carrier
     most = most_by_position(made.places(item, year)) / THOUSAND
     carried: dict[Option, list[tuple[int, float]]] = {option: [] for option, _ in carriers}
     for source in sources:
-        cost = 0.0 if source.startswith("offer:") else flat_cost(made, item, source, year)
+        cost = 0.0 if source.kind == OFFER else flat_cost(made, item, source, year)
         column = program.column(("bought", item, source, year), cost=cost, upper=most)
         made.bought[(item, source, year)] = column
         for option, cars in carriers:
@@ -65,9 +68,9 @@ def pools_of(made: Build) -> dict[tuple[str, str, int], list[Item]]:
     scope, facts = made.scope, made.scope.facts
     found: dict[tuple[str, str, int], list[Item]] = {}
     for item, source, year in made.bought:
-        if source.startswith("offer:"):
-            found.setdefault((source[6:], made.pool(item), year), []).append(item)
-    reach: dict[tuple[str, str, int], float] = {}
+        if source.kind == OFFER:
+            found.setdefault((source.name, made.pool(item), year), []).append(item)
+    reach: dict[tuple[tuple[str, str], str, int], float] = {}
     most_of: dict[tuple[str, str, int], tuple[float, float]] = {}
     for (name, pool, year), items in found.items():
         offer = facts.offers[name]
@@ -89,14 +92,14 @@ def pools_of(made: Build) -> dict[tuple[str, str, int], list[Item]]:
     return found
 
 
-def flat_cost(made: Build, item: Item, source: str, year: int) -> float:
+def flat_cost(made: Build, item: Item, source: Source, year: int) -> float:
     """Million per thousand pieces, discounted, of a source without tiers."""
     scope = made.scope
     price, origin = flat_price(scope, item, source, year)
     return unit_cost(made, item, source, year, price=price, origin=origin)
 
 
-def unit_cost(made: Build, item: Item, source: str, year: int, *, price: float, origin: str) -> float:
+def unit_cost(made: Build, item: Item, source: Source, year: int, *, price: float, origin: str) -> float:
     """price x (landed factor + warranty - equity - joint buying) + freight, million per thousand pieces, discounted."""
     scope, facts = made.scope, made.scope.facts
     module = facts.modules[item.module]
@@ -163,7 +166,7 @@ def _quantities(made: Build, key: tuple[str, str, int], items: list[Item]) -> No
     """Thousand pieces of every position at every tier of an offer, and what they add up to."""
     scope, facts, program = made.scope, made.scope.facts, made.program
     name, _, year = key
-    offer, pool, source = facts.offers[name], made.pools[key], f"offer:{name}"
+    offer, pool, source = facts.offers[name], made.pools[key], of_offer(name)
     weight = facts.tier_units(offer.module, THOUSAND)
     made.tier[key] = {}
     cells = [(item, option) for item in items for option, _ in made.members[(item, year)]]
@@ -291,9 +294,9 @@ def _most_spend(made: Build, key: tuple[str, str, int]) -> float:
     entries: list[tuple[Place, float]] = []
     dearest: dict[str, float] = {}
     for item, source, when in made.bought:
-        if when != year or not source.startswith("offer:"):
+        if when != year or source.kind != OFFER:
             continue
-        offer = facts.offers[source[6:]]
+        offer = facts.offers[source.name]
         if offer.supplier != supplier or scope.buying_group(offer.class_name, scope.item_bloc(item)) != group:
             continue
         price = offer.price[year][0] / THOUSAND

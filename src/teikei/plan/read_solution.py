@@ -14,6 +14,7 @@ from teikei.plan.price import need, qualifications
 from teikei.plan.program import THOUSAND, Build
 from teikei.plan.purchase_rows import WHOLE
 from teikei.plan.scope import Item, Option
+from teikei.plan.sources import OFFER, PLANT, Source
 
 
 def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
@@ -27,7 +28,7 @@ def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
         candidate[slot] = number
     chosen = Decisions(modules, candidate, {}, ())
     plants = tuple(key for key, column in made.plant.items() if x[column] > 0.5)
-    awards: dict[tuple[Item, str, int], float] = {}
+    awards: dict[tuple[Item, Source, int], float] = {}
     for (item, year), wanted in need(scope, chosen).items():
         shares = {
             source: max(0.0, float(x[made.bought[(item, source, year)]]))
@@ -133,7 +134,7 @@ def _start_awards(made: Build, decisions: Decisions, x: npt.NDArray[np.float64])
     for line in price_lines(scope, decisions):
         found = made.bought.get((line.item, line.source, line.year))
         if found is None:
-            if line.source.startswith(("offer:", "plant:")):
+            if line.source.kind in (OFFER, PLANT):
                 return False
             continue
         x[found] = line.pieces / THOUSAND
@@ -142,15 +143,15 @@ def _start_awards(made: Build, decisions: Decisions, x: npt.NDArray[np.float64])
         mine = {option: line.pieces / THOUSAND * cars / cars_together for option, cars in carriers}
         for option, pieces in mine.items():
             x[made.carried[(option, line.item.country, line.source, line.year)]] = pieces
-        if not line.source.startswith("offer:"):
+        if line.source.kind != OFFER:
             continue
-        offer = facts.offers[line.source[6:]]
+        offer = facts.offers[line.source.name]
         if offer.incremental:
             for option, pieces in mine.items():
                 _start_incremental(made, line, option, pieces, x)
             continue
         prices = offer.price[line.year]
-        steps = made.tier[(line.source[6:], made.pool(line.item), line.year)]
+        steps = made.tier[(line.source.name, made.pool(line.item), line.year)]
         same = (index for index in steps if prices[index] == prices[line.tier])
         tier = line.tier if line.tier in steps else next(same, None)
         if tier is None:
@@ -165,7 +166,7 @@ def _start_awards(made: Build, decisions: Decisions, x: npt.NDArray[np.float64])
 
 def _start_incremental(made: Build, line: Line, option: Option, pieces: float, x: npt.NDArray[np.float64]) -> None:
     """Thousand pieces of a position, put into the first increments of its offer that have room."""
-    key = (line.source[6:], made.pool(line.item), line.year)
+    key = (line.source.name, made.pool(line.item), line.year)
     pool, steps = made.pools[key], made.tier[key]
     weight = made.scope.facts.tier_units(line.item.module, THOUSAND) * pool.kept
     left = pieces

@@ -105,7 +105,7 @@ def _index_clause(
 
 def _tier_pool_problems(study: Study, offers: Mapping[str, OfferFact]) -> list[Problem]:
     """Offers whose quantities count together must agree on the tiers they count for."""
-    first: dict[str, OfferFact] = {}
+    first: dict[tuple[str, str], OfferFact] = {}
     problems = []
     for index, row in enumerate(rows_of(study["offers"])):
         offer = offers.get(row["offer"])

@@ -16,6 +16,7 @@ from teikei.plan.money import plant_capacity_gwh
 from teikei.plan.price import expanded, need, price
 from teikei.plan.read import read_facts
 from teikei.plan.scope import Item, Scope
+from teikei.plan.sources import OFFER, PLANT, Source
 from teikei.plan.tables import make_tables
 from teikei.plan.types import Plan
 from teikei.study.types import Study
@@ -69,15 +70,15 @@ def reprice(study: Study, catalogue: Catalogue, plan: Plan, volumes: pl.DataFram
     )
 
 
-def _awards(scope: Scope, frozen: Decisions, before: Decisions) -> dict[tuple[Item, str, int], float]:
+def _awards(scope: Scope, frozen: Decisions, before: Decisions) -> dict[tuple[Item, Source, int], float]:
     """New quantities: the need at the new volumes, divided as the old awards were."""
-    shares: dict[Item, dict[int, dict[str, float]]] = {}
+    shares: dict[Item, dict[int, dict[Source, float]]] = {}
     for (item, source, year), pieces in before.awards.items():
         shares.setdefault(item, {}).setdefault(year, {})[source] = pieces
     by_drawing: dict[tuple[str, str, str], Item] = {}
     for item in shares:
         by_drawing.setdefault((item.programme, item.generation, item.module), item)
-    awards: dict[tuple[Item, str, int], float] = {}
+    awards: dict[tuple[Item, Source, int], float] = {}
     for (item, year), wanted in need(scope, frozen).items():
         known = shares.get(item) or shares.get(by_drawing.get((item.programme, item.generation, item.module), item))
         if not known:
@@ -97,11 +98,11 @@ def _over_capacity(scope: Scope, decisions: Decisions) -> list[str]:
     use: dict[tuple[str, int], float] = {}
     made: dict[tuple[str, str, int], float] = {}
     for (item, source, year), pieces in decisions.awards.items():
-        if source.startswith("offer:"):
-            key = (facts.offers[source[6:]].site, year)
+        if source.kind == OFFER:
+            key = (facts.offers[source.name].site, year)
             use[key] = use.get(key, 0.0) + facts.tier_units(item.module, pieces)
-        elif source.startswith("plant:"):
-            name, _, owner = source[6:].partition("@")
+        elif source.kind == PLANT:
+            name, owner = source.name, source.owner
             gwh = facts.modules[item.module].energy_kwh * pieces / 1e6
             made[(owner, name, year)] = made.get((owner, name, year), 0.0) + gwh
     for (site, year), amount in sorted(use.items()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from teikei.plan.facts import Rule
 from teikei.plan.program import Build
 from teikei.plan.promises import buyers, rule_speaks_of
+from teikei.plan.sources import CONTRACT
 
 
 def apply_rules(made: Build) -> None:
@@ -25,7 +26,7 @@ def no_supplier_above_share(made: Build, rule: Rule) -> None:
     total: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
     mine: dict[tuple[str, str, int, str], list[tuple[int, float]]] = {}
     for (item, source, year), column in made.bought.items():
-        if source == "contract" or not rule_speaks_of(scope, rule, item):
+        if source == CONTRACT or not rule_speaks_of(scope, rule, item):
             continue
         key = (item.module, item.group, year)
         total.setdefault(key, []).append((column, -share))
@@ -75,7 +76,7 @@ def local_supply(made: Build, rule: Rule) -> None:
     share = rule.number
     total: dict[tuple[str, str, str, int], list[tuple[int, float]]] = {}
     for (item, source, year), column in made.bought.items():
-        if source == "contract" or not rule_speaks_of(scope, rule, item):
+        if source == CONTRACT or not rule_speaks_of(scope, rule, item):
             continue
         weight = (1.0 if scope.country_of(source) == item.country else 0.0) - share
         total.setdefault((*buyers(scope, item), item.country, year), []).append((column, weight))

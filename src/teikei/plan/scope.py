@@ -10,9 +10,7 @@ from typing import NamedTuple
 
 from teikei.plan import joined_spend
 from teikei.plan.facts import CommodityFact, ContractFact, Facts, OfferFact, PlantFact, Rule, RungRule
-
-CONTRACT = "contract"
-NOT_PRICED = "not priced: development only"
+from teikei.plan.sources import CONTRACT, CURVE, NOT_PRICED, OFFER, PLANT, Source, of_offer, of_plant
 
 
 class Option(NamedTuple):
@@ -220,17 +218,17 @@ class Scope:
         return bloc
 
     @cached_property
-    def _sources(self) -> dict[tuple[Item, int], tuple[str, ...]]:
+    def _sources(self) -> dict[tuple[Item, int], tuple[Source, ...]]:
         return {}
 
-    def sources(self, item: Item, year: int) -> tuple[str, ...]:
+    def sources(self, item: Item, year: int) -> tuple[Source, ...]:
         """Names of the sources an item may be bought from in a year; empty = it cannot be had."""
         key = (item, year)
         if key not in self._sources:
             self._sources[key] = self._find_sources(item, year)
         return self._sources[key]
 
-    def _find_sources(self, item: Item, year: int) -> tuple[str, ...]:
+    def _find_sources(self, item: Item, year: int) -> tuple[Source, ...]:
         facts = self.facts
         module = facts.modules[item.module]
         class_fact = facts.classes[module.class_name]
@@ -239,15 +237,15 @@ class Scope:
         bloc = self.item_bloc(item)
         if item.contract:
             return (CONTRACT,)
-        found = [
-            f"offer:{name}"
+        found: list[Source] = [
+            of_offer(name)
             for name in facts.offers_of.get(item.module, ())
             if self.may_buy(facts.offers[name], bloc, year)
         ]
         if not found and module.curve_price is not None:
-            found.append(f"curve:{facts.settings.cost_curve}")
+            found.append(Source(CURVE, facts.settings.cost_curve))
         for owner in self.plant_owners(module.class_name, bloc):
-            found += [f"plant:{name}@{owner}" for name in self._plant_names(module.family, year)]
+            found += [of_plant(name, owner) for name in self._plant_names(module.family, year)]
         return tuple(found)
 
     def _plant_names(self, family: str, year: int) -> list[str]:
@@ -323,11 +321,11 @@ class Scope:
         fact, held = self.facts.sites.get(site), self.held.get((site, year), 0.0)
         return 1.0 if fact is None or held <= fact.free[year] else fact.free[year] / held
 
-    def taken(self, item: Item, source: str, year: int, pieces: float) -> tuple[str, float]:
+    def taken(self, item: Item, source: Source, year: int, pieces: float) -> tuple[str, float]:
         """The site that delivers an award, and what the award takes there in the site's unit; no site: empty and 0."""
         site, scale = "", 1.0
-        if source.startswith("offer:") and source[6:] in self.facts.offers:
-            site = self.facts.offers[source[6:]].site
+        if source.kind == OFFER and source.name in self.facts.offers:
+            site = self.facts.offers[source.name].site
         elif source == CONTRACT:
             site = self.contracts[item.contract].site
             scale = self.contract_scale(site, year)
@@ -337,22 +335,22 @@ class Scope:
         """Capacity that could be added to a site until a year, in its unit."""
         return math.fsum(e.capacity for e in self.facts.expansions if e.site == site and year >= e.from_year)
 
-    def country_of(self, source: str) -> str:
+    def country_of(self, source: Source) -> str:
         """Country that an offer or a plant delivers from; empty for curves, contracts and unpriced classes."""
-        if source.startswith("plant:"):
-            return self.plants_of(source[6:].split("@", maxsplit=1)[0])[0].country
-        return self.facts.offers[source[6:]].country if source.startswith("offer:") else ""
+        if source.kind == PLANT:
+            return self.plants_of(source.name)[0].country
+        return self.facts.offers[source.name].country if source.kind == OFFER else ""
 
     def candidate(self, slot: str, modules: Mapping[tuple[str, str], Option]) -> int | None:
         """Number of the configuration of a car that carries these modules; None where there is none."""
         mine = {position: option.module for (name, position), option in modules.items() if name == slot}
         return next((number for number, found in self.facts.choices[slot] if dict(found) == mine), None)
 
-    def supplier(self, source: str, item: Item) -> str:
+    def supplier(self, source: Source, item: Item) -> str:
         """Supplier behind a source; empty for curves, plants and unpriced classes."""
         if source == CONTRACT:
             return self.contracts[item.contract].supplier
-        return self.facts.offers[source[6:]].supplier if source.startswith("offer:") else ""
+        return self.facts.offers[source.name].supplier if source.kind == OFFER else ""
 
     @cached_property
     def incumbent_suppliers(self) -> dict[tuple[str, str], frozenset[str]]:

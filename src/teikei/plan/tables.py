@@ -14,7 +14,8 @@ from teikei.plan.joined_spend import rest_of_car
 from teikei.plan.money import plant_capacity_gwh, present_value
 from teikei.plan.origin import local_content, origin_of
 from teikei.plan.price import BILL_ITEMS, JOINT_ITEMS, Priced, item_owners
-from teikei.plan.scope import CONTRACT, Item, Option, Scope
+from teikei.plan.scope import Item, Option, Scope
+from teikei.plan.sources import CONTRACT, CURVE, OFFER, PLANT
 from teikei.simulate.types import Performance
 
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
@@ -100,13 +101,13 @@ def _configurations(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
 
 def _award_row(scope: Scope, line: Line) -> dict[str, Any]:
     facts, supplier, site, tier_from = scope.facts, scope.supplier(line.source, line.item), "", 0.0
-    if line.source.startswith("offer:"):
-        offer = facts.offers[line.source[6:]]
+    if line.source.kind == OFFER:
+        offer = facts.offers[line.source.name]
         site, tier_from = offer.site, offer.from_quantity[line.tier]
     elif line.source == CONTRACT:
         site = scope.contracts[line.item.contract].site
-    elif line.source.startswith("plant:"):
-        site, _, supplier = line.source[6:].partition("@")
+    elif line.source.kind == PLANT:
+        site, supplier = line.source.name, line.source.owner
     paid = line.pieces * (line.unit_price - line.rebate - line.alignment - line.joint_rate) / 1e6
     return {
         "supplier": supplier, "site": site, "item": line.item.module, "year": line.year, "quantity": line.pieces,
@@ -140,10 +141,10 @@ def reference_cost(scope: Scope, option: Option, country: str, year: int) -> flo
     module = facts.modules[item.module]
     found = []
     for source in scope.sources(item, year):
-        if source.startswith("offer:"):
-            offer = facts.offers[source[6:]]
+        if source.kind == OFFER:
+            offer = facts.offers[source.name]
             price, origin = offer.price[year][0], offer.country
-        elif source == CONTRACT or source.startswith("curve:"):
+        elif source == CONTRACT or source.kind == CURVE:
             price, origin = flat_price(scope, item, source, year)
         else:
             continue
@@ -247,7 +248,7 @@ def _unit_costs(scope: Scope, decisions: Decisions, priced: Priced) -> list[dict
                 units[key] = units.get(key, 0.0) + row.units
     spent: dict[tuple[str, str, int, str], list[float]] = {}
     for line in priced.lines:
-        name = "plant_variable" if line.source.startswith("plant:") else "purchase"
+        name = "plant_variable" if line.source.kind == PLANT else "purchase"
         amounts = {
             name: line.unit_price, "rebate": -line.rebate, "duty_freight": line.duty_freight,
             "warranty": line.warranty, "equity": -line.equity, "shortfall": line.shortfall,
@@ -299,8 +300,8 @@ def _development(scope: Scope, priced: Priced) -> list[dict[str, Any]]:
 def _plants(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
     output: dict[tuple[str, str, int], float] = {}
     for (item, source, year), pieces in decisions.awards.items():
-        if source.startswith("plant:"):
-            name, _, owner = source[6:].partition("@")
+        if source.kind == PLANT:
+            name, owner = source.name, source.owner
             gwh = scope.facts.modules[item.module].energy_kwh * pieces / 1e6
             output[(owner, name, year)] = output.get((owner, name, year), 0.0) + gwh
     rows = []

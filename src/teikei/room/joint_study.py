@@ -1,8 +1,9 @@
 """One joint study from the common frame and each member's own rows: nobody's file can bring rows of another.
 
-Who owns a row: companies, engineering, programmes and volumes by company; what belongs to a programme (versions,
-generations, requirements, contracts) by that programme's company; offers by their buyer, tiers by their offer; rules by
-the companies they hold for; modules and families open to one member's companies only. The rest comes from the frame.
+Who owns a row: whatever has a company (companies, engineering, programmes, volumes, spend) by that company; what
+belongs to a programme (versions, generations, requirements, contracts) by that programme's company; offers by their
+buyer, tiers by their offer; rules by the companies they hold for; modules and families open to one member's companies
+only. The rest comes from the frame.
 
 Before anything is solved, the level of each programme's volume and each private price is put into its agreed cell
 (``on_cells``): the joint solve never reads more of it. Companies that are no members are left out (``members_only``).
@@ -23,17 +24,17 @@ from teikei.room.inference import price_middle
 from teikei.room.release_list import ReleaseList
 from teikei.study import Study, load, write_folder
 
-_BY_COMPANY: Final = ("companies", "programmes", "engineering", "equity", "volumes")
 _BY_PROGRAMME: Final = ("versions", "generations", "requirements", "existing")
+_OF_ALL: Final = ("products",)  # public market data that only refer to a programme
 
 
 def row_owners(study: Study, table: str, member_of: Mapping[str, str]) -> list[str]:
     """Member who owns each row of a table; an empty text is the frame's."""
     rows = study[table]
-    if table in _BY_COMPANY:
+    if "company" in rows.columns and table not in _BY_PROGRAMME:
         return [member_of.get(company, "") for company in rows["company"].to_list()]
     programmes = dict(study["programmes"].select("programme", "company").iter_rows())
-    if table in _BY_PROGRAMME:
+    if "programme" in rows.columns and table not in _OF_ALL:
         return [member_of.get(programmes.get(name, ""), "") for name in rows["programme"].to_list()]
     if table == "offers":
         return [_one_member(str(buyer or "any").split("+"), member_of) for buyer in rows["buyer"].to_list()]

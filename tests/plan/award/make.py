@@ -99,6 +99,23 @@ def generated(
     )
 
 
+def sites_and_customers(folder: Path, *, sites: int = 100, customers: int = 1_000, seed: int = 1) -> Path:
+    """A facility location tender without tiers, of the size of OR-Library's large ones: sites in a square with a fixed
+    cost and a capacity of about an eighth of the demand, every customer served from anywhere by distance."""
+    rng = np.random.default_rng(seed)
+    site, place = rng.uniform(0, 1, (sites, 2)), rng.uniform(0, 1, (customers, 2))
+    demand = rng.integers(1, 117, customers).astype(float)
+    price = np.sqrt(((site[:, None] - place[None]) ** 2).sum(axis=2)) * 600 * rng.uniform(0.7, 1.4, (sites, customers))
+    fixed = rng.uniform(7e5, 14e5, sites)
+    return write_tender(
+        folder,
+        items=[(f"C{k}", 1, demand[k]) for k in range(customers)],
+        suppliers=[(f"W{s}", fixed[s]) for s in range(sites)],
+        capacity=[(f"W{s}", 1, round(demand.sum() / 7.3)) for s in range(sites)],
+        offers=[(f"W{s}", f"C{k}", 1, price[s, k]) for s in range(sites) for k in range(customers)],
+    )
+
+
 def facility_location(folder: Path, name: str) -> tuple[Path, float]:
     """An OR-Library capacitated facility location file as a tender of one year, and its published optimum.
 

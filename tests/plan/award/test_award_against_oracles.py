@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,15 @@ import numpy as np
 import pytest
 
 from teikei.plan.award import award, award_tender, read_tender, solve
-from tests.plan.award.make import facility_location, generated, total_quantity_discount, write_tender
+from teikei.plan.award.price import objective
+from teikei.plan.award.race import solve_program
+from tests.plan.award.make import (
+    facility_location,
+    generated,
+    sites_and_customers,
+    total_quantity_discount,
+    write_tender,
+)
 from tests.plan.award.oracles import brute_force, linopy_optimum
 
 CAPS = ("cap71", "cap72", "cap73", "cap74", "cap131", "cap132", "cap133", "cap134")
@@ -84,6 +93,18 @@ def test_published_optima_of_facility_location_are_reached(tmp_path: Path, name:
     result = award(folder)
     assert result.objective == pytest.approx(optimum, rel=1e-9)
     assert result.status == "optimal"
+
+
+def test_a_tender_without_tiers_goes_through_the_search_too(tmp_path: Path) -> None:
+    """1,200 offers of 15 sites: the search finds the plan that HiGHS alone proves, and bounds it within a per cent."""
+    tender = read_tender(sites_and_customers(tmp_path, sites=15, customers=80, seed=3))
+    alone = solve_program(tender, deadline=time.perf_counter() + 120.0, gap=1e-6)
+    assert alone.quantity is not None
+    search = solve.solve(tender, deadline=time.perf_counter() + 120.0, gap=1e-4, workers=1)
+    assert search.quantity is not None
+    best = objective(tender, alone.quantity)
+    assert objective(tender, search.quantity) == pytest.approx(best, rel=1e-4)
+    assert best * 0.99 <= search.bound <= best * (1 + 1e-6)
 
 
 def test_discount_file_is_solved_to_the_optimum_of_the_multiple_choice_model(tmp_path: Path) -> None:

