@@ -124,8 +124,13 @@ def test_a_buyers_sheet_is_asked_for_by_cell_then_imported_and_awarded(tmp_path:
     assert questions(made) == []
     offers = {(row["supplier"], row["item"], row["year"]): row for row in rows_of(made.folder, "offers")}
     assert len(offers) == 54
-    assert float(offers["Bosch GmbH", "4410-001", "2029"]["unit_price"]) == pytest.approx(127.71 * 163.2, rel=1e-15)
-    assert offers["Bosch GmbH", "4410-001", "2028"]["price_as_bid"] == "127.71"
+    bosch = offers["Bosch GmbH", "4410-001", "2029"]
+    assert (bosch["unit_price"], bosch["currency"]) == ("127.71", "EUR")
+    assert {row["currency"]: float(row["rate"]) for row in rows_of(made.folder, "currencies")} == {
+        "JPY": 1,
+        "EUR": 163.2,
+        "CNY": 21.4,
+    }
     assert float(offers["アイシン", "4430-101", "2028"]["unit_price"]) == 6327
     assert ("ニデック(株)", "4420-010", "2028") not in offers  # n/a
     assert ("BYD FinDreams", "4420-011", "2028") not in offers  # no bid
@@ -134,6 +139,7 @@ def test_a_buyers_sheet_is_asked_for_by_cell_then_imported_and_awarded(tmp_path:
     assert tiers["ニデック(株)", "2029", 1e9]["item"] == "4410-001;4410-002"
     assert (tiers["Vitesco / Schaeffler", "2028", 5e4]["basis"], len(tiers)) == ("quantity", 10)
     tender = read_tender(made.folder)
+    assert 127.71 * 163.2 in tender.unit_price
     assert tender.demand.sum() == 2 * (120e3 + 150e3) + 80e3 + 95e3 + 120e3 + 2 * (150e3 + 170e3)
     # nothing lost silently: every cell that is in no table is named
     told = "\n".join(made.not_used)
@@ -233,7 +239,8 @@ def test_a_long_csv_of_semicolons_in_two_currencies_asks_for_the_rate(tmp_path: 
     made = import_file(tmp_path / "bids.csv", "tender", tmp_path / "b", tmp_path / "map.yaml")
     assert questions(made) == []
     prices = {(row["supplier"], row["year"]): float(row["unit_price"]) for row in rows_of(made.folder, "offers")}
-    assert prices == {("North", "2028"): 0.85, ("North", "2029"): 0.83, ("South", "2029"): pytest.approx(0.819)}
+    assert prices == {("North", "2028"): 0.85, ("North", "2029"): 0.83, ("South", "2029"): 0.91}
+    assert sorted(read_tender(made.folder).unit_price) == [pytest.approx(0.91 * 0.9), 0.83, 0.85]
     assert "holiday" in "\n".join(made.not_used)
     assert read_tender(made.folder).items == ("P;1",)
 

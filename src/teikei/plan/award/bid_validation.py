@@ -16,19 +16,22 @@ WIDELY_SPREAD: Final = 0.02  # of the prices far from the others: prices are dis
 MOST_TOLD: Final = 20
 
 
-def price_problems(table: TenderTable, price: Array, supplier: Ints, item: Ints, year: Ints) -> list[Problem]:
+def price_problems(
+    table: TenderTable, price: Array, in_one_money: Array, supplier: Ints, item: Ints, year: Ints
+) -> list[Problem]:
     """Prices of 0 and prices far from the other bids for the same item and year, each at its cell.
 
-    price, supplier, item, year (n,): of each row of offers; -1 where a name is unknown. A 0 stands for no bid in bid
+    price, in_one_money (price × rate), supplier, item, year (n,): of each row of offers, -1 where a name is not known.
+    A 0 stands for no bid in bid
     sheets, and the item would go for nothing: an error. Where the prices of the tender spread as widely as distances
     do, or where every price of a supplier is 0 (a package for its activation cost), a 0 is a warning. A price is far
     that is more than 4 times above or below the middle of the others, 5 times of a single other bid (then only the
-    lower one is named: it is the one that would be awarded); bids in other currencies are no others.
+    lower one is named: it is the one that would be awarded).
     """
-    far = _far_prices(table, price, item, year)
+    far = _far_prices(in_one_money, item, year)
     usable = int((price > 0).sum())
     wide = len(far) >= max(10, WIDELY_SPREAD * usable)
-    return [*_zero_prices(table, price, supplier, wide), *_told(table, price, far, usable, wide)]
+    return [*_zero_prices(table, price, supplier, wide), *_told(table, in_one_money, far, usable, wide)]
 
 
 def _zero_prices(table: TenderTable, price: Array, supplier: Ints, wide: bool) -> list[Problem]:
@@ -50,14 +53,13 @@ def _zero_prices(table: TenderTable, price: Array, supplier: Ints, wide: bool) -
     return problems
 
 
-def _far_prices(table: TenderTable, price: Array, item: Ints, year: Ints) -> list[tuple[int, float, int]]:
+def _far_prices(price: Array, item: Ints, year: Ints) -> list[tuple[int, float, int]]:
     """(row, middle of the others, how many others) of every price that is far from them."""
-    currencies = np.unique(np.array(table.texts("currency"), dtype=object).astype(str), return_inverse=True)[1]
     usable = np.flatnonzero((item >= 0) & (year >= 0) & (price > 0))
     if not len(usable):
         return []
-    order = usable[np.lexsort((price[usable], currencies[usable], year[usable], item[usable]))]
-    keys = np.stack((item[order], year[order], currencies[order]))
+    order = usable[np.lexsort((price[usable], year[usable], item[usable]))]
+    keys = np.stack((item[order], year[order]))
     starts = np.flatnonzero(np.r_[True, (keys[:, 1:] != keys[:, :-1]).any(axis=0)])
     found: list[tuple[int, float, int]] = []
     for start, end in zip(starts, np.r_[starts[1:], len(order)], strict=True):

@@ -287,12 +287,12 @@ def _read_offers(
     item_at = _names(table, "item", {name: i for i, name in enumerate(items)}, problems)
     year_at = _year_index(table, years, problems)
     price = number_column(table, "unit_price", problems)
-    indexes = [np.array([-1 if one is None else one for one in at]) for at in (supplier_at, item_at, year_at)]
-    problems.extend(price_problems(table, price, *indexes))
     maximum = number_column(table, "max_quantity", problems, empty=np.inf)
     minimum = number_column(table, "min_quantity", problems, empty=0.0)
     multiple = number_column(table, "order_multiple", problems, empty=0.0)
-    price = price * _rates(table, rates, problems)
+    indexes = [np.array([-1 if one is None else one for one in at]) for at in (supplier_at, item_at, year_at)]
+    as_bid, price = price, price * _rates(table, rates, problems)
+    problems.extend(price_problems(table, as_bid, price, *indexes))
     seen: dict[tuple[int, int, int], int] = {}
     for row, (s, k, t) in enumerate(zip(supplier_at, item_at, year_at, strict=True)):
         if s is None or k is None or t is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -80,7 +80,7 @@ def read_bids(grids: list[Grid], reader: Reader) -> dict[str, Rows]:
         _read_sheet(grid, header, columns, tender, reader)
     for grid in grids:
         _read_rebates(grid, tender, reader)
-    return _tables(tender)
+    return _tables(tender, {**reader.map.rates, reader.map.currency: 1.0})
 
 
 def _header_row(grid: Grid, reader: Reader) -> int | None:
@@ -534,7 +534,7 @@ def matching(named: str, known: list[str]) -> str | None:
     return near[0] if len(near) == 1 else None
 
 
-def _tables(tender: Tender) -> dict[str, Rows]:
+def _tables(tender: Tender, rates: Mapping[str, float]) -> dict[str, Rows]:
     tables: dict[str, Rows] = {
         "items": [
             ["item", "year", "quantity"],
@@ -542,11 +542,12 @@ def _tables(tender: Tender) -> dict[str, Rows]:
         ],
         "suppliers": [["supplier", "activation_cost"], *([name, 0] for name in tender.suppliers)],
     }
-    head: list[Any] = ["supplier", "item", "year", "unit_price", "max_quantity"]
-    several = len({currency for _, currency in tender.as_bid.values()}) > 1
-    tables["offers"] = [[*head, *(["price_as_bid", "currency_as_bid"] if several else [])]]
-    for key, value in tender.price.items():
-        tables["offers"].append([*key, value, tender.most.get(key, ""), *(tender.as_bid[key] if several else [])])
+    used = {currency for _, currency in tender.as_bid.values() if currency}
+    tables["offers"] = [["supplier", "item", "year", "unit_price", "max_quantity", *(["currency"] if used else [])]]
+    for key, (price, currency) in tender.as_bid.items():
+        tables["offers"].append([*key, price, tender.most.get(key, ""), *([currency] if used else [])])
+    if used:
+        tables["currencies"] = [["currency", "rate"], *([name, rates.get(name, 1)] for name in sorted(used))]
     if tender.tiers:
         tables["tiers"] = [["supplier", "year", "from_quantity", "discount", "item", "basis"], *tender.tiers]
     if tender.tooling:
