@@ -221,7 +221,10 @@ def narrowest(found: list[tuple[float, float]]) -> float:
     return min(high - low for low, high in found) + STEP
 
 
-@pytest.mark.parametrize(("offers", "what_ifs"), [(1, 0), (3, 2), (6, 5)])
+@pytest.mark.parametrize(
+    ("offers", "what_ifs"),
+    [(3, 2), pytest.param(1, 0, marks=pytest.mark.slow), pytest.param(6, 5, marks=pytest.mark.slow)],
+)
 def test_a_rival_who_knows_all_but_the_level_is_left_the_promised_width(
     blank: Study, offers: int, what_ifs: int
 ) -> None:
@@ -244,7 +247,9 @@ def test_the_same_attack_pins_the_level_where_the_room_solves_on_exact_figures()
     assert shut == [(GRID[0], GRID[54])]  # such runs are not marked, and tell nothing at all
 
 
-@pytest.mark.parametrize("other", [15_400.0, 24_900.0, 44_000.0])
+@pytest.mark.parametrize(
+    "other", [24_900.0, *(pytest.param(one, marks=pytest.mark.slow) for one in (15_400.0, 44_000.0))]
+)
 def test_of_two_programmes_each_keeps_its_width_also_where_the_other_is_known(blank: Study, other: float) -> None:
     listed = a_list(3, 1)
 
@@ -254,6 +259,7 @@ def test_of_two_programmes_each_keeps_its_width_also_where_the_other_is_known(bl
     assert narrowest(attack(reads, GRID, listed, 3)) >= PROMISED
 
 
+@pytest.mark.slow
 def test_with_three_members_each_keeps_its_width(blank: Study) -> None:
     members = {"aoba": ["Aoba"], "midori": ["Midori"], "kuro": ["Kuro"]}
     items = [item for item in a_list(3, 1).model_dump(mode="json")["items"] if item["kind"] != "own_share_band"]
@@ -308,8 +314,8 @@ def test_the_joint_study_is_the_same_for_every_truth_of_a_cell(tmp_path: Path) -
     known = {"P1": (1.0, 2.0 * level_of(frame, "P1")), "P2": (0.5 * now, 1.5 * now)}
     listed = a_list(1, 0, known_volumes=known, smallest_interval_units=now / 3.0)
     alike: dict[bytes, list[float]] = {}
-    for number in range(12):
-        factor = 0.5 + (number + 0.5) / 12.0
+    for number in range(6):
+        factor = 0.5 + (number + 0.5) / 6.0
         changed = [list(row) for row in tables["volumes"]]
         mine = [row for row in changed[1:] if row[programme] == "P2"]
         for row in mine:  # the own course over the years differs too, at the same level
@@ -322,7 +328,7 @@ def test_the_joint_study_is_the_same_for_every_truth_of_a_cell(tmp_path: Path) -
         joint = assemble(frame, {"aoba": frame, "midori": own}, listed, tmp_path / f"joint{number}")
         texts = [file.name.encode() + file.read_bytes() for file in sorted(joint.iterdir())]
         alike.setdefault(hashlib.sha256(b"\n".join(texts)).digest(), []).append(factor * now)
-    widths = [max(found) - min(found) + now / 12.0 for found in alike.values()]
+    widths = [max(found) - min(found) + now / 6.0 for found in alike.values()]
     assert len(widths) == 3
     assert min(widths) >= listed.smallest_interval_units - 1e-9
 

@@ -36,7 +36,9 @@ def listed(study: Study, members: dict[str, list[str]], **changes: object) -> Re
     )
 
 
-@pytest.mark.parametrize("outside", ["Aldermoor", "Brevik", "Corvo"])
+@pytest.mark.parametrize(
+    "outside", ["Corvo", *(pytest.param(one, marks=pytest.mark.slow) for one in ("Aldermoor", "Brevik"))]
+)
 def test_a_third_company_of_the_frame_is_in_no_row_of_the_joint_study(tmp_path: Path, outside: str) -> None:
     study = load(EXAMPLES / "kit-supply")
     rest = [name for name in study.companies if name != outside]
@@ -63,6 +65,7 @@ def test_a_third_company_of_the_frame_is_in_no_row_of_the_joint_study(tmp_path: 
     assert not set(joint["products"]["programme"].drop_nulls().to_list()) & gone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outside", ["Mitsubishi", "Honda"])
 def test_the_shipped_study_without_one_of_its_companies_is_a_study(tmp_path: Path, outside: str) -> None:
     study = load(EXAMPLES / "nissan-honda")

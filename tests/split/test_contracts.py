@@ -251,6 +251,8 @@ def test_an_early_leaver_that_keeps_the_design_owes_nothing_if_it_loses_cheaper_
     )
     spent = 280.0 * study.settings.discount_factor(2029)
     assert again["Honda"]["change"] == pytest.approx(-30.0 * late - spent)
+    for stays in ("Nissan", "Mitsubishi"):  # what the leaver must spend for a design of its own is no matter of theirs
+        assert again[stays]["change"] == pytest.approx(rows[stays]["change"], abs=1e-9)
 
 
 def test_who_pays_back_finance_by_the_kit_gains_by_leaving_once_the_lead_has_paid(study: Study) -> None:
