@@ -14,8 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import teikei
+from teikei.tables.columns import all_columns
 from teikei.tables.formula_guard import guarded, is_formula, unguarded
+from teikei.tables.read_folder import Found, parse_csv
+from teikei.tables.read_tables import read_table
 from teikei.tables.write import cell_text, new_workbook, write_cell, write_csv, write_frame
+from teikei.web.tables import Sheet, write_sheet
 
 HOSTILE = [
     "=1+1", "+1+1", "-1+1", "@SUM(A1)", " =1+1", "\t=1+1", "\u3000=1+1", "\u00a0=cmd", "\ufeff=1+1", "\u200b=1+1",
@@ -85,4 +89,18 @@ def test_every_file_is_written_by_the_one_writer() -> None:
         for file in sorted(root.rglob("*.py"))
         for match in own.finditer(file.read_text("utf-8"))
     ]
-    assert found == ["tables/write.py: csv.writer(", "tables/write.py: xlsxwriter.Workbook("]
+    assert found == ["tables/write.py: csv.writer("] * 2 + ["tables/write.py: xlsxwriter.Workbook("]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_cell_edited_on_the_page_is_kept_and_carries_no_formula(text: str, tmp_path: Path) -> None:
+    sheet = Sheet("companies", ("company", "title"), ((2, ("Aoba", text)), (3, ("Midori", "'=1+1"))))
+    write_sheet(sheet, tmp_path)
+    assert live_cells(tmp_path / "companies.csv") == []
+    found = Found()
+    raw = parse_csv(
+        "companies", "companies.csv", (tmp_path / "companies.csv").read_text("utf-8"), found, ("company", "title")
+    )
+    assert raw is not None
+    titles = [row["title"] for row in read_table(raw, all_columns()["companies"], found)]
+    assert titles[1] == "=1+1"

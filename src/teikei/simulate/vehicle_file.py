@@ -130,7 +130,7 @@ def read_in_parts(path: Path, *, top_speed_mps: float = 37.0, most: int = 50_000
             rows: list[list[str]] = []
             try:
                 for row in reader:
-                    if any(cell and not cell.isspace() for cell in row):
+                    if (row and row[0].strip()) or any(cell.strip() for cell in row):
                         lines.append(reader.line_num)
                         rows.append(row)
                         if len(rows) == most:

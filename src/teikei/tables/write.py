@@ -91,6 +91,15 @@ def write_csv(
         raise
 
 
+def typed_csv(rows: Iterable[Iterable[Any]], separator: str = ",") -> str:
+    """Rows of texts as somebody typed them as the text of a CSV file, guarded as ``write_csv`` with typed."""
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator="\n", delimiter=separator).writerows(
+        [_raw_text(cell) for cell in row] for row in rows
+    )
+    return stream.getvalue()
+
+
 def write_frame(path: Path, table: pl.DataFrame) -> None:
     """A frame as a CSV file."""
     write_csv(path, table.columns, table.iter_rows())

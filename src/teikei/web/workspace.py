@@ -197,7 +197,8 @@ def as_zip(path: Path) -> bytes:
 
 def guarded_csv(content: bytes) -> bytes:
     """A CSV file, whoever made it, without a cell that a table program would run; untouched where there is none."""
-    from teikei.tables.formula_guard import GUARD, is_formula
+    from teikei.tables.formula_guard import is_formula
+    from teikei.tables.write import typed_csv
 
     try:
         encoding = "utf-8-sig" if content.startswith(b"\xef\xbb\xbf") else "utf-8"
@@ -211,12 +212,9 @@ def guarded_csv(content: bytes) -> bytes:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error:
         rows = [line.split(separator) for line in text.splitlines()]
-    safe = [[GUARD + cell if is_formula(cell) else cell for cell in row] for row in rows]
-    if safe == rows:
+    if not any(is_formula(cell) for row in rows for cell in row):
         return content
-    written = io.StringIO(newline="")
-    csv.writer(written, lineterminator="\n", delimiter=separator).writerows(safe)
-    return written.getvalue().encode(encoding)
+    return typed_csv(rows, separator).encode(encoding)
 
 
 def clean_up(store: Store) -> None:

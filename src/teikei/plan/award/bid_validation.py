@@ -22,11 +22,10 @@ def price_problems(
     """Prices of 0 and prices far from the other bids for the same item and year, each at its cell.
 
     price, in_one_money (price × rate), supplier, item, year (n,): of each row of offers, -1 where a name is not known.
-    A 0 stands for no bid in bid
-    sheets, and the item would go for nothing: an error. Where the prices of the tender spread as widely as distances
-    do, or where every price of a supplier is 0 (a package for its activation cost), a 0 is a warning. A price is far
-    that is more than 4 times above or below the middle of the others, 5 times of a single other bid (then only the
-    lower one is named: it is the one that would be awarded).
+    A 0 stands for no bid in bid sheets, and the item would go for nothing: an error. Where the prices of the tender
+    spread as widely as distances do, or where every price of a supplier is 0 (a package for its activation cost), a 0
+    is a warning. A price is far that is more than 4 times above or below the middle of the others, 5 times of a single
+    other bid (then only the lower one is named: it is the one that would be awarded).
     """
     far = _far_prices(in_one_money, item, year)
     usable = int((price > 0).sum())

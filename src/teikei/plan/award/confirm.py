@@ -172,10 +172,9 @@ def confirmed(
     np.maximum.at(winners, cell[quantity > 0], net[quantity > 0])
     losers = np.flatnonzero(quantity <= 0)
     distance = net[losers] / np.maximum(winners[cell[losers]], 1e-300) - 1
-    for at, q in enumerate(losers):
-        said[q], status[q] = _by_price(int(q), float(distance[at]), limits.upper), PRICE_ONLY
-    for at in np.argsort(distance, kind="stable")[:LOSERS]:
-        q = int(losers[at])
+    for at, q in enumerate(losers.tolist()):
+        said[q], status[q] = _by_price(q, float(distance[at]), limits.upper), PRICE_ONLY
+    for q in losers[np.argsort(distance, kind="stable")[:LOSERS]].tolist():
         if limits.upper[q] <= 0:
             status[q] = PROVEN
             continue
@@ -259,8 +258,10 @@ def _causes(tender: Tender, quantity: Array, p: int, cheaper: Sequence[int], upp
         found.append(("minimum", p))
     owners = [int(tender.offer_supplier[p]), *(int(tender.offer_supplier[q]) for q in cheaper[:3])]
     for s in owners:
-        terms = (*tender.terms.schedules, *tender.terms.bundles, *tender.terms.commitments)
-        if (tender.tier_discount[s] > tender.tier_discount[s, :, :1]).any() or any(one.supplier == s for one in terms):
+        terms = tender.terms
+        granted = [one.supplier for one in terms.schedules] + [one.supplier for one in terms.bundles]
+        granted += [one.supplier for one in terms.commitments]
+        if (tender.tier_discount[s] > tender.tier_discount[s, :, :1]).any() or s in granted:
             found.append(("discounts", s))
     return list(dict.fromkeys(found))
 
@@ -268,7 +269,7 @@ def _causes(tender: Tender, quantity: Array, p: int, cheaper: Sequence[int], upp
 def _full(row: Any, quantity: Array, *, high: bool) -> bool:
     total = float(row.weight @ quantity[row.offers])
     size = float(np.abs(row.weight) @ quantity[row.offers])
-    return total >= row.high - 1e-6 * size if high else total <= row.low + 1e-6 * size
+    return bool(total >= row.high - 1e-6 * size if high else total <= row.low + 1e-6 * size)
 
 
 def _sentence(tender: Tender, cause: Cause, saved: float, p: int, who: str) -> str:

@@ -214,9 +214,9 @@ def violations(tender: Tender, quantity: Array) -> list[str]:
         found.append(f"the award of {name} breaks a limit of its offer or a rule: {quantity[p]:.12g}")
     for share in share_rows(tender):
         total = float(share.weight @ quantity[share.offers])
-        slack = RELATIVE_TOLERANCE * float(np.abs(share.weight) @ quantity[share.offers])
-        low, high = (np.nan_to_num(one, posinf=np.inf, neginf=-np.inf) for one in (share.low, share.high))
-        if not low - max(slack, abs(low) * 1e-6 if np.isfinite(low) else 0.0) <= total <= high + slack:
+        room = RELATIVE_TOLERANCE * float(np.abs(share.weight) @ quantity[share.offers])
+        least = share.low - RELATIVE_TOLERANCE * abs(share.low) if np.isfinite(share.low) else -np.inf
+        if not min(least, share.low - room) <= total <= share.high + room:
             found.append(f"the rule '{share.rule}' is broken: {total:.12g}")
     step = np.where(tender.multiple > 0, tender.multiple, 1.0)
     odd = (tender.multiple > 0) & (np.abs(quantity / step - np.round(quantity / step)) > 1e-9 * quantity / step)
