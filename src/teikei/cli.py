@@ -240,9 +240,9 @@ def award(
         amount = "no award with it" if price.none else f"{price.price:,.2f}"
         between = "" if price.upper - price.lower <= 0.005 else f" (between {price.lower:,.2f} and {price.upper:,.2f})"
         typer.echo(f"{'Rule' if price.together == 1 else 'Rules'} {price.rule}: costs {amount}{between}")
-    for one in result.prices_to_win:
-        bid = f"all bids of {one.supplier}" if one.item == "*" else f"{one.supplier}, {one.item}"
-        text = f"wins at {one.cut:.3%} less, not at {one.lower:.3%}" if one.cut < 1 else "wins at no price"
+    for win in result.prices_to_win:
+        bid = f"all bids of {win.supplier}" if win.item == "*" else f"{win.supplier}, {win.item}"
+        text = f"wins at {win.cut:.3%} less, not at {win.lower:.3%}" if win.cut < 1 else "wins at no price"
         typer.echo(f"Next round: {bid} {text}")
     if result.more_than_asked is not None:
         from teikei.plan.award.write import more_text
