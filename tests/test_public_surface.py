@@ -27,6 +27,7 @@ def test_public_names_are_exactly_these() -> None:
 def test_run_takes_the_promised_arguments() -> None:
     assert list(inspect.signature(teikei.run).parameters) == [
         "study", "out", "scenario", "rungs", "executor", "progress", "schedule_seconds", "singles", "thorough",
+        "without",
     ]  # fmt: skip
 
 
