@@ -29,7 +29,7 @@ def tables(saving: float, *more):
 
 
 def test_planned_exports_are_the_baseline_and_stay_without_a_saving():
-    table, exports, _ = tables(0.0)
+    table, exports, _, _ = tables(0.0)
     at = table.filter((pl.col("year") == 2028) & (pl.col("rung") == "battery"))
     assert dict(at.select("region", "alliance_ev_units").iter_rows()) == pytest.approx({"EU": 40_000.0, "US": 5_000.0})
     assert at["units_change"].abs().max() < 1e-3
@@ -49,7 +49,7 @@ def test_a_saving_lowers_prices_abroad_and_sells_more_the_more_it_is():
 
 def test_a_model_abroad_has_the_elasticity_of_the_literature():
     """1 % of the price saved and passed on sells about 3.5 % more."""
-    table, exports, _ = tables(1_000.0)
+    table, exports, _, _ = tables(1_000.0)
     row = exports.filter((pl.col("rung") == "battery") & (pl.col("region") == "US")).row(0, named=True)
     relative = (row["units_change"] / row["units"]) / (row["price_change"] / row["price"])
     assert relative == pytest.approx(-parameters()["region_model_elasticity"].central, rel=0.03)
@@ -67,7 +67,7 @@ def test_the_elasticities_taken_come_back_where_they_were_measured():
 
 
 def test_regions_know_their_share_and_it_stays_between_nothing_and_all():
-    table, _, _ = tables(10_000.0)
+    table, _, _, _ = tables(10_000.0)
     assert set(table["region"]) == {"CN", "EU", "US"}
     for name in ("ev_share", "ev_share_lower", "ev_share_upper"):
         assert table[name].is_between(0, 1).all()
@@ -80,14 +80,14 @@ def test_regions_know_their_share_and_it_stays_between_nothing_and_all():
 def test_the_home_market_is_never_a_region_and_what_is_not_modelled_is_said():
     small = exporting(("P03", "IN", 2028, 20_000.0))
     home = home_market(small)
-    table, _, messages = regions.export_tables(small, home, [Case("", "alone", "base", {})], draws=2)
+    table, _, messages, _ = regions.export_tables(small, home, [Case("", "alone", "base", {})], draws=2)
     assert home.country not in {name for region in known_regions() for name in region.covers} & set(table["region"])
     assert any("27 % of the cars of 2028 go to IN" in message for message in messages)
 
 
 def test_a_study_that_sells_more_than_the_forecast_of_a_region_makes_the_market_larger():
     crowded = study(volumes=volumes(("P09", "US", 2028, 8_000_000.0)))
-    table, _, _ = regions.export_tables(crowded, home_market(crowded), [Case("", "alone", "base", {})], draws=2)
+    table, _, _, _ = regions.export_tables(crowded, home_market(crowded), [Case("", "alone", "base", {})], draws=2)
     row = table.filter((pl.col("region") == "US") & (pl.col("rung") == "alone") & (pl.col("year") == 2028))
     assert row["alliance_ev_units"][0] == pytest.approx(8_000_000.0)
 

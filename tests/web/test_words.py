@@ -39,7 +39,7 @@ def all_sentences() -> set[str]:
 _SAID = re.compile(
     r"(?:StudyError|NotAllowedError|DamagedRunError|TooManyAttemptsError|_need\([^\n]*?,)\(?\s*(f?)\"([^\"]+)\""
 )
-_COMMAND_LINE = ("audit.py", "serve.py", "database.py")  # said on the command line, in English
+_COMMAND_LINE = ("audit.py", "backup.py", "serve.py", "database.py")  # said on the command line, in English
 
 
 def test_every_error_of_the_pages_is_said_in_japanese_too() -> None:

@@ -33,8 +33,8 @@ def simulate_study(study: Study, out_csv: Path) -> pl.DataFrame:
         .join(found.candidates, on=["slot", "candidate"], how="left", maintain_order="left")
     )
     try:
-        write_frame(out_csv, table)
-        write_frame(results_path(out_csv), found.results)
+        for path, frame in ((out_csv, table), (results_path(out_csv), found.results)):
+            write_frame(path, frame.with_columns(pl.col(pl.Boolean).cast(pl.String)))  # true and false, as before
     except OSError as error:
         raise StudyError([Problem(out_csv.name, f"cannot be written: {error.strerror or error}")]) from error
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +20,7 @@ from teikei.tables.columns import LIST_SEPARATOR
 from teikei.tables.formula_guard import GUARD, guarded, is_formula
 
 LONGEST_TEXT: Final = 32_000  # a cell of Excel holds 32,767 characters
+_CREATED: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _OPTIONS: Final = {
     "strings_to_formulas": False,
     "strings_to_urls": False,
@@ -144,7 +146,9 @@ def _raw_text(value: Any) -> str:
 
 def new_workbook(target: Any, **options: Any) -> Any:
     """A workbook of XlsxWriter in which no text becomes a formula, a link or a number; close it, or use ``with``."""
-    return xlsxwriter.Workbook(target if isinstance(target, io.IOBase) else str(target), {**_OPTIONS, **options})
+    book = xlsxwriter.Workbook(target if isinstance(target, io.IOBase) else str(target), {**_OPTIONS, **options})
+    book.set_properties({"created": _CREATED})  # equal content is equal bytes, whenever it is written
+    return book
 
 
 def write_cell(sheet: Any, row: int, column: int, value: Any, style: Any = None, quoted: Any = None) -> None:

@@ -387,7 +387,7 @@ def test_more_capacity_never_costs_more(tmp_path: Path, seed: int, more: float) 
 def test_an_offer_more_never_costs_more(tmp_path: Path, seed: int, gone: int) -> None:
     tender = read_tender(tiny(tmp_path / str(seed), seed))
     keep = np.arange(len(tender.unit_price)) != gone % len(tender.unit_price)
-    fields = ("offer_supplier", "offer_item", "offer_year", "unit_price", "maximum", "minimum")
+    fields = ("offer_supplier", "offer_item", "offer_year", "unit_price", "maximum", "minimum", "order_multiple")
     fewer = replace(tender, **{name: getattr(tender, name)[keep] for name in fields})
     try:
         without = award_tender(fewer, gap=1e-9).objective

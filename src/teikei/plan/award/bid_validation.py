@@ -12,7 +12,7 @@ from teikei.plan.award.types import Array, Ints
 
 FAR_FROM_OTHERS: Final = 4.0
 FAR_FROM_ONE: Final = 5.0  # a single other bid says less than the middle of several
-WIDELY_SPREAD: Final = 0.02  # of the prices far from the others: prices are distances rather than bids
+WIDELY_SPREAD: Final = 0.01  # of the prices far from the others: prices are distances rather than bids
 MOST_TOLD: Final = 20
 
 
