@@ -112,6 +112,14 @@ def test_spend_is_joined_only_once_it_is_negotiated_again() -> None:
     assert value(plans, "alone") - value(plans, "components") == pytest.approx(expected, rel=1e-10)
 
 
+def test_cars_on_the_road_when_the_alliance_starts_are_not_negotiated_by_the_start_of_the_horizon() -> None:
+    """In production since 2025, or past a facelift of 2026: nothing is joined, though both begin in 2027."""
+    for facelift in (None, 2026):
+        generations = [{**row, "sop": "2025-01", "facelift_year": facelift} for row in flat()["generations"]]
+        plans = plans_of(flat(generations=generations, commodities=[SEATS], spend=SPEND))
+        assert value(plans, "alone") == pytest.approx(value(plans, "components"), rel=1e-12)
+
+
 def parts(**more: Any) -> dict[str, Any]:
     return {**SEATS, "commodity": "drives", "class": "e-axle", "joinable_share": 1.0, **more}
 

@@ -12,7 +12,10 @@ from teikei.study.types import Settings
 
 @dataclass(frozen=True, slots=True)
 class SlotFact:
-    """A car that needs a configuration (docs/decisions/0001); years lie inside the horizon."""
+    """A car that needs a configuration (docs/decisions/0001); years lie inside the horizon.
+
+    start_year: of its production or, after the facelift, of the facelift; may lie before the horizon.
+    """
 
     name: str
     programme: str
@@ -23,6 +26,7 @@ class SlotFact:
     last_year: int
     share: float
     lead: str
+    start_year: int
     eop_year: int
 
 

@@ -156,7 +156,7 @@ def _contract_renegotiated(scope: Scope, item: Item, year: int) -> bool:
         return True
     same = (item.programme, item.generation, item.phase)
     return item.phase > 1 and any(
-        facts.settings.alliance_start <= slot.first_year <= year
+        facts.settings.alliance_start <= slot.start_year <= year
         for slot in facts.slots.values()
         if (slot.programme, slot.generation, slot.phase) == same
     )
@@ -168,7 +168,7 @@ def renegotiated_share(facts: Facts, commodity: CommodityFact, slot: SlotFact, y
     Contracts of ``contract_years`` end evenly; 0 years: only with the car.
     """
     start = facts.settings.alliance_start
-    if start <= slot.first_year <= year:
+    if start <= slot.start_year <= year:
         return 1.0
     if commodity.contract_years <= 0:
         return 0.0

@@ -121,7 +121,7 @@ def read_facts(
 
 def _slots(study: Study, catalogue: Catalogue) -> dict[str, SlotFact]:
     programmes = {row["programme"]: row for row in rows_of(study["programmes"])}
-    eop = {(row["programme"], row["generation"]): row["eop_year"] for row in rows_of(study["generations"])}
+    generations = {(row["programme"], row["generation"]): row for row in rows_of(study["generations"])}
     return {
         row["slot"]: SlotFact(
             name=row["slot"],
@@ -133,11 +133,16 @@ def _slots(study: Study, catalogue: Catalogue) -> dict[str, SlotFact]:
             last_year=row["last_year"],
             share=row["share"],
             lead=programmes[row["programme"]]["company"],
-            eop_year=eop[(row["programme"], row["generation"])],
+            start_year=_start_year(generations[(row["programme"], row["generation"])], row["phase"]),
+            eop_year=generations[(row["programme"], row["generation"])]["eop_year"],
         )
         for row in rows_of(catalogue.slots)
         if programmes[row["programme"]]["in_scope"]
     }
+
+
+def _start_year(generation: Mapping[str, Any], phase: int) -> int:
+    return int(generation["facelift_year"]) if phase > 1 else int(generation["sop"][:4])
 
 
 def _units(study: Study, slots: Mapping[str, SlotFact], volumes: pl.DataFrame) -> dict[str, tuple[UnitsFact, ...]]:
