@@ -80,18 +80,19 @@ def _saving_sentence(context: Context, best: Rung) -> str:
 def _apart_sentence(context: Context, best: Rung) -> str:
     """What of a saving is cash and what is not, where there is anything that is not; empty otherwise."""
     money = context.money
+    places = money.decimals([best.saving])  # parts of one figure are written as it is
     parts = []
-    if best.missed and not _is_nothing(money.text(best.missed)):
+    if best.missed and not _is_nothing(money.text(best.missed, places)):
         how = "fewer" if best.missed > 0 else "more"
         parts.append(
-            f"{money.full(abs(best.missed))} {'' if best.missed > 0 else 'less '}because their cars miss {how} targets "
-            "(what buyers would pay for range, acceleration and charging)"
+            f"{money.full(abs(best.missed), places)} {'' if best.missed > 0 else 'less '}because their cars miss {how} "
+            "targets (what buyers would pay for range, acceleration and charging)"
         )
-    if best.lateness and not _is_nothing(money.text(best.lateness)):
+    if best.lateness and not _is_nothing(money.text(best.lateness, places)):
         how = "fewer" if best.lateness > 0 else "more"
         less = "" if best.lateness > 0 else "less "
-        parts.append(f"{money.full(abs(best.lateness))} {less}because {how} cars are lost to late starts")
-    return f" Of this {money.full(best.cash)} is cash, {listed(parts)}." if parts else ""
+        parts.append(f"{money.full(abs(best.lateness), places)} {less}because {how} cars are lost to late starts")
+    return f" Of this {money.full(best.cash, places)} is cash, {listed(parts)}." if parts else ""
 
 
 def _is_nothing(text: str) -> bool:
