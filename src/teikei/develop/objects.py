@@ -9,6 +9,7 @@ import polars as pl
 
 from teikei.develop.quarters import Calendar
 from teikei.modules.types import Catalogue
+from teikei.plan.tasks import car_scope, scope_of
 from teikei.plan.types import Plan
 from teikei.plan.vehicle_work import VEHICLE_CLASS, car_item
 from teikei.study.types import Study
@@ -229,8 +230,7 @@ class ObjectFinder:
         return made
 
     def _vehicle(self, use: _NewUse, segment: str, *, lead_car: bool) -> DevelopmentObject:
-        rank = "vehicle, lead car of a family" if lead_car else "vehicle, second car of a family"
-        scope = next((s for s in (f"vehicle, {segment}", rank, "vehicle") if s in self.scopes), "")
+        scope = car_scope(self.scopes, segment, lead_car=lead_car)
         hours, external = self._work(VEHICLE_CLASS, "programme", car_item(self.study, use.programme, segment), 1.0)
         name = f"{use.programme}/{use.generation}"
         if not scope:
@@ -325,9 +325,7 @@ class ObjectFinder:
 
     def _scope(self, class_name: str, level: str, *, needed: bool) -> str:
         """The task scope of a class and level; empty, with a note, where the study has no tasks for it."""
-        for scope in self.scopes:
-            if f"{scope} ".startswith(f"{class_name} {level} "):
-                return str(scope)
-        if needed:
+        scope = scope_of(self.scopes, class_name, level)
+        if needed and not scope:
             self.notes.append(f"no tasks for {class_name} {level} (table tasks): its hours are not scheduled")
-        return ""
+        return scope

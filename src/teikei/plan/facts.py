@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from teikei.errors import StudyError
 from teikei.study.types import Settings
+
+if TYPE_CHECKING:
+    from teikei.plan.lead_times import TimeFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +328,8 @@ class Facts:
 
     choices[slot]: feasible configurations as (candidate number, {position: module}); rejected[slot]: those that miss a
     requirement past its floor. missed[slot][candidate]: the targets a feasible configuration misses, none where it
-    is not named. existing[(slot, position)]: the contract of the incumbent module. units[slot]: cars.
+    is not named. time: lead times, None where the study has no tasks. existing[(slot, position)]: the contract of the
+    incumbent module. units[slot]: cars.
     classes_of[position] follows from the module.
     """
 
@@ -364,6 +369,7 @@ class Facts:
     commodities: tuple[CommodityFact, ...] = ()
     spend: tuple[SpendFact, ...] = ()
     ramp: tuple[tuple[float, float], ...] = ()
+    time: TimeFacts | None = None
 
     def missed_per_car(self, slot: str, candidate: int) -> float:
         """What the buyers of a car lose by the targets that its configuration misses, study currency per car."""

@@ -4,8 +4,8 @@ Rule (docs/maths/plan.md, "Levers"). Cost items that one lever alone explains go
 ``development``; tooling to ``tooling``; variant and application NRE to ``variants``; plants and paid expansions of
 sites to ``plant_use``; coordination and the alliance's one-off to ``coordination``; units committed to and not taken to
 ``commercial_scale``; variant NRE paid again to ``divergence``; changes, cancellations, qualification and activation to
-``switching``; what buyers lose by missed targets to ``missed_target`` (not cash). The purchase bill (price, rebate,
-duty, freight, warranty, equity, local content) is a game of four moves from the lower rung's plan to the upper one's,
+``switching``; what buyers lose by missed targets to ``missed_target``, cars lost to late starts to ``lateness``
+(neither is cash). The purchase bill (price, rebate, duty, freight, warranty, equity, local content) is a game of four moves from the lower rung's plan to the upper one's,
 every one of whose sixteen states is priced:
 
 1. designs and sources change: ``overdesign`` where the module differs and costs more, ``access`` where it costs less (a
@@ -53,6 +53,7 @@ LEVER_ORDER = (
     "joint_organisation",
     "switching",
     "missed_target",
+    "lateness",
 )
 
 ITEM_LEVER = {
@@ -74,6 +75,7 @@ ITEM_LEVER = {
     "joint_organisation": "joint_organisation",
     "expansion": "plant_use",
     "missed_target": "missed_target",
+    "lateness": "lateness",
 }
 
 DESIGN, TECHNICAL, COMMERCIAL, DIVERGENCE = "designs", "technical_scale", "commercial_scale", "divergence"

@@ -12,12 +12,13 @@ from teikei.plan.bill import Line, price_lines, take_or_pay_price
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import Charge, charges
 from teikei.plan.joined_spend import REST, organisation_years, rest_of_car
+from teikei.plan.lateness import late_starts, lost
 from teikei.plan.money import END, discount, once, plant_cash
 from teikei.plan.origin import local_content
 from teikei.plan.promises import broken_promises
 from teikei.plan.scope import Item, Scope
 from teikei.plan.sources import OFFER, PLANT
-from teikei.plan.types import MISSED_TARGET, NOT_CONTRACTED
+from teikei.plan.types import LATENESS, MISSED_TARGET, NOT_CONTRACTED
 from teikei.plan.vehicle_work import ITEM as VEHICLE_NRE
 from teikei.plan.vehicle_work import VEHICLE_CLASS, vehicle_cash
 
@@ -77,6 +78,7 @@ def price(scope: Scope, decisions: Decisions, *, held: bool = True) -> Priced:
         *_take_or_pay_records(scope, decisions, lines),
         *_expansion_records(scope, decisions, lines),
         *_missed_records(scope, decisions),
+        *_late_records(scope, decisions),
     ]
     return Priced(math.fsum(record.value for record in records), tuple(records), tuple(lines), tuple(found))
 
@@ -327,6 +329,16 @@ def _missed_records(scope: Scope, decisions: Decisions) -> list[Record]:
                     programme = facts.slots[slot].programme
                     records.append(Record(cars.company, programme, cars.year, MISSED_TARGET, "car", thing, value))
     return records
+
+
+def _late_records(scope: Scope, decisions: Decisions) -> list[Record]:
+    """Cars lost to starts that come late, at what a car brings; no money changes hands."""
+    return [
+        Record(one.company, start[0], one.year, LATENESS, "car", f"{start[1]} quarter {start[2]}", one.cost)
+        for start, quarters in late_starts(scope, decisions).items()
+        for one in lost(scope, start, quarters)
+        if one.cost
+    ]
 
 
 def alliance_charged(scope: Scope) -> bool:

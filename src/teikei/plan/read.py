@@ -24,6 +24,7 @@ from teikei.plan.facts import (
     SlotFact,
     UnitsFact,
 )
+from teikei.plan.lead_times import read_time
 from teikei.plan.read_supply import (
     read_bundles,
     read_commodities,
@@ -112,6 +113,7 @@ def read_facts(
         vehicle_work=read_vehicle_work(study),
         commodities=read_commodities(study),
         spend=read_spend(study),
+        time=read_time(study, slots),
         ramp=tuple(study["ramp"].sort("years_after").select("years_after", "share").iter_rows()),
         incremental_rebates=frozenset(
             row["supplier"] for row in rows_of(study["rebates"]) if row.get("kind") == "incremental"

@@ -119,6 +119,23 @@ class Scope:
         return result
 
     @cached_property
+    def cars_by_company(self) -> dict[tuple[str, str], dict[str, dict[int, float]]]:
+        """(programme, generation) -> company of the coalition -> year -> cars."""
+        result: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
+        for name in self.slots:
+            slot = self.facts.slots[name]
+            for row in self.facts.units[name]:
+                if row.company in self.members:
+                    cars = result.setdefault((slot.programme, slot.generation), {}).setdefault(row.company, {})
+                    cars[row.year] = cars.get(row.year, 0.0) + row.units
+        return result
+
+    @cached_property
+    def carried(self) -> frozenset[tuple[str, str, str]]:
+        """(programme, generation, module) under contract today."""
+        return frozenset((one.programme, one.generation, one.module) for one in self.facts.existing.values())
+
+    @cached_property
     def contracts(self) -> dict[str, ContractFact]:
         """Contract key -> contract."""
         return {contract.key: contract for contract in self.facts.existing.values()}
