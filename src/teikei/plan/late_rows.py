@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from teikei.plan.lateness import car_late, carried_today, cost_of_lateness, quarters_late, start_of
 from teikei.plan.lead_times import Start
-from teikei.plan.program import Build
+from teikei.plan.program import Build, Waiting
 from teikei.plan.scope import Option, Scope
 
 Vector = npt.NDArray[np.float64]
@@ -73,20 +73,65 @@ def _new(made: Build, option: Option, use: int) -> Term:
 
 
 def _levels(made: Build, start: Start, least: int, by_place: dict[tuple[str, str], list[tuple[int, Term]]]) -> None:
+    """Columns of how late the modules of each class make a start; they bear its cost in equal parts until tied.
+
+    The latest of the classes is what counts, so that their mean is never too much (see ``tie_late``).
+    """
+    scope, program = made.scope, made.program
     quarters = sorted({late for terms in by_place.values() for late, _ in terms if late > least})
-    costs = [cost_of_lateness(made.scope, start, late) for late in (least, *quarters)]
+    costs = [cost_of_lateness(scope, start, late) for late in (least, *quarters)]
+    steps = {late: now - before for late, (before, now) in zip(quarters, itertools.pairwise(costs), strict=True)}
+    classes: dict[str, dict[tuple[str, str], list[tuple[int, Term]]]] = {}
+    for place, terms in by_place.items():
+        classes.setdefault(scope.facts.modules[scope.options[place][0].module].class_name, {})[place] = terms
     rows: dict[int, list[list[Term]]] = {}
-    for late, (before, now) in zip(quarters, itertools.pairwise(costs), strict=True):
-        if now <= before:
-            continue
-        column = made.program.column(("late", *start, late), cost=now - before)
-        for place, found in by_place.items():
-            mine = [term for quarter, term in found if quarter >= late]
-            if mine:
-                terms = [(new, 1.0) for new, _, _ in mine]
-                made.program.row(("late", *start, late, *place), [*terms, (column, -1.0)], upper=0.0)
-                rows.setdefault(column, []).append(mine)
+    waiting = Waiting({late: cost for late, cost in steps.items() if cost > 0})
+    for late, cost in waiting.cost.items():
+        so_late = {name for name, places in classes.items() if any(q >= late for ts in places.values() for q, _ in ts)}
+        for name in [name for name in classes if name in so_late]:
+            column = program.column(("late of", *start, late, name), cost=cost / len(so_late))
+            waiting.columns.setdefault(late, []).append(column)
+            for place, terms in classes[name].items():
+                if mine := [term for quarter, term in terms if quarter >= late]:
+                    row = [*((new, 1.0) for new, _, _ in mine), (column, -1.0)]
+                    program.row(("late of", *start, late, name, *place), row, upper=0.0)
+                    rows.setdefault(column, []).append(mine)
     made.fills.append(lambda x: _fill(rows, x))
+    if any(len(columns) > 1 for columns in waiting.columns.values()):
+        made.late[start] = waiting
+        if not made.lazy:
+            tie_late(made, start)
+
+
+def tie_late(made: Build, start: Start) -> None:
+    """A start is as late as the latest of its classes: one column for each level, above those of all classes."""
+    waiting, program = made.late.pop(start), made.program
+    made.linked.append(("late", *start))
+    top: dict[int, list[int]] = {}
+    for late, columns in waiting.columns.items():
+        if len(columns) == 1:
+            continue
+        whole = program.column(("late", *start, late), cost=waiting.cost[late])
+        top[whole] = columns
+        for column in columns:
+            program.cost[column] = 0.0
+            program.row(("late", *start, late, column), [(column, 1.0), (whole, -1.0)], upper=0.0)
+    made.fills.append(lambda x: _fill_top(top, x))
+
+
+def late_broken(made: Build, x: Vector, slack: float) -> bool:
+    """Ties the starts whose lateness costs more than a solution says, by more than slack; whether there was any."""
+    broken = False
+    for start, waiting in list(made.late.items()):
+        missing = 0.0
+        for late, columns in waiting.columns.items():
+            level = [float(x[column]) for column in columns]
+            borne = sum(made.program.cost[column] * float(x[column]) for column in columns)
+            missing += waiting.cost[late] * max(level) - borne
+        if missing > slack:
+            tie_late(made, start)
+            broken = True
+    return broken
 
 
 def _fill(rows: dict[int, list[list[Term]]], x: Vector) -> None:
@@ -99,3 +144,8 @@ def _fill(rows: dict[int, list[list[Term]]], x: Vector) -> None:
                     x[new] = value
                 total += value
             x[column] = max(x[column], total)
+
+
+def _fill_top(top: dict[int, list[int]], x: Vector) -> None:
+    for whole, columns in top.items():
+        x[whole] = max(float(x[column]) for column in columns)

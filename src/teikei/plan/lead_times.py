@@ -1,10 +1,10 @@
 """When the modules of a car can exist at the earliest, by who develops them, and what a late start loses.
 
 Rule (docs/maths/plan.md, "Time"): the critical path of the tasks of family, variant, application and car with the
-study's links between them, engineers without limit. Own work begins in the base year, joint work with the alliance:
-after its go-ahead, and not before ``alliance_year`` where the study gives one. ``develop`` schedules the same tasks with
-the engineers there are, so that no schedule is earlier. What binds two classes of modules of one car (a platform that
-waits for its e-axle's specification) is left to the schedule.
+study's links between them, engineers without limit. Own work begins in the base year, joint work with the
+alliance: after its go-ahead, and not before ``alliance_year`` where the study gives one. ``develop`` schedules the same
+tasks with the engineers there are, so that no schedule is earlier. What binds two classes of modules of one car (a
+platform that waits for its e-axle's specification) is left to the schedule.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class _Step:
 def _add(
     steps: list[_Step], waits: list[tuple[int, int, int]], class_name: str, places: Places, begins: int, *, whole: bool
 ) -> None:
-    """The tasks of an object: one job where they keep their places (applications, parts of quarters), else each its own."""
+    """The tasks of an object: one job where they keep their places (``whole``, parts of quarters), else a job each."""
     of = 1 + max((step.of for step in steps), default=-1)
     number = {task: len(steps) + at for at, task in enumerate(places)}
     one_job = whole or not all(float(quarters).is_integer() for _, _, quarters, _ in places.values())
