@@ -56,8 +56,8 @@ near_misses | configurations that are refused by less than the simulation can te
 version modules requirement procedure floor:number reached:number unit short:number simulation_error:number
 requirement_prices | what giving up one step of a requirement would save | coalition rung programme procedure \
 step saving_alliance:million saving_owner:million kind
-lateness | what late starts of production would cost | coalition rung programme generation quarters:number \
-lost_units:number cost:million margin:number margin_basis
+lateness | what late starts of production cost | coalition rung programme generation quarters:number \
+lost_units:number cost:million due margin:number found_by
 schedule_milestones | which starts of production are met | coalition rung programme generation due reached \
 late_quarters:number cause chain
 schedule_summary | how good the schedule found is | coalition rung objects:number hours:number \

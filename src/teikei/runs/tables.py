@@ -12,7 +12,6 @@ from teikei.market.types import MarketOutcome
 from teikei.modules.types import Catalogue
 from teikei.plan import savings_by_programme
 from teikei.plan.types import NOT_CONTRACTED, Plan, Plans
-from teikei.runs.lateness import lateness
 from teikei.runs.near_misses import near_misses
 from teikei.simulate.types import Performance
 from teikei.split.types import Allocation
@@ -54,8 +53,6 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
             tables["near_misses"] = near_misses(found.catalogue, found.performance)
     if found.schedule is not None:
         tables |= _scheduled(found.schedule)
-        margins = None if found.outcome is None else found.outcome.more.get("market_break_even")
-        tables["lateness"] = lateness(study, found.schedule.milestones, margins)
     if found.allocation is not None:
         tables |= _shared(found.allocation)
     tables |= found.terms or {}
