@@ -14,7 +14,7 @@ from teikei.plan.types import Plan, Plans
 from teikei.study import Study
 
 LEAD_MONTHS: Final = 37.0
-"""First car on a new platform, the target of a maker (docs/backtests.md); a joint one takes longer by the extra work."""
+"""First car on a new platform, the target of a maker; a joint one takes longer by the extra work."""
 SHARING_RULE: Final = "shapley"
 
 

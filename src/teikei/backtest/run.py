@@ -117,6 +117,24 @@ def judged(row: Mapping[str, Any], values: Sequence[float]) -> dict[str, Any]:
     return found
 
 
+def figures_text(table: pl.DataFrame) -> str:
+    """The figures of a backtest as lines of text: what was reported, the answer with its band, and the verdict."""
+    lines = []
+    for row in table.sort(pl.col("scored"), descending=True, maintain_order=True).iter_rows(named=True):
+        if row["answer"] is None:
+            continue
+        reported = "no figure" if row["reported"] is None else f"{row['reported']:,.4g}"
+        factor = "" if row["factor"] is None or math.isinf(row["factor"]) else f", factor {row['factor']:.1f}"
+        sign = "sign right" if row["sign"] else "SIGN WRONG"
+        inside = "" if row["inside"] is None else ", inside" if row["inside"] else ", outside"
+        use = "scored" if row["scored"] else f"{row['kind']}, not scored"
+        lines.append(
+            f"{row['case']}, {row['figure']} [{row['unit']}]: reported {reported} ({row['grade']}, {use}); answer "
+            f"{row['answer']:,.4g} ({row['lower']:,.4g} to {row['upper']:,.4g}): {sign}{factor}{inside}"
+        )
+    return "\n".join(lines)
+
+
 def interval_score(lower: float, upper: float, reported: float) -> float:
     """Width of a band plus 2 / alpha times what it misses by (Gneiting, Raftery 2007, eq. 43), for an 80 % band."""
     missed = max(lower - reported, 0.0) + max(reported - upper, 0.0)
