@@ -239,8 +239,8 @@ def _captives(context: Context) -> list[Block]:
     costs = [float(rows["cost"].drop_nulls().sum()) for rows in (alone, joint)]
     told = (
         f"Idle lines of the companies' own suppliers cost their owners {money.full(costs[0])} alone and "
-        f"{money.full(costs[1])} at “{words(context.best_rung)}” (fixed cost that stays, at the owner's share; the margin "
-        "of a lost unit is in what is bought). What a least share costs: teikei prices."
+        f"{money.full(costs[1])} at “{words(context.best_rung)}” (fixed cost that stays, at the owner's share; the "
+        "margin of a lost unit is in what is bought). What a least share costs: teikei prices."
     )
     specs = [
         Spec("owner", "Owner"),
