@@ -11,7 +11,7 @@ import teikei
 
 LINE = [
     "tables", "study", "modules", "simulate", "plan", "develop", "split", "market", "report", "runs", "flow", "sweep",
-    "room", "web", "cli", "__main__",
+    "backtest", "room", "web", "cli", "__main__",
 ]  # fmt: skip
 EVERYWHERE = {"errors", "units"}
 ROOT = Path(teikei.__file__).parent

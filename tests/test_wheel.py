@@ -45,6 +45,7 @@ def test_wheel_carries_types_data_and_the_shipped_study(unpacked: Path) -> None:
     assert (package / "py.typed").is_file()
     assert (package / "tables" / "columns.csv").is_file()
     assert (package / "data" / "examples" / "nissan-honda" / "study.yaml").is_file()
+    assert (package / "data" / "examples" / "backtest" / "kei-van" / "study.yaml").is_file()
 
 
 def test_wheel_starts_a_copy_of_the_shipped_study_and_checks_it(unpacked: Path, tmp_path: Path) -> None:

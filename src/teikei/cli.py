@@ -331,6 +331,26 @@ def sweep(
     typer.echo(f"Report: {finished.page}")
 
 
+@app.command(short_help="What teikei would have said of alliances whose outcome is known")
+def backtest(
+    cases: Annotated[list[str] | None, typer.Argument(metavar="CASE...", help="Cases to answer (default: all)")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV to write, one row for each reported figure")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Plans of each study, drawn from its ranges")] = 24,
+) -> None:
+    """Plan small studies of alliances whose outcome is known, and set what was reported beside the answer."""
+    from teikei.backtest import backtest as answer
+    from teikei.backtest import figures_text, verdict
+    from teikei.terminal import progress_bar
+
+    with progress_bar() as progress:
+        table = answer(cases or (), samples=samples, progress=progress)
+    typer.echo(figures_text(table))
+    typer.echo(verdict(table))
+    if out is not None:
+        table.write_csv(_writable(out))
+        typer.echo(f"Written: {out}")
+
+
 @app.command(short_help="Develop now, buy later: plans for uncertain volumes")
 def robust(
     study: StudyPath,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 
+from teikei.plan.captive import idle_captives
 from teikei.plan.competing_tiers import tiers_share_what_is_needed
 from teikei.plan.develop_rows import contracts_left, families_and_variants, introductions_and_facelifts, own_or_joint
 from teikei.plan.joined_spend import constant_cost
@@ -55,6 +56,7 @@ def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
     site_capacity(made)
     qualification_of_sources(made)
     local_content_missed(made)
+    idle_captives(made)
     apply_rules(made)
     return made
 

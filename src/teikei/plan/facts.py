@@ -221,8 +221,26 @@ class LocalRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptiveFact:
+    """A row of ``captive``: committed in pieces or GWh a year, fixed_cost in study currency per piece or kWh.
+
+    site: empty = all of the supplier's sites.
+    """
+
+    owner: str
+    supplier: str
+    site: str
+    class_name: str
+    committed: float
+    fixed_cost: float
+    least_share: float
+    first_year: int
+    last_year: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """A row of ``rules`` that is in force, its scope split into kinds."""
+    """A row of ``rules`` that is in force, its scope split into kinds; or the least share of a captive supplier."""
 
     kind: str
     text: str
@@ -231,6 +249,7 @@ class Rule:
     module: str
     supplier: str
     country: str
+    captive: CaptiveFact | None = None
 
     @property
     def number(self) -> float:
@@ -370,6 +389,7 @@ class Facts:
     spend: tuple[SpendFact, ...] = ()
     ramp: tuple[tuple[float, float], ...] = ()
     time: TimeFacts | None = None
+    captives: tuple[CaptiveFact, ...] = ()
 
     def missed_per_car(self, slot: str, candidate: int) -> float:
         """What the buyers of a car lose by the targets that its configuration misses, study currency per car."""

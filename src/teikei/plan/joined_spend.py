@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -86,17 +86,19 @@ def distance_from_best(buyers: int) -> float:
 def ramp_share(facts: Facts, year: int) -> float:
     """Share of the spend that is joined by the middle of a year, between the rows of the ramp; 1 without a ramp."""
     after = year + 0.5 - facts.settings.alliance_start
-    if after < 0:
-        return 0.0
-    rows = facts.ramp
-    if not rows:
+    return 0.0 if after < 0 else joined_after(facts.ramp, after)
+
+
+def joined_after(ramp: Sequence[tuple[float, float]], years: float) -> float:
+    """Share joined some years after the start: straight lines between (years, share), flat beyond; 1 without rows."""
+    if not ramp:
         return 1.0
-    if after <= rows[0][0]:
-        return rows[0][1]
-    for (start, low), (end, high) in itertools.pairwise(rows):
-        if after <= end:
-            return low + (high - low) * (after - start) / (end - start)
-    return rows[-1][1]
+    if years <= ramp[0][0]:
+        return ramp[0][1]
+    for (start, low), (end, high) in itertools.pairwise(ramp):
+        if years <= end:
+            return low + (high - low) * (years - start) / (end - start)
+    return ramp[-1][1]
 
 
 def cut_of(commodity: CommodityFact, buyers: int, *, common_drawing: bool = False) -> Cut:

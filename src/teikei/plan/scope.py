@@ -98,6 +98,14 @@ class Scope:
         return result
 
     @cached_property
+    def company_of_programme(self) -> dict[str, str]:
+        """Programme -> the member that answers for its first slot."""
+        found: dict[str, str] = {}
+        for slot, company in self.company_of.items():
+            found.setdefault(self.facts.slots[slot].programme, company)
+        return found
+
+    @cached_property
     def slots(self) -> tuple[str, ...]:
         """Slots with cars of the members, in the study's order."""
         return tuple(self.company_of)

@@ -10,10 +10,11 @@ from typing import Any
 import polars as pl
 
 from teikei.plan.bill import Line, flat_price
+from teikei.plan.captive import captive_uses
 from teikei.plan.decisions import Decisions
 from teikei.plan.joined_spend import rest_of_car
 from teikei.plan.lateness import late_starts, lost
-from teikei.plan.money import plant_capacity_gwh, present_value
+from teikei.plan.money import discount, plant_capacity_gwh, present_value
 from teikei.plan.origin import local_content, origin_of
 from teikei.plan.price import BILL_ITEMS, JOINT_ITEMS, Priced, item_owners
 from teikei.plan.scope import Item, Option, Scope
@@ -62,6 +63,11 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
         "quarters": pl.Int64, "lost_units": pl.Float64, "cost": pl.Float64, "due": pl.String, "margin": pl.Float64,
         "found_by": pl.String,
     },
+    "captive_use": {
+        "coalition": pl.String, "rung": pl.String, "owner": pl.String, "supplier": pl.String, "site": pl.String,
+        "class": pl.String, "year": pl.Int64, "committed": pl.Float64, "taken": pl.Float64, "lost": pl.Float64,
+        "cost": pl.Float64,
+    },
 }  # fmt: skip
 
 
@@ -83,6 +89,7 @@ def make_tables(
         "development": _development(scope, priced),
         "plants": _plants(scope, decisions),
         "lateness": _lateness(scope, decisions),
+        "captive_use": _captive_use(scope, decisions),
     }
     key = {"coalition": scope.coalition, "rung": scope.rung}
     return {
@@ -106,6 +113,18 @@ def _configurations(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
             }
         )  # fmt: skip
     return rows
+
+
+def _captive_use(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
+    """Captive suppliers year by year: pieces or GWh committed, taken and lost, and what the lost ones cost."""
+    return [
+        {
+            "owner": use.captive.owner, "supplier": use.captive.supplier, "site": use.captive.site,
+            "class": use.captive.class_name, "year": use.year, "committed": use.committed, "taken": use.taken,
+            "lost": use.lost, "cost": use.cost * discount(scope.facts, use.year),
+        }
+        for use in captive_uses(scope, decisions)
+    ]  # fmt: skip
 
 
 def _award_row(scope: Scope, line: Line) -> dict[str, Any]:

@@ -86,13 +86,11 @@ def _price_of_lateness(context: Context) -> str:
         return "the saving holds no cost of that."
     joint, alone = (float(rows("lateness")["cost"].drop_nulls().sum()) for rows in (context.joint, context.alone))
     unpriced = context.joint("lateness").filter(pl.col("cost").is_null() & (pl.col("quarters") > 0))
-    open_ones = (
-        f" Not priced, for want of a margin: {listed(unpriced['programme'].to_list())}." if unpriced.height else ""
-    )
-    money = context.money
+    names, money = listed(unpriced["programme"].unique(maintain_order=True).to_list()), context.money
+    open_ones = f" Not priced, for want of a margin: {names}." if names else ""
     return (
-        f"the cars lost until then are worth {money.full(joint)} together and {money.full(alone)} alone, and both stand "
-        f"in what is compared; no contract holds them.{open_ones}"
+        f"the cars lost until then are worth {money.full(joint)} together and {money.full(alone)} alone, and both "
+        f"stand in what is compared; no contract holds them.{open_ones}"
     )
 
 
