@@ -40,7 +40,9 @@ savings_by_lever | why a rung saves against the rung before it; penalties are ne
 company lever value:million method
 savings_by_programme | the same savings car by car and year by year | coalition rung from_rung company programme \
 year:year lever value:million method
-programmes | the vehicle programmes | programme company title segment
+programmes | the vehicle programmes | programme company title segment status status_date
+published | savings that these companies have published themselves | target value:million bound by announced status \
+scope difference source
 rungs | what each rung pools and develops together | rung position:number class procurement development_shared:boolean
 configurations | which module each programme gets | coalition rung programme generation class module quantity:number \
 existing:boolean family developing_group

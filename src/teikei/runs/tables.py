@@ -70,7 +70,10 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
         *(() if found.performance is None else found.performance.warnings),
     ]
     return tables | {
-        "programmes": study["programmes"].select("programme", "company", "title", "segment", "in_scope", "status"),
+        "programmes": study["programmes"].select(
+            "programme", "company", "title", "segment", "in_scope", "status", "status_date"
+        ),
+        "published": study["published"],
         "rungs": study["rungs"].select(
             "rung", "position", "class", "procurement", "development_shared", "joint_plants"
         ),

@@ -229,8 +229,6 @@ def captives_are_owned_and_their_years_in_order(draft: Draft) -> Iterator[Proble
             yield row.warning(
                 "fixed_cost", f"{supplier} has units committed, but losing them costs nothing: give its fixed cost"
             )
-        if not row["committed"] and not row["least_share"]:
-            yield row.warning("committed", f"nothing ties {owner} to {supplier}: give committed or least_share")
 
 
 def the_study_currency_has_rate_one(draft: Draft) -> Iterator[Problem]:
