@@ -290,12 +290,12 @@ class Program:
         for key, numbers in using.items():
             column = place[("member", key[1])] if key[0] == "member" else place[key[:3]]
             row([*((number, 1.0) for number in numbers), (column, -1.0)], -np.inf, 0.0)
-        for column, number in place.items():
-            if column[0] == "company":
-                row([(number, 1.0), (place[("bloc", column[1], line.bloc_of[column[2]])], -1.0)], -np.inf, 0.0)
-                row([(number, 1.0), (place[("family", column[1])], -1.0)], -np.inf, 0.0)
-            if column[0] == "family":
-                row([(number, 1.0), *((place[("company", column[1], name)], -1.0) for name in companies)], -np.inf, 0.0)
+        for label, at in place.items():
+            if label[0] == "company":
+                row([(at, 1.0), (place[("bloc", label[1], line.bloc_of[label[2]])], -1.0)], -np.inf, 0.0)
+                row([(at, 1.0), (place[("family", label[1])], -1.0)], -np.inf, 0.0)
+            if label[0] == "family":
+                row([(at, 1.0), *((place[("company", label[1], name)], -1.0) for name in companies)], -np.inf, 0.0)
         matrix = coo_array(
             ([v for _, _, v in entries], ([r for r, _, _ in entries], [c for _, c, _ in entries])),
             shape=(len(low), len(place)),
@@ -315,7 +315,7 @@ class Program:
             objective,
             constraints=[self.rows, LinearConstraint(count, -np.inf, by.most_members)],
             bounds=Bounds(0.0, upper),
-            integrality=np.ones(len(self.place)),
+            integrality=np.ones(len(self.place), dtype=np.int64),
             options={"mip_rel_gap": 1e-9, "time_limit": self.seconds},
         )
         if found.status != 0 or found.x is None:

@@ -93,7 +93,7 @@ def with_rows(study: Study, rows: Rows) -> Study:
     tables = dict(study.tables)
     for table, added in rows.items():
         more = frame(table, added).select(tables[table].columns)
-        tables[table] = pl.concat([tables[table], more.cast(dict(tables[table].schema))])
+        tables[table] = pl.concat([tables[table], more.cast(tables[table].schema)])
     return replace(study, tables=tables, row_places={})
 
 

@@ -186,9 +186,15 @@ def _duties(study: Study, programme: str, version: str, results: pl.DataFrame) -
             rows[key] = row
     found = []
     for result in results.iter_rows(named=True):
-        row = rows.get((result["requirement"], result["procedure"]))
-        if row is None or result["requirement"] not in DRIVING or result["kind"] == REPORT or result["floor"] is None:
+        key = result["requirement"], result["procedure"]
+        if (
+            key not in rows
+            or result["requirement"] not in DRIVING
+            or result["kind"] == REPORT
+            or result["floor"] is None
+        ):
             continue
+        row = rows[key]
         test, factor = conditions_of(row), unit_factor(result["requirement"], row["unit"])
         if isinstance(test, str) or factor is None:
             continue
@@ -385,7 +391,7 @@ def piece_price(study: Study, design: Design, suv: bool) -> float:
     )
     if found is None or found.currency not in rates:
         raise StudyError(f"the currencies table has no rate for the money of cost curve '{study.settings.cost_curve}'")
-    return found.amount * rates[found.currency]
+    return found.amount * float(rates[found.currency])
 
 
 def built_line_up(
