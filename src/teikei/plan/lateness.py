@@ -65,7 +65,11 @@ def quarters_late(scope: Scope, option: Option) -> int:
     time = scope.facts.time
     if time is None or option.contract:
         return 0
-    return time.late(work_of(scope, option), _own_work(scope, option.slot), time.due[option.slot])
+    work = work_of(scope, option)
+    late = time.late(work, _own_work(scope, option.slot), time.due[option.slot])
+    if time.longer and any(level != "application" for level, _ in work.levels):
+        late += time.longer.get(start_of(scope, option.slot), 0)
+    return late
 
 
 def car_late(scope: Scope, car: Car) -> int:
