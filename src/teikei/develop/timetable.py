@@ -124,7 +124,9 @@ def schedule(
     rows = _Tables([], [], [], [], [], [])
     notes: list[str] = []
     if study["tasks"].is_empty():
-        notes.append("no schedule: the study has no tasks")
+        notes.append(
+            "no schedule: the study has no tasks; every module counts as ready in time, and no late start is priced"
+        )
     for plan in [] if notes else _plans_to_schedule(study, plans, rung):
         label = f"{plan.coalition}, {plan.rung}"
         try:

@@ -173,15 +173,16 @@ def _of_whole_blocs(study: Study, coalition: str) -> bool:
 
 
 def _told(chosen: Mapping[Key, tuple[Scope, Decisions, Priced]]) -> list[str]:
-    """A sentence for each plan whose schedule is later than its lead times say."""
-    sentences = []
+    """A sentence for each coalition whose schedules are later than its lead times say."""
+    found: dict[tuple[str, int, float], list[str]] = {}
     for (coalition, rung), (scope, decisions, _) in chosen.items():
         reckoned = late_starts(scope, replace(decisions, scheduled={}))
         more = sum(late - reckoned.get(start, 0) for start, late in late_starts(scope, decisions).items())
         if more > 0:
             added = _cost(scope, decisions) - _cost(scope, replace(decisions, scheduled={}))
-            sentences.append(
-                f"{coalition} at {rung}: its engineers make starts {more} quarters later than the work by itself; "
-                f"the {added:,.0f} million that loses stand in its cost, and its bound does not know of them."
-            )
-    return sentences
+            found.setdefault((coalition, more, round(added, 6)), []).append(rung)
+    return [
+        f"{coalition} at {', '.join(rungs)}: its engineers make starts {more} quarters later than the work by itself; "
+        f"the {added:,.0f} million that loses stand in its cost, and its bound does not know of them."
+        for (coalition, more, added), rungs in found.items()
+    ]
