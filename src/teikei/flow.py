@@ -94,6 +94,7 @@ def run(
                 if plans is not as_made:
                     line.found.plans, line.found.rival = plans, plan.integrated_rival(study, catalogue, plans)
                 line.found.schedule = develop.schedule(study, catalogue, plans, seconds=seconds)
+                line.found.what_ifs = develop.what_ifs(study, catalogue, plans, seconds=seconds)
         if line.may_begin("split", "") and plans is not None:
             clock.next("Splitting the saving", 0.80)
             with line.others_go_on("split"):

@@ -81,6 +81,9 @@ SUMMARY_SCHEMA: Final = {
 }
 
 
+Late = dict[tuple[str, str], dict[tuple[str, str, int], int]]
+"""(coalition, rung) -> programme, generation, quarter from the base year's first -> quarters late."""
+
 QUICK_NODES: Final = 20
 """Nodes of a solve that the default schedule falls back on: some CPU seconds at most for a study like the shipped."""
 
@@ -160,18 +163,19 @@ def schedule(
 
 
 def late_starts(
-    study: Study, catalogue: Catalogue, plans: Plans, *, seconds: float | None = None
-) -> dict[tuple[str, str], dict[tuple[str, str, int], int]]:
+    study: Study, catalogue: Catalogue, plans: Plans, *, seconds: float | None = None, quarters_earlier: int = 0
+) -> Late:
     """(coalition, rung) -> (programme, generation, quarter of the base year's first) -> quarters its schedule is late.
 
     Every plan is scheduled as ``schedule`` does it (seconds as there); where all blocs stay by themselves (the lowest
     rung) their own schedules stand side by side. A plan without a schedule (agreed shares that cannot be met) is left
-    out. Empty where the study has no tasks.
+    out. Empty where the study has no tasks. quarters_earlier: as if all work could begin so much before the base year.
     """
-    found: dict[tuple[str, str], dict[tuple[str, str, int], int]] = {}
+    found: Late = {}
     if study["tasks"].is_empty():
         return found
-    calendar = Calendar(f"{study.settings.base_year}-Q1")
+    first = Calendar(f"{study.settings.base_year}-Q1")
+    calendar = Calendar(first.label(-quarters_earlier))
     whole = {study.coalition_name(frozenset(bloc)) for bloc in study.blocs.values()}
     together = []
     for (name, rung), plan in plans.by_key.items():
@@ -187,17 +191,17 @@ def late_starts(
         except NoPlanError:
             continue
         late = {} if made.found is None else made.found.late
-        found[(name, rung)] = {_start_of(milestone): quarters for milestone, quarters in late.items()}
+        found[(name, rung)] = {_start_of(one, quarters_earlier): quarters for one, quarters in late.items()}
     for key, blocs in together:
         found[key] = {start: late for bloc in blocs for start, late in found.get((bloc, key[1]), {}).items()}
     return found
 
 
-def _start_of(milestone: str) -> tuple[str, str, int]:
-    """Programme, generation and quarter of a milestone's name."""
+def _start_of(milestone: str, earlier: int) -> tuple[str, str, int]:
+    """Programme, generation and quarter (from the base year's first) of a milestone's name."""
     car, _, due = milestone.rpartition("@")
     programme, _, generation = car.partition("/")
-    return programme, generation, int(due)
+    return programme, generation, int(due) - earlier
 
 
 @dataclass(frozen=True)

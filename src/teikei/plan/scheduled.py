@@ -82,12 +82,10 @@ def as_scheduled(
 
 def behind(study: Study, catalogue: Catalogue, plans: Plans) -> dict[Key, float]:
     """(coalition, rung) -> million that its schedule adds to the lateness the plan reckoned with, where it does."""
-    facts = read_facts(study, catalogue, None)
     found = {}
-    for key, plan in plans.by_key.items():
-        decisions = plan.decisions.get("decisions")
-        if isinstance(decisions, Decisions) and decisions.scheduled:
-            scope = _scope(facts, plan)
+    for key, scope in scopes_of(study, catalogue, plans).items():
+        decisions: Decisions = plans.by_key[key].decisions["decisions"]
+        if decisions.scheduled:
             added = _cost(scope, decisions) - _cost(scope, replace(decisions, scheduled={}))
             if added > 0:
                 found[key] = added
@@ -125,6 +123,16 @@ def solve_again(
             priced = price(scope, solved.decisions)
             found[key] = _plan(plan, scope, solved.decisions, priced, performance)
     return found
+
+
+def scopes_of(study: Study, catalogue: Catalogue, plans: Plans) -> dict[Key, Scope]:
+    """The scope of every plan that was evaluated, as it was planned."""
+    facts = read_facts(study, catalogue, None)
+    return {
+        key: _scope(facts, plan)
+        for key, plan in plans.by_key.items()
+        if isinstance(plan.decisions.get("decisions"), Decisions)
+    }
 
 
 def _positive(late: Mapping[Start, int]) -> dict[Start, int]:
