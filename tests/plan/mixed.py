@@ -11,6 +11,7 @@ import traceback
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 import teikei.plan as plan
 from teikei.errors import NoPlanError
@@ -20,7 +21,7 @@ from teikei.plan.ladder import split_members
 from teikei.plan.price import need, price
 from teikei.plan.read import read_facts
 from teikei.plan.scope import Option, Scope
-from tests.plan.small import rung_rows, small, two_companies
+from tests.plan.small import frame, rung_rows, small, two_companies
 
 Generator = np.random.Generator
 Rows = list[dict[str, Any]]
@@ -303,9 +304,35 @@ def _one_footing(scope: Scope, modules: dict[tuple[str, str], Option]) -> bool:
     return True
 
 
-def compare(seed: int, tries: int = 150) -> list[str]:
+def with_tasks(study: Any, seed: int) -> Any:
+    """The study with tasks of random length, a go-ahead of the alliance and margins of cars."""
+    rng = np.random.default_rng(seed + 99)
+    tasks = [
+        {"task": f"{level}_{at}", "scope": f"e-axle {level}", "title": f"part {at}",
+         "quarters": int(rng.integers(1, 6)), "predecessors": [f"{level}_{at - 1}"] if at else []}
+        for level in ("family", "variant", "application") if rng.random() < 0.8
+        for at in range(2)
+    ]  # fmt: skip
+    car = rng.random() < 0.5
+    if car:
+        tasks += [{"task": f"car_{at}", "scope": "vehicle", "title": f"car {at}", "quarters": 2,
+                   "predecessors": [f"car_{at - 1}"] if at else []} for at in range(2)]  # fmt: skip
+    if tasks and rng.random() < 0.7:
+        tasks.append({"task": "go", "scope": "link", "title": "go-ahead before any shared family",
+                      "quarters": int(rng.integers(1, 4)), "predecessors": []})  # fmt: skip
+    if car and any(task["task"] == "family_0" for task in tasks):
+        tasks.append({"task": "bind", "scope": "link", "title": "samples before car_1", "quarters": 0,
+                      "predecessors": ["family_0"]})  # fmt: skip
+    margin = float(rng.choice([5e3, 5e4, 3e5]))
+    programmes = study["programmes"].with_columns(pl.lit(margin).alias("lost_margin"))
+    return study.with_tables(tasks=frame("tasks", tasks), programmes=programmes)
+
+
+def compare(seed: int, tries: int = 150, *, timed: bool = False) -> list[str]:
     """What is wrong with the plans of a random study; empty where nothing is, and where it has no plan."""
     study, catalogue, performance = random_study(seed)
+    if timed:
+        study = with_tasks(study, seed)
     try:
         plans = plan.solve(study, catalogue, performance, gap=1e-7)
     except NoPlanError as error:

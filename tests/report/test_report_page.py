@@ -497,3 +497,39 @@ def test_designs_stand_by_class_without_the_defaults_of_parts_they_do_not_have()
     }
     assert set(found) == {"e-axle", "harness", "charger"}
     assert ["motor type" in found[name] for name in ("e-axle", "harness", "charger")] == [True, False, False]
+
+
+PUBLISHED = {
+    "target": "merger of both", "value": 500_000.0, "bound": "at least", "by": "A and B", "announced": "2024-12-23",
+    "status": "ended 2025-02-13", "scope": "everything", "difference": "all but the electric cars", "source": "",
+}  # fmt: skip
+
+
+def test_what_the_companies_published_stands_beside_the_answer_a_year_each():
+    known = meta()
+    known |= {"first_year": 2027, "last_year": 2028, "base_year": 2026, "discount_rate": 0.06}
+    stored = tables()
+    costs = stored["cost_by_rung"]
+    alone = costs.filter((pl.col("rung") == "alone") & pl.col("coalition").is_in(PARTS))["value"].sum()
+    joint = costs.filter((pl.col("coalition") == GRAND) & (pl.col("rung") != "alone"))["value"]
+    saving = alone - min(value for value in joint if value is not None and value == value)
+    a_year = saving / (1.06**-1.5 + 1.06**-2.5)
+    text = read(stored | {"published": pl.DataFrame([PUBLISHED])}, known).words.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Published, merger of both: more than 500.0 bn JPY a year" in text
+    assert "ended 2025-02-13" in text
+    assert "Not in this study: all but the electric cars" in text
+    assert f"{100 * a_year / 500_000:.1f} % of it" in text.replace("%", " %").replace("  %", " %")
+    assert "Published, merger" not in read(stored, known).words
+
+
+def test_idle_lines_of_own_suppliers_are_told_alone_and_together():
+    row = {"owner": "Nissan", "supplier": "JATCO", "site": "", "class": "e-axle", "year": 2030, "committed": 70_000.0,
+           "taken": 20_000.0, "lost": 50_000.0}  # fmt: skip
+    alone = [{"coalition": name, "rung": "alone", **row, "cost": 1_500.0} for name in PARTS[:1]]
+    joint = [{"coalition": GRAND, "rung": rung, **row, "cost": 400.0} for rung in RUNGS]
+    text = page_text(tables() | {"captive_use": pl.DataFrame(alone + joint)}, meta())
+    found = re.search(r"own suppliers cost their owners ([^<]*) alone and ([^<]*) at", text)
+    assert found is not None
+    assert "1.5" in found[1]
+    assert "0.4" in found[2]
+    assert "own suppliers cost their owners" not in page_text(tables(), meta())

@@ -110,3 +110,10 @@ def test_every_table_that_names_a_company_or_a_car_is_owned_row_by_row() -> None
         if table == "products" or not named or study[table].is_empty():
             continue
         assert all(row_owners(study, table, member_of)), table
+
+
+def test_a_captive_suppliers_row_is_its_owners() -> None:
+    study = load(EXAMPLES / "nissan-honda")
+    member_of = {"Nissan": "one", "Mitsubishi": "one", "Honda": "two"}
+    assert study["captive"]["owner"].to_list() == ["Nissan", "Honda"]
+    assert row_owners(study, "captive", member_of) == ["one", "two"]

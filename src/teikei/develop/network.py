@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,16 +13,13 @@ from teikei.develop.objects import DevelopmentObject
 from teikei.develop.project import lateness_by_precedence
 from teikei.develop.quarters import Calendar
 from teikei.develop.types import Job, Milestone, Mode, Precedence, Project
-from teikei.errors import StudyError
+from teikei.plan.tasks import Places, joint_from, left_of, length, links_of, places_of
 from teikei.study.types import Study
 
 SLACK_QUARTERS: Final = 12
 STRETCHES: Final = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 """Factors tried for an object that is one job, where no lead has the hours it needs in a quarter."""
 GO_AHEAD: Final = "alliance go-ahead"
-
-Places = dict[str, tuple[str, float, float, list[str]]]
-"""Task -> (title, earliest start in quarters from the start of the object, quarters, predecessors in the scope)."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ def make_network(
         if not one.scope or tasks.is_empty():
             continue
         add = _car if one.level == "programme" else _add
-        ends = add(draft, one, _places(tasks), staff)
+        ends = add(draft, one, places_of(tasks), staff)
         if not ends:
             continue
         kept.append(one)
@@ -134,29 +130,6 @@ def _rates(study: Study) -> dict[str, float]:
     return {company: rate or study.settings.engineering_rate_per_hour for company, rate in own}
 
 
-def _places(tasks: pl.DataFrame) -> Places:
-    """Task -> (title, earliest start in quarters from the start of the object, quarters, predecessors in the scope)."""
-    rows = {row["task"]: row for row in tasks.iter_rows(named=True)}
-    start: dict[str, float] = {}
-    open_tasks = dict(rows)
-    while open_tasks:
-        ready = [
-            name
-            for name, row in open_tasks.items()
-            if all(p in start or p not in rows for p in row["predecessors"] or [])
-        ]
-        if not ready:
-            circle = ", ".join(sorted(open_tasks))
-            raise StudyError(f"tasks: {circle} wait for each other in a circle: remove one of their predecessors")
-        for name in ready:
-            before = [p for p in open_tasks.pop(name)["predecessors"] or [] if p in rows]
-            start[name] = max([0.0, *(start[p] + rows[p]["quarters"] for p in before)])
-    return {
-        name: (row["title"], start[name], row["quarters"], [p for p in row["predecessors"] or [] if p in rows])
-        for name, row in rows.items()
-    }
-
-
 def _car(
     draft: _Draft,
     one: DevelopmentObject,
@@ -165,33 +138,17 @@ def _car(
 ) -> list[str]:
     """A car whose work must have begun before the first quarter counts as under way: only what is left is planned."""
     due = one.uses[0][1]
-    after: dict[str, list[str]] = {}
-    for name, (_, _, _, before) in places.items():
-        for earlier in before:
-            after.setdefault(earlier, []).append(name)
-    latest_end: dict[str, float] = {}
-    for name in sorted(places, key=lambda n: (-places[n][1], -places[n][2])):
-        latest_end[name] = min([float(due), *(latest_end[n] - places[n][2] for n in after.get(name, []))])
-    if all(latest_end[name] - quarters >= 0 for name, (_, _, quarters, _) in places.items()):
+    left = left_of(places, due)
+    if left is None:
         return _add(draft, one, places, staff)
-    left = {}
     total = sum(quarters for _, _, quarters, _ in places.values())
-    for name, (title, _, quarters, before) in places.items():
-        remaining = min(quarters, math.floor(latest_end[name] + 1e-9))
-        if remaining > 0 or (quarters == 0 and latest_end[name] >= 0):
-            left[name] = (title, max(0.0, latest_end[name] - quarters), float(remaining), before)
-    left = {n: (t, s, q, [b for b in before if b in left]) for n, (t, s, q, before) in left.items()}
     draft.notes.append(
-        f"{one.name} is taken to be under way: its tasks take {_length(places):g} quarters and production starts in "
+        f"{one.name} is taken to be under way: its tasks take {length(places):g} quarters and production starts in "
         f"{due}"
     )
     part = sum(quarters for _, _, quarters, _ in left.values()) / total if total else 0.0
     rest = {skill: hours * part for skill, hours in one.hours.items()}
     return _add(draft, one, left, staff, rest)
-
-
-def _length(places: Places) -> float:
-    return max(start + quarters for _, start, quarters, _ in places.values())
 
 
 def _add(
@@ -216,9 +173,9 @@ def _add(
                 break
             places, work = _spread(original, factor)
         name = one.name
-        if _length(places) > _length(original):
+        if length(places) > length(original):
             draft.notes.append(
-                f"{one.name}: takes {len(work)} quarters instead of {math.ceil(_length(original) - 1e-9)}, no lead has "
+                f"{one.name}: takes {len(work)} quarters instead of {math.ceil(length(original) - 1e-9)}, no lead has "
                 f"the hours for less"
             )
         draft.jobs.append(Job(name, len(work), _modes(draft, one, per_quarter, work, staff), team=one.name))
@@ -259,7 +216,7 @@ def _part(quarters: float, total: float) -> float:
 def _spread(places: Places, factor: float) -> tuple[Places, list[float]]:
     """The tasks of an object drawn out by a factor, and the task quarters of work in each of its quarters."""
     drawn = {name: (title, start * factor, q * factor, before) for name, (title, start, q, before) in places.items()}
-    work = [0.0] * math.ceil(_length(drawn) - 1e-9)
+    work = [0.0] * math.ceil(length(drawn) - 1e-9)
     for _, start, quarters, _ in drawn.values():
         for q in range(len(work)):
             work[q] += max(0.0, min(start + quarters, q + 1.0) - max(start, float(q))) / factor
@@ -321,32 +278,23 @@ def _links(draft: _Draft, study: Study, objects: list[DevelopmentObject]) -> Non
     """Rows of scope ``link``: their predecessors must end before the tasks named in the title begin.
 
     A link on a family's task holds for the task of the same title in variants and applications of the class as well. A
-    link whose title speaks of any shared family is a task of its own before all shared families (go-ahead of the
-    alliance).
+    link whose title speaks of any shared family is a task of its own before all shared families and variants (go-ahead
+    of the alliance).
     """
-    links = study["tasks"].filter(pl.col("scope") == "link")
-    titles = dict(study["tasks"].select("task", "title").iter_rows())
-    scopes = dict(study["tasks"].select("task", "scope").iter_rows())
+    links, go_ahead = links_of(study["tasks"])
     by_name = {one.name: one for one in objects}
-    for row in links.iter_rows(named=True):
-        if "shared family" in row["title"]:
-            _go_ahead(draft, row, objects)
-            continue
-        _, _, after_text = row["title"].partition("before")
-        named = [task for task in titles if re.search(rf"(?<![\w-]){re.escape(task)}(?![\w-])", row["title"])]
-        for earlier in row["predecessors"] or []:
-            class_name = scopes.get(earlier, "").split(" ")[0]
-            sources = [
-                step
-                for step in draft.steps
-                if step.title == titles.get(earlier) and by_name[step.object_name].class_name == class_name
-            ]
-            targets = [step for step in draft.steps if step.task in named and after_text]
-            for source in sources:
-                for target in targets:
-                    if _serve_the_same_car(by_name[source.object_name], by_name[target.object_name]):
-                        lag = source.end - target.first
-                        draft.precedences.append(Precedence(source.job, target.job, lag))
+    _go_ahead(draft, joint_from(study.settings, go_ahead), objects)
+    for link in links:
+        sources = [
+            step
+            for step in draft.steps
+            if step.title == link.title and by_name[step.object_name].class_name == link.class_name
+        ]
+        targets = [step for step in draft.steps if step.task in link.after]
+        for source in sources:
+            for target in targets:
+                if _serve_the_same_car(by_name[source.object_name], by_name[target.object_name]):
+                    draft.precedences.append(Precedence(source.job, target.job, source.end - target.first))
 
 
 def _serve_the_same_car(one: DevelopmentObject, other: DevelopmentObject) -> bool:
@@ -354,13 +302,12 @@ def _serve_the_same_car(one: DevelopmentObject, other: DevelopmentObject) -> boo
     return one.name != other.name and bool(set(one.uses) & set(other.uses))
 
 
-def _go_ahead(draft: _Draft, row: dict[str, object], objects: list[DevelopmentObject]) -> None:
-    shared = {one.name for one in objects if one.shared and one.level == "family"}
-    first = {step.job for step in draft.steps if step.object_name in shared and step.first == 0}
+def _go_ahead(draft: _Draft, quarters: int, objects: list[DevelopmentObject]) -> None:
+    """What blocs develop together begins after the alliance's go-ahead."""
+    shared = {one.name for one in objects if one.shared and one.level in ("family", "variant")}
     waits = {one.after for one in draft.precedences}
-    begins = sorted(job for job in first if job not in waits)
-    duration = math.ceil(float(str(row["quarters"])))
-    if not begins or duration <= 0:
+    begins = sorted({s.job for s in draft.steps if s.object_name in shared and s.first == 0 and s.job not in waits})
+    if not begins or quarters <= 0:
         return
-    draft.jobs.append(Job(GO_AHEAD, duration, (Mode("", {}),), team=GO_AHEAD))
-    draft.precedences += [Precedence(GO_AHEAD, job, duration) for job in begins]
+    draft.jobs.append(Job(GO_AHEAD, quarters, (Mode("", {}),), team=GO_AHEAD))
+    draft.precedences += [Precedence(GO_AHEAD, job, quarters) for job in begins]

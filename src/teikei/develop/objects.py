@@ -9,6 +9,7 @@ import polars as pl
 
 from teikei.develop.quarters import Calendar
 from teikei.modules.types import Catalogue
+from teikei.plan.tasks import car_scope, scope_of
 from teikei.plan.types import Plan
 from teikei.plan.vehicle_work import VEHICLE_CLASS, car_item
 from teikei.study.types import Study
@@ -167,8 +168,19 @@ class ObjectFinder:
         for (family, group), mine in self._grouped(uses, "family").items():
             factor = self._family_factor(family, group, mine)
             if factor > 0:
-                made.append(self._object("family", family, group, mine, factor))
+                waiting = [use for use in mine if self._takes_over(family, group, use)]
+                made.append(self._object("family", family, group, waiting or mine, factor))
         return made
+
+    def _takes_over(self, family: str, group: tuple[str, ...], use: _NewUse) -> bool:
+        """Whether a car waits for its family: where a member has paid it, only those do that take it over."""
+        paid = set(group) & set(self.families[family]["sunk_for"] or []) if family in self.families else set()
+        rule = self.classes[use.class_name]
+        if use.company in paid:
+            return False
+        same_bloc = self.bloc_of[use.company] in {self.bloc_of[company] for company in paid}
+        k = rule["k_family_nre"]
+        return not paid or (min(rule["k_family_nre_same_bloc"] or 0.0, k) if same_bloc else k) > 0
 
     def _family_factor(self, family: str, group: tuple[str, ...], uses: list[_NewUse]) -> float:
         """Share of the family's hours to be spent: 1 unless a member has paid it, and k for each further user."""
@@ -229,8 +241,7 @@ class ObjectFinder:
         return made
 
     def _vehicle(self, use: _NewUse, segment: str, *, lead_car: bool) -> DevelopmentObject:
-        rank = "vehicle, lead car of a family" if lead_car else "vehicle, second car of a family"
-        scope = next((s for s in (f"vehicle, {segment}", rank, "vehicle") if s in self.scopes), "")
+        scope = car_scope(self.scopes, segment, lead_car=lead_car)
         hours, external = self._work(VEHICLE_CLASS, "programme", car_item(self.study, use.programme, segment), 1.0)
         name = f"{use.programme}/{use.generation}"
         if not scope:
@@ -325,9 +336,7 @@ class ObjectFinder:
 
     def _scope(self, class_name: str, level: str, *, needed: bool) -> str:
         """The task scope of a class and level; empty, with a note, where the study has no tasks for it."""
-        for scope in self.scopes:
-            if f"{scope} ".startswith(f"{class_name} {level} "):
-                return str(scope)
-        if needed:
+        scope = scope_of(self.scopes, class_name, level)
+        if needed and not scope:
             self.notes.append(f"no tasks for {class_name} {level} (table tasks): its hours are not scheduled")
-        return ""
+        return scope

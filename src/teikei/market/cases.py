@@ -10,14 +10,14 @@ import polars as pl
 
 from teikei.market.respond import Response, price_and_sell
 from teikei.market.scene import Scene
-from teikei.plan.types import Plan, Plans
+from teikei.plan.types import NOT_CONTRACTED, Plan, Plans
 from teikei.study.types import Study
 
 NOT_EVALUATED: Final = "not evaluated"
 Reprice = Callable[[Plan, pl.DataFrame], Plan]
 CostChange = Mapping[int, Mapping[str, float]]  # year -> programme -> study currency per car
 
-_NOT_BY_CAR: Final = ("shortfall", "missed_target")  # another car does not cause it, or it is no cash
+_NOT_BY_CAR: Final = ("shortfall", *NOT_CONTRACTED)  # another car does not cause it, or it is no cash
 _LOOP_CAP: Final = 12
 _LOOP_TOLERANCE_JPY: Final = 1.0  # per car: below what any price list shows
 _CENTRAL: Final = slice(0, 1)

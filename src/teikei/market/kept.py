@@ -24,13 +24,13 @@ import polars as pl
 from teikei.market.cases import Case, grand_plans, is_variable
 from teikei.market.respond import Response
 from teikei.market.types import Array
-from teikei.plan.types import Plan, Plans
+from teikei.plan.types import NOT_CONTRACTED, Plan, Plans
 from teikei.study.types import Study
 
 NO_REGION: Final = "*"
 BY_MARKET, BY_PLAN, AT_PLANNED_LEVEL = "market", "plan", "market at the planned level"
 WARN_ABOVE: Final = 1.5  # times the forecast: plan volumes that the market stage does not expect
-NOT_CASH: Final = ("missed_target",)  # steers a plan and is no money
+NOT_CASH: Final = NOT_CONTRACTED  # steers a plan and is no money
 KEPT_SCHEMA: Final = {
     "rung": pl.String, "company": pl.String, "region": pl.String, "volume_basis": pl.String,
     "cost_saving": pl.Float64, "passed_on": pl.Float64, "volume_effect": pl.Float64, "fixed": pl.Float64,

@@ -25,7 +25,7 @@ CUT: Final = 0.10
 CUT_WORDS: Final = "companies' electric cars cost 10 % less"
 _FIXED: Final = (
     "nre_family", "nre_variant", "nre_application", "nre_vehicle", "tooling", "switching", "divergence", "coordination",
-    "joint_organisation",
+    "joint_organisation", "captive",
 )  # fmt: skip
 
 

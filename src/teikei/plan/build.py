@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import itertools
 
+from teikei.plan.captive import idle_captives
 from teikei.plan.competing_tiers import tiers_share_what_is_needed
 from teikei.plan.develop_rows import contracts_left, families_and_variants, introductions_and_facelifts, own_or_joint
 from teikei.plan.joined_spend import constant_cost
+from teikei.plan.late_rows import late_starts
 from teikei.plan.limit_rows import local_content_missed, plants_opened, qualification_of_sources, site_capacity
 from teikei.plan.missed_rows import missed_targets
 from teikei.plan.money import once, present_value
@@ -41,6 +43,7 @@ def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
     families_and_variants(made)
     own_or_joint(made)
     introductions_and_facelifts(made)
+    late_starts(made)
     contracts_left(made)
     purchases_meet_need(made)
     plants_opened(made)
@@ -53,6 +56,7 @@ def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
     site_capacity(made)
     qualification_of_sources(made)
     local_content_missed(made)
+    idle_captives(made)
     apply_rules(made)
     return made
 

@@ -14,7 +14,8 @@ class Decisions:
     """modules[(slot, position)]: the drawing it carries. candidate[slot]: number of the configuration.
 
     awards[(item, source, year)]: pieces. plants: (owner, plant, size in GWh, first year of delivery).
-    expansions: (who pays, site, first year, capacity added).
+    expansions: (who pays, site, first year, capacity added). scheduled[(programme, generation, quarter)]: quarters by
+    which a schedule of this plan's work reaches a start late; empty before there is one.
     """
 
     modules: Mapping[tuple[str, str], Option]
@@ -22,6 +23,7 @@ class Decisions:
     awards: Mapping[tuple[Item, Source, int], float]
     plants: tuple[tuple[str, str, float, int], ...] = field(default=())
     expansions: tuple[tuple[str, str, int, float], ...] = field(default=())
+    scheduled: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
 
 
 def union(parts: list[Decisions]) -> Decisions:
@@ -31,10 +33,12 @@ def union(parts: list[Decisions]) -> Decisions:
     awards: dict[tuple[Item, Source, int], float] = {}
     plants: list[tuple[str, str, float, int]] = []
     expansions: dict[tuple[str, str, int, float], None] = {}
+    scheduled: dict[tuple[str, str, int], int] = {}
     for part in parts:
         modules.update(part.modules)
         candidate.update(part.candidate)
         awards.update(part.awards)
         plants += part.plants
         expansions.update(dict.fromkeys(part.expansions))
-    return Decisions(modules, candidate, awards, tuple(plants), tuple(expansions))
+        scheduled.update(part.scheduled)
+    return Decisions(modules, candidate, awards, tuple(plants), tuple(expansions), scheduled)

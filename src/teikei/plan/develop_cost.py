@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from teikei.plan.captive import outsiders_part
 from teikei.plan.decisions import Decisions
 from teikei.plan.facts import Facts, FamilyFact
 from teikei.plan.money import Cash, coordination_cash, nre_cash, once, tooling_cash
@@ -78,6 +79,8 @@ def requalification(scope: Scope, slot_name: str, class_name: str, after_facelif
 def cancellation(scope: Scope, slot_name: str, position: str) -> float:
     """Million paid for leaving the contract of a position from this slot on: in proportion to the part left.
 
+    To a captive of a member it costs the outsiders' share of it.
+
     The part left runs from the slot's start to the contract's end, over the part that is left at the first planning
     year; a contract over several versions is divided by the versions' shares.
     """
@@ -94,7 +97,7 @@ def cancellation(scope: Scope, slot_name: str, position: str) -> float:
         for (other, where), found in facts.existing.items()
         if found.key == contract.key and where == position and facts.slots[other].phase == slot.phase
     )
-    return contract.cancellation_cost * left * slot.share / covered
+    return contract.cancellation_cost * left * slot.share / covered * outsiders_part(scope, contract.supplier)
 
 
 def charges(scope: Scope, decisions: Decisions) -> list[Charge]:

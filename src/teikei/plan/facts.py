@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from teikei.errors import StudyError
 from teikei.study.types import Settings
+
+if TYPE_CHECKING:
+    from teikei.plan.lead_times import TimeFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +221,26 @@ class LocalRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptiveFact:
+    """A row of ``captive``: committed in pieces or GWh a year, fixed_cost in study currency per piece or kWh.
+
+    site: empty = all of the supplier's sites.
+    """
+
+    owner: str
+    supplier: str
+    site: str
+    class_name: str
+    committed: float
+    fixed_cost: float
+    least_share: float
+    first_year: int
+    last_year: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """A row of ``rules`` that is in force, its scope split into kinds."""
+    """A row of ``rules`` that is in force, its scope split into kinds; or the least share of a captive supplier."""
 
     kind: str
     text: str
@@ -227,6 +249,7 @@ class Rule:
     module: str
     supplier: str
     country: str
+    captive: CaptiveFact | None = None
 
     @property
     def number(self) -> float:
@@ -324,7 +347,8 @@ class Facts:
 
     choices[slot]: feasible configurations as (candidate number, {position: module}); rejected[slot]: those that miss a
     requirement past its floor. missed[slot][candidate]: the targets a feasible configuration misses, none where it
-    is not named. existing[(slot, position)]: the contract of the incumbent module. units[slot]: cars.
+    is not named. time: lead times, None where the study has no tasks. existing[(slot, position)]: the contract of the
+    incumbent module. units[slot]: cars.
     classes_of[position] follows from the module.
     """
 
@@ -364,6 +388,8 @@ class Facts:
     commodities: tuple[CommodityFact, ...] = ()
     spend: tuple[SpendFact, ...] = ()
     ramp: tuple[tuple[float, float], ...] = ()
+    time: TimeFacts | None = None
+    captives: tuple[CaptiveFact, ...] = ()
 
     def missed_per_car(self, slot: str, candidate: int) -> float:
         """What the buyers of a car lose by the targets that its configuration misses, study currency per car."""

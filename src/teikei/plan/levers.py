@@ -4,9 +4,10 @@ Rule (docs/maths/plan.md, "Levers"). Cost items that one lever alone explains go
 ``development``; tooling to ``tooling``; variant and application NRE to ``variants``; plants and paid expansions of
 sites to ``plant_use``; coordination and the alliance's one-off to ``coordination``; units committed to and not taken to
 ``commercial_scale``; variant NRE paid again to ``divergence``; changes, cancellations, qualification and activation to
-``switching``; what buyers lose by missed targets to ``missed_target`` (not cash). The purchase bill (price, rebate,
-duty, freight, warranty, equity, local content) is a game of four moves from the lower rung's plan to the upper one's,
-every one of whose sixteen states is priced:
+``switching``; own suppliers' lines that stand idle to ``captive``; what buyers lose by missed targets to
+``missed_target``, cars lost to late starts to ``lateness`` (neither is cash). The purchase bill (price, rebate, duty,
+freight, warranty, equity, local content) is a game of four moves from the lower rung's plan to the upper one's, every
+one of whose sixteen states is priced:
 
 1. designs and sources change: ``overdesign`` where the module differs and costs more, ``access`` where it costs less (a
    design that pays only for the group) or the source is open only to the group, ``plant_use`` where it is a plant;
@@ -51,8 +52,10 @@ LEVER_ORDER = (
     "divergence",
     "coordination",
     "joint_organisation",
+    "captive",
     "switching",
     "missed_target",
+    "lateness",
 )
 
 ITEM_LEVER = {
@@ -72,8 +75,10 @@ ITEM_LEVER = {
     "alignment": "alignment",
     "joint_rate": "commercial_scale",
     "joint_organisation": "joint_organisation",
+    "captive": "captive",
     "expansion": "plant_use",
     "missed_target": "missed_target",
+    "lateness": "lateness",
 }
 
 DESIGN, TECHNICAL, COMMERCIAL, DIVERGENCE = "designs", "technical_scale", "commercial_scale", "divergence"

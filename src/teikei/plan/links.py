@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from teikei.plan.arrays import relax
 from teikei.plan.build import couple
+from teikei.plan.late_rows import late_broken, tie_late
 from teikei.plan.missed_rows import tie, tie_among, tie_broken
 from teikei.plan.program import Build
 
@@ -27,6 +28,8 @@ def add_known(made: Build, known: Iterable[Hashable]) -> None:
     for name in known:
         if isinstance(name, tuple) and name[0] == "missed" and name[1] in made.rest:
             tie(made, name[1], name[2])
+        if isinstance(name, tuple) and name[0] == "late" and name[1:] in made.late:
+            tie_late(made, (name[1], name[2], name[3]))
         for (slot, group), allowed in list(made.couplings.items()):
             if isinstance(name, tuple) and name[0] == "coupling" and name[1] == slot and set(name[2]) <= set(group):
                 _couple(made, slot, group, set(name[2]), allowed)
@@ -56,7 +59,8 @@ def add_between_tied_classes(made: Build) -> None:
     def class_of(slot: str, position: str) -> str:
         return scope.facts.modules[scope.options[(slot, position)][0].module].class_name
 
-    together = joined({class_of(name[1], position) for position in name[2]} for name in made.linked)
+    tied = [name for name in made.linked if name[0] != "late"]
+    together = joined({class_of(name[1], position) for position in name[2]} for name in tied)
     for (slot, group), allowed in list(made.couplings.items()):
         for classes in together:
             mine = {position for position in group if class_of(slot, position) in classes}
@@ -83,10 +87,12 @@ def joined(sets: Iterable[Set[str]]) -> list[frozenset[str]]:
 def add_broken(made: Build, x: Vector, slack: float = 0.0) -> bool:
     """Adds the links that a solution breaks; whether there was any.
 
-    slack: million that a slot's missed targets may cost more than the solution says (``missed_rows``). A coupling is
-    broken where a module has a larger share than all modules together that it may be combined with.
+    slack: million that a slot's missed targets or a late start may cost more than the solution says (``missed_rows``,
+    ``late_rows``). A coupling is broken where a module has a larger share than all modules together that it may be
+    combined with.
     """
     broken = tie_broken(made, x, slack)
+    broken = late_broken(made, x, slack) or broken
     for (slot, group), allowed in list(made.couplings.items()):
         share = _shares(made, slot, group, x)
         tied: set[str] = set()

@@ -9,15 +9,18 @@ from typing import NamedTuple
 
 from teikei.errors import NoPlanError
 from teikei.plan.bill import Line, price_lines, take_or_pay_price
+from teikei.plan.captive import ITEM as CAPTIVE
+from teikei.plan.captive import captive_uses
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import Charge, charges
 from teikei.plan.joined_spend import REST, organisation_years, rest_of_car
+from teikei.plan.lateness import late_starts, lost
 from teikei.plan.money import END, discount, once, plant_cash
 from teikei.plan.origin import local_content
 from teikei.plan.promises import broken_promises
 from teikei.plan.scope import Item, Scope
 from teikei.plan.sources import OFFER, PLANT
-from teikei.plan.types import MISSED_TARGET, NOT_CONTRACTED
+from teikei.plan.types import LATENESS, MISSED_TARGET, NOT_CONTRACTED
 from teikei.plan.vehicle_work import ITEM as VEHICLE_NRE
 from teikei.plan.vehicle_work import VEHICLE_CLASS, vehicle_cash
 
@@ -74,9 +77,11 @@ def price(scope: Scope, decisions: Decisions, *, held: bool = True) -> Priced:
         *_rest_of_car_records(scope),
         *_organisation_records(scope),
         *_vehicle_records(scope),
+        *_captive_records(scope, decisions),
         *_take_or_pay_records(scope, decisions, lines),
         *_expansion_records(scope, decisions, lines),
         *_missed_records(scope, decisions),
+        *_late_records(scope, decisions),
     ]
     return Priced(math.fsum(record.value for record in records), tuple(records), tuple(lines), tuple(found))
 
@@ -329,6 +334,16 @@ def _missed_records(scope: Scope, decisions: Decisions) -> list[Record]:
     return records
 
 
+def _late_records(scope: Scope, decisions: Decisions) -> list[Record]:
+    """Cars lost to starts that come late, at what a car brings; no money changes hands."""
+    return [
+        Record(one.company, start[0], one.year, LATENESS, "car", f"{start[1]} quarter {start[2]}", one.cost)
+        for start, quarters in late_starts(scope, decisions).items()
+        for one in lost(scope, start, quarters)
+        if one.cost
+    ]
+
+
 def alliance_charged(scope: Scope) -> bool:
     """Whether the alliance's one-off is due: more than one bloc, above the first rung that pools anything."""
     if not scope.joint:
@@ -393,6 +408,23 @@ def _organisation_records(scope: Scope) -> list[Record]:
         for year in organisation_years(scope)
         for (company, programme), share in owner_shares(scope, scope.slots).items()
     ]
+
+
+def _captive_records(scope: Scope, decisions: Decisions) -> list[Record]:
+    """Fixed cost that stays with the owner of a captive supplier for units committed and not taken, by its cars."""
+    records = []
+    for use in captive_uses(scope, decisions):
+        if not use.cost:
+            continue
+        owner, worth = use.captive.owner, use.cost * discount(scope.facts, use.year)
+        mine = [slot for slot in scope.slots if scope.company_of[slot] == owner]
+        programmes: dict[str, float] = {}
+        for (_, programme), share in owner_shares(scope, mine).items():
+            programmes[programme] = programmes.get(programme, 0.0) + share
+        for programme, share in (programmes or {"": 1.0}).items():
+            thing = use.captive.supplier
+            records.append(Record(owner, programme, use.year, CAPTIVE, use.captive.class_name, thing, worth * share))
+    return records
 
 
 def _vehicle_records(scope: Scope) -> list[Record]:

@@ -39,6 +39,15 @@ class Rest:
         return -1, 0.0
 
 
+@dataclass
+class Waiting:
+    """A start that modules of several classes make late, each by itself: cost of each level (quarters late; million for
+    the quarters up to it from the level before) and the columns of the classes that can be so late."""
+
+    cost: dict[int, float]
+    columns: dict[int, list[int]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
     """Tiers that a drawing group can reach at an offer in a year: (index, from, to); kept = share not diverged."""
@@ -78,7 +87,7 @@ class Build:
     whether site capacity bounds the tiers and rebates that can be reached (off when limits are to be dropped). lazy:
     whether the couplings of a car's positions are kept aside until a solution breaks them. carrying: (slot, position,
     module) -> columns of its drawings. rest: slot -> the part of what its missed targets cost that no column holds yet
-    (``missed_rows``).
+    (``missed_rows``). late: starts whose classes bear their lateness in equal parts until tied (``late_rows``).
     """
 
     scope: Scope
@@ -91,6 +100,7 @@ class Build:
     use: dict[Option, int] = field(default_factory=dict)
     carrying: dict[Place, list[int]] = field(default_factory=dict)
     rest: dict[str, Rest] = field(default_factory=dict)
+    late: dict[tuple[str, str, int], Waiting] = field(default_factory=dict)
     ladder: dict[tuple[str, str, str, str], dict[int, int]] = field(default_factory=dict)
     mode: dict[tuple[str, str], int] = field(default_factory=dict)
     introduced: dict[tuple[str, str, str, int], int] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from teikei.plan.captive import SHARE_RULE, broken_share
 from teikei.plan.decisions import Decisions
 from teikei.plan.facts import Rule
 from teikei.plan.money import plant_capacity_gwh, plant_first_year
@@ -118,6 +119,8 @@ def _rule(scope: Scope, decisions: Decisions, rule: Rule) -> Iterator[str]:
         yield from _shares(scope, rule, bought)
     elif rule.kind == "local_supply":
         yield from _local(scope, rule, bought)
+    elif rule.kind == SHARE_RULE:
+        yield from broken_share(scope, decisions, rule)
     elif rule.kind == "min_suppliers_per_class":
         suppliers: dict[tuple[str, str], dict[str, float]] = {}
         for (item, source, year), pieces in bought.items():

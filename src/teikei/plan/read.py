@@ -9,6 +9,7 @@ import polars as pl
 
 from teikei.errors import NoPlanError
 from teikei.modules.types import Catalogue
+from teikei.plan.captive import share_rule
 from teikei.plan.facts import (
     ClassFact,
     Configurations,
@@ -24,8 +25,10 @@ from teikei.plan.facts import (
     SlotFact,
     UnitsFact,
 )
+from teikei.plan.lead_times import read_time
 from teikei.plan.read_supply import (
     read_bundles,
+    read_captives,
     read_commodities,
     read_expansions,
     read_offers,
@@ -71,7 +74,9 @@ def read_facts(
         for row in cars:
             volume_by_year[row.year] += row.units
     sites, site_messages = read_sites(study)
-    trade, rules = read_trade(study), _rules(study)
+    trade, captives = read_trade(study), read_captives(study)
+    ties = (share_rule(one) for one in captives if one.least_share > 0)
+    rules = (*_rules(study), *ties)
     local, local_messages = _local_rules(study)
     messages += [*site_messages, *local_messages, *_mixed_prices(study, offers)]
     offers_of: dict[str, list[str]] = {}
@@ -112,6 +117,8 @@ def read_facts(
         vehicle_work=read_vehicle_work(study),
         commodities=read_commodities(study),
         spend=read_spend(study),
+        time=read_time(study, slots),
+        captives=captives,
         ramp=tuple(study["ramp"].sort("years_after").select("years_after", "share").iter_rows()),
         incremental_rebates=frozenset(
             row["supplier"] for row in rows_of(study["rebates"]) if row.get("kind") == "incremental"

@@ -12,6 +12,7 @@ import polars as pl
 from teikei.errors import Problem, StudyError
 from teikei.plan.facts import (
     BundleFact,
+    CaptiveFact,
     CommodityFact,
     ExpansionFact,
     OfferFact,
@@ -227,6 +228,25 @@ def read_rebates(study: Study) -> dict[str, tuple[tuple[float, float], ...]]:
     for row in rows_of(study["rebates"].sort("supplier", "spend_from")):
         found.setdefault(row["supplier"], []).append((row["spend_from"], row["rebate"]))
     return {supplier: tuple(rows) for supplier, rows in found.items()}
+
+
+def read_captives(study: Study) -> tuple[CaptiveFact, ...]:
+    """Suppliers that companies own in part, and what ties them."""
+    settings = study.settings
+    return tuple(
+        CaptiveFact(
+            owner=row["owner"],
+            supplier=row["supplier"],
+            site=row["site"] or "",
+            class_name=row["class"],
+            committed=row["committed"],
+            fixed_cost=row["fixed_cost"],
+            least_share=row["least_share"],
+            first_year=settings.first_year if row["from_year"] is None else row["from_year"],
+            last_year=settings.last_year if row["until_year"] is None else row["until_year"],
+        )
+        for row in rows_of(study["captive"])
+    )
 
 
 def read_commodities(study: Study) -> tuple[CommodityFact, ...]:

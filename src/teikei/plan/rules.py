@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from teikei.plan.captive import SHARE_RULE, captive_shares
 from teikei.plan.facts import Rule
 from teikei.plan.program import Build
 from teikei.plan.promises import buyers, rule_speaks_of
@@ -17,6 +18,8 @@ def apply_rules(made: Build) -> None:
             enough_suppliers(made, rule)
         elif rule.kind == "local_supply":
             local_supply(made, rule)
+        elif rule.kind == SHARE_RULE:
+            captive_shares(made, rule)
 
 
 def no_supplier_above_share(made: Build, rule: Rule) -> None:

@@ -98,6 +98,14 @@ class Scope:
         return result
 
     @cached_property
+    def company_of_programme(self) -> dict[str, str]:
+        """Programme -> the member that answers for its first slot."""
+        found: dict[str, str] = {}
+        for slot, company in self.company_of.items():
+            found.setdefault(self.facts.slots[slot].programme, company)
+        return found
+
+    @cached_property
     def slots(self) -> tuple[str, ...]:
         """Slots with cars of the members, in the study's order."""
         return tuple(self.company_of)
@@ -117,6 +125,23 @@ class Scope:
                     cars[(row.country, row.year)] = cars.get((row.country, row.year), 0.0) + row.units
             result[slot] = cars
         return result
+
+    @cached_property
+    def cars_by_company(self) -> dict[tuple[str, str], dict[str, dict[int, float]]]:
+        """(programme, generation) -> company of the coalition -> year -> cars."""
+        result: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
+        for name in self.slots:
+            slot = self.facts.slots[name]
+            for row in self.facts.units[name]:
+                if row.company in self.members:
+                    cars = result.setdefault((slot.programme, slot.generation), {}).setdefault(row.company, {})
+                    cars[row.year] = cars.get(row.year, 0.0) + row.units
+        return result
+
+    @cached_property
+    def carried(self) -> frozenset[tuple[str, str, str]]:
+        """(programme, generation, module) under contract today."""
+        return frozenset((one.programme, one.generation, one.module) for one in self.facts.existing.values())
 
     @cached_property
     def contracts(self) -> dict[str, ContractFact]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from teikei.plan.bill import Line, flat_price
+from teikei.plan.captive import captive_uses
 from teikei.plan.decisions import Decisions
 from teikei.plan.joined_spend import rest_of_car
-from teikei.plan.money import plant_capacity_gwh, present_value
+from teikei.plan.lateness import late_starts, lost
+from teikei.plan.money import discount, plant_capacity_gwh, present_value
 from teikei.plan.origin import local_content, origin_of
 from teikei.plan.price import BILL_ITEMS, JOINT_ITEMS, Priced, item_owners
 from teikei.plan.scope import Item, Option, Scope
 from teikei.plan.sources import CONTRACT, CURVE, OFFER, PLANT
+from teikei.plan.tasks import QUARTERS
 from teikei.simulate.types import Performance
 
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
@@ -54,6 +58,16 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
         "coalition": pl.String, "rung": pl.String, "owner": pl.String, "plant": pl.String, "step": pl.Float64,
         "year": pl.Int64, "capacity": pl.Float64, "output": pl.Float64, "use": pl.Float64,
     },
+    "lateness": {
+        "coalition": pl.String, "rung": pl.String, "programme": pl.String, "generation": pl.String,
+        "quarters": pl.Int64, "lost_units": pl.Float64, "cost": pl.Float64, "due": pl.String, "margin": pl.Float64,
+        "found_by": pl.String,
+    },
+    "captive_use": {
+        "coalition": pl.String, "rung": pl.String, "owner": pl.String, "supplier": pl.String, "site": pl.String,
+        "class": pl.String, "year": pl.Int64, "committed": pl.Float64, "taken": pl.Float64, "lost": pl.Float64,
+        "cost": pl.Float64,
+    },
 }  # fmt: skip
 
 
@@ -74,6 +88,8 @@ def make_tables(
         "unit_costs": _unit_costs(scope, decisions, priced),
         "development": _development(scope, priced),
         "plants": _plants(scope, decisions),
+        "lateness": _lateness(scope, decisions),
+        "captive_use": _captive_use(scope, decisions),
     }
     key = {"coalition": scope.coalition, "rung": scope.rung}
     return {
@@ -97,6 +113,18 @@ def _configurations(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
             }
         )  # fmt: skip
     return rows
+
+
+def _captive_use(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
+    """Captive suppliers year by year: pieces or GWh committed, taken and lost, and what the lost ones cost."""
+    return [
+        {
+            "owner": use.captive.owner, "supplier": use.captive.supplier, "site": use.captive.site,
+            "class": use.captive.class_name, "year": use.year, "committed": use.committed, "taken": use.taken,
+            "lost": use.lost, "cost": use.cost * discount(scope.facts, use.year),
+        }
+        for use in captive_uses(scope, decisions)
+    ]  # fmt: skip
 
 
 def _award_row(scope: Scope, line: Line) -> dict[str, Any]:
@@ -313,6 +341,27 @@ def _plants(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
                 {"owner": owner, "plant": name, "step": step, "year": year, "capacity": capacity, "output": made,
                  "use": made / capacity if capacity else 0.0}
             )  # fmt: skip
+    return rows
+
+
+def _lateness(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
+    """Every late start of a plan, priced as it stands in the value; cost is empty where the study gives no margin."""
+    time, rows = scope.facts.time, []
+    for start, quarters in late_starts(scope, decisions).items():
+        assert time is not None  # noqa: S101 - there are late starts
+        programme, generation, due = start
+        cars = lost(scope, start, quarters)
+        margin = time.lost_margin.get(programme)
+        by_schedule = late_starts(scope, replace(decisions, scheduled={})).get(start, 0) < quarters
+        rows.append(
+            {
+                "programme": programme, "generation": generation, "quarters": quarters,
+                "lost_units": math.fsum(one.cars for one in cars),
+                "cost": None if margin is None else math.fsum(one.cost for one in cars),
+                "due": f"{time.base_year + due // QUARTERS}-Q{due % QUARTERS + 1}", "margin": margin,
+                "found_by": "schedule" if by_schedule else "critical path",
+            }
+        )  # fmt: skip
     return rows
 
 

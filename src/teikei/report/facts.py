@@ -30,6 +30,7 @@ LEVER_ORDER: Final = (
     "overdesign",
     "coordination",
     "joint_organisation",
+    "captive",
     "divergence",
     "switching",
     "missed_target",

@@ -40,7 +40,9 @@ savings_by_lever | why a rung saves against the rung before it; penalties are ne
 company lever value:million method
 savings_by_programme | the same savings car by car and year by year | coalition rung from_rung company programme \
 year:year lever value:million method
-programmes | the vehicle programmes | programme company title segment
+programmes | the vehicle programmes | programme company title segment status status_date
+published | savings that these companies have published themselves | target value:million bound by announced status \
+scope difference source
 rungs | what each rung pools and develops together | rung position:number class procurement development_shared:boolean
 configurations | which module each programme gets | coalition rung programme generation class module quantity:number \
 existing:boolean family developing_group
@@ -56,14 +58,16 @@ near_misses | configurations that are refused by less than the simulation can te
 version modules requirement procedure floor:number reached:number unit short:number simulation_error:number
 requirement_prices | what giving up one step of a requirement would save | coalition rung programme procedure \
 step saving_alliance:million saving_owner:million kind
-lateness | what late starts of production would cost | coalition rung programme generation quarters:number \
-lost_units:number cost:million margin:number margin_basis
+lateness | what late starts of production cost | coalition rung programme generation quarters:number \
+lost_units:number cost:million due margin:number found_by
 schedule_milestones | which starts of production are met | coalition rung programme generation due reached \
 late_quarters:number cause chain
 schedule_summary | how good the schedule found is | coalition rung objects:number hours:number \
 engineering_cost:million late_quarters:number late_bound:number cost_bound:million status
 schedule_fixes | what would help a start of production that cannot be met | coalition rung programmes fix detail \
 cost:million late_quarters:number break_even_per_car:number
+schedule_what_ifs | what time is worth, designs as planned | coalition rung what_if late_quarters:number \
+late_quarters_then:number gain:million
 schedule_load | how full each company's engineers are | coalition rung company skill quarter hours:number \
 capacity:number
 decision_calendar | the last date to decide and to freeze each development | coalition rung object level programme \
@@ -109,6 +113,8 @@ variable_cost:number
 integrated_rival | from an own car to the same car built as an integrated rival would, part by part | programme step \
 item value:number
 commonality | how much the cars have in common | coalition rung index value:number
+captive_use | what companies' own suppliers lose, and what that costs | coalition rung owner supplier site class \
+year:year committed:number taken:number lost:number cost:million
 plant_use | how full each site is | coalition rung site year:year quantity:number capacity:number unit
 plants | how full each plant of the companies' own is | coalition rung owner plant step:number year:year \
 capacity:number output:number use:fraction

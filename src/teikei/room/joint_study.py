@@ -33,6 +33,8 @@ def row_owners(study: Study, table: str, member_of: Mapping[str, str]) -> list[s
     rows = study[table]
     if "company" in rows.columns and table not in _BY_PROGRAMME:
         return [member_of.get(company, "") for company in rows["company"].to_list()]
+    if table == "captive":
+        return [member_of.get(owner, "") for owner in rows["owner"].to_list()]
     programmes = dict(study["programmes"].select("programme", "company").iter_rows())
     if "programme" in rows.columns and table not in _OF_ALL:
         return [member_of.get(programmes.get(name, ""), "") for name in rows["programme"].to_list()]

@@ -12,7 +12,6 @@ from teikei.market.types import MarketOutcome
 from teikei.modules.types import Catalogue
 from teikei.plan import savings_by_programme
 from teikei.plan.types import NOT_CONTRACTED, Plan, Plans
-from teikei.runs.lateness import lateness
 from teikei.runs.near_misses import near_misses
 from teikei.simulate.types import Performance
 from teikei.split.types import Allocation
@@ -39,6 +38,7 @@ class Results:
     plans: Plans | None = None
     rival: pl.DataFrame | None = None
     schedule: Schedule | None = None
+    what_ifs: pl.DataFrame | None = None
     allocation: Allocation | None = None
     terms: Mapping[str, pl.DataFrame] | None = None
     outcome: MarketOutcome | None = None
@@ -54,8 +54,8 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
             tables["near_misses"] = near_misses(found.catalogue, found.performance)
     if found.schedule is not None:
         tables |= _scheduled(found.schedule)
-        margins = None if found.outcome is None else found.outcome.more.get("market_break_even")
-        tables["lateness"] = lateness(study, found.schedule.milestones, margins)
+    if found.what_ifs is not None:
+        tables["schedule_what_ifs"] = found.what_ifs
     if found.allocation is not None:
         tables |= _shared(found.allocation)
     tables |= found.terms or {}
@@ -73,7 +73,10 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
         *(() if found.performance is None else found.performance.warnings),
     ]
     return tables | {
-        "programmes": study["programmes"].select("programme", "company", "title", "segment", "in_scope", "status"),
+        "programmes": study["programmes"].select(
+            "programme", "company", "title", "segment", "in_scope", "status", "status_date"
+        ),
+        "published": study["published"],
         "rungs": study["rungs"].select(
             "rung", "position", "class", "procurement", "development_shared", "joint_plants"
         ),

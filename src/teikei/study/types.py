@@ -52,6 +52,15 @@ class Settings(BaseModel):
         ge=0,
         description="Million a year of buying together, from the first pooling rung on",
     )
+    lost_margin_share: float = Field(
+        default=0.16,
+        ge=0,
+        le=1,
+        description="Lost with a car not built, share of car_value (EV makers' gross margins of 2025: 0.08-0.28)",
+    )
+    late_buyers_kept: float = Field(
+        default=0.0, ge=0, le=1, description="Share of a late car's buyers who take another car of the company"
+    )
     home_market: str = Field(default="JP", description="Country whose car market is predicted")
     market_year: int = Field(default=2025, description="Year of the product table the market is calibrated on")
     report_year: int = Field(default=2030, description="Year in which unit costs, prices and sales are compared")

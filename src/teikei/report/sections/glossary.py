@@ -45,6 +45,11 @@ _WORDS: Final = (
     ("overdesign", "Penalty: a shared part is larger than this car needs."),
     ("coordination", "Penalty: people and time to agree."),
     ("joint organisation", "Cost: the people who buy for all, every year."),
+    (
+        "captive",
+        "Cost: lines of a company's own supplier that stand idle, at its owner's share; below zero in a saving where "
+        "they lose more units, above where partners fill them.",
+    ),
     ("divergence", "Penalty: units that leave the common drawing over time."),
     ("switching", "Penalty: tests and homologation when a programme changes module or source."),
     (

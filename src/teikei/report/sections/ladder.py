@@ -23,6 +23,7 @@ def section(context: Context) -> Section:
         blocks.append(_gaps(context))
     else:
         blocks += [_stacked(context), _walk(context), _methods(context), _by_company(context), _gaps(context)]
+    blocks += published_beside(context)
     shared_today = str(context.meta.get("incumbent_bloc_note") or "")
     blocks += [Text(f"What counts as alone: {shared_today}")] if shared_today else []
     blocks += [Text(told, "warning") for told in (late_alone(context), late_together(context)) if told]
@@ -37,6 +38,35 @@ def section(context: Context) -> Section:
         "Where does the saving come from, and what does sharing cost?",
         tuple(blocks),
     )
+
+
+def published_beside(context: Context) -> list[Block]:
+    """What the companies have published themselves beside the answer, a year each, with the difference in scope."""
+    rows, best, meta = context.tables.get("published"), context.ladder.best, context.meta
+    named = rows.filter(pl.col("target").is_not_null() & pl.col("value").is_not_null())
+    if named.is_empty() or best is None or best.saving is None:
+        return []
+    first, last, base = (meta.get(name) for name in ("first_year", "last_year", "base_year"))
+    rate = meta.get("discount_rate")
+    if not (isinstance(first, int) and isinstance(last, int) and isinstance(base, int) and isinstance(rate, float)):
+        return []
+    a_year = best.saving / sum((1.0 + rate) ** -(year + 0.5 - base) for year in range(first, last + 1))
+    told: list[Block] = []
+    for row in named.iter_rows(named=True):
+        said = {"at least": "more than ", "at most": "at most "}.get(row["bound"] or "", "")
+        about = [row["by"], row["announced"], row["status"]]
+        share = percent(a_year / row["value"]) if row["value"] else "no part"
+        published = f"{said}{context.money.full(row['value'])} a year ({'; '.join(part for part in about if part)})"
+        told.append(
+            Text(
+                f"Published, {row['target']}: {published}. This study at “{words(context.best_rung)}”: "
+                f"{context.money.full(a_year)} a year as an even sum over {first} to {last}, "
+                f"{share} of it. Published for: {row['scope']}. "
+                f"Not in this study: {row['difference']}.",
+                "note",
+            )
+        )
+    return told
 
 
 def is_penalty(context: Context, lever: str) -> bool:

@@ -53,9 +53,10 @@ def late_alone(context: Context) -> str:
     if rows.is_empty():
         return ""
     cars = [f"{row['programme']} {row['generation'] or ''} ({row['late_quarters']:.0f})" for row in rows.to_dicts()]
+    holds = "the cars lost by that" if _is_priced(context) else "no cost of that"
     return (
         f"The baseline cannot be reached in time: alone, {listed(cars)} would start late (quarters in brackets), and "
-        "the cost alone holds no cost of that. The schedule below says why."
+        f"the cost alone holds {holds}. The schedule below says why."
     )
 
 
@@ -73,18 +74,23 @@ def late_together(context: Context) -> str:
     )
 
 
+def _is_priced(context: Context) -> bool:
+    """Whether the plans of this run hold what late starts cost; those of before 0.2 do not."""
+    best = context.ladder.best
+    return best is not None and "lateness" in best.levers
+
+
 def _price_of_lateness(context: Context) -> str:
-    """What the late starts cost together and alone, and what they leave of the saving; none of it is in the saving."""
-    joint, alone = (rows("lateness")["cost"].drop_nulls() for rows in (context.joint, context.alone))
-    best, money = context.ladder.best, context.money
-    if joint.is_empty() or best is None or best.saving is None:
+    """What the late starts cost together and alone; both stand in the values that the saving is the difference of."""
+    if not _is_priced(context):
         return "the saving holds no cost of that."
-    more = float(joint.sum()) - float(alone.sum())
-    left = best.saving - more
-    what = f"would leave {money.full(left)}" if left > 0 else "would take all of it and more"
+    joint, alone = (float(rows("lateness")["cost"].drop_nulls().sum()) for rows in (context.joint, context.alone))
+    unpriced = context.joint("lateness").filter(pl.col("cost").is_null() & (pl.col("quarters") > 0))
+    names, money = listed(unpriced["programme"].unique(maintain_order=True).to_list()), context.money
+    open_ones = f" Not priced, for want of a margin: {names}." if names else ""
     return (
-        f"cars lost by that are worth up to {money.full(float(joint.sum()))} together and "
-        f"{money.full(float(alone.sum()))} alone. The saving holds none of it: counted, it {what}."
+        f"the cars lost until then are worth {money.full(joint)} together and {money.full(alone)} alone, and both "
+        f"stand in what is compared; no contract holds them.{open_ones}"
     )
 
 

@@ -23,7 +23,7 @@ def section(context: Context) -> Section:
         blocks.append(Text(context.absent("awards"), "absent"))
     else:
         blocks += [_by_year(context), _against_alone(context), _all_awards(context)]
-    blocks += [_sites(context), _plants(context)]
+    blocks += [_sites(context), _plants(context), *_captives(context)]
     return Section(
         "awards",
         "Awards and plants",
@@ -228,6 +228,40 @@ def _plants(context: Context) -> Block:
         frame_grid(named, "Use of own plants", specs, context.money, where="plants"),
         height_px=90 + 30 * len(sites),
     )
+
+
+def _captives(context: Context) -> list[Block]:
+    """What companies' own suppliers lose, alone and together, and what that costs their owners."""
+    alone, joint = context.alone("captive_use"), context.joint("captive_use")
+    if joint.is_empty() and alone.is_empty():
+        return []
+    money = context.money
+    costs = [float(rows["cost"].drop_nulls().sum()) for rows in (alone, joint)]
+    told = "No line of the companies' own suppliers stands idle, alone or together."
+    if any(costs):
+        told = (
+            f"Idle lines of the companies' own suppliers cost their owners {money.full(costs[0])} alone and "
+            f"{money.full(costs[1])} at “{words(context.best_rung)}” (fixed cost that stays, at the owner's share; the "
+            "margin of a lost unit is in what is bought)."
+        )
+    told += " What a least share costs: teikei prices."
+    specs = [
+        Spec("owner", "Owner"),
+        Spec("supplier", "Supplier"),
+        Spec("site", "Site"),
+        Spec("class", "Class"),
+        Spec("year", "Year", "year"),
+        Spec("committed", "Committed, pieces or GWh", "number"),
+        Spec("taken", "Taken", "number"),
+        Spec("lost", "Lost", "number"),
+        Spec("cost", f"Cost, {money.label}", "money"),
+    ]
+    tables = tuple(
+        frame_grid(rows, f"Own suppliers, {case}", specs, money, where="captive_use")
+        for rows, case in ((alone, "alone"), (joint, f"at “{words(context.best_rung)}”"))
+        if not rows.is_empty()
+    )
+    return [Text(told, "note"), Details("Own suppliers year by year", tables)]
 
 
 def _per_cent(share: float | None) -> float | None:

@@ -203,6 +203,34 @@ def equity_adds_to_at_most_one(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def captives_are_owned_and_their_years_in_order(draft: Draft) -> Iterator[Problem]:
+    """A captive's owner holds a share of it, its site is its own, and its ties end after they begin."""
+    owned = {(row["company"], row["supplier"]): row["share"] for row in draft["equity"]}
+    sites = draft.by_key("sites", "site")
+    companies, suppliers = set(draft.values("companies", "company")), set(draft.values("suppliers", "supplier"))
+    for row in draft["captive"]:
+        owner, supplier = row["owner"], row["supplier"]
+        known = owner in companies and supplier in suppliers and "equity" not in draft.damaged
+        if known and not owned.get((owner, supplier), 0 if (owner, supplier) not in owned else 1):
+            yield row.error(
+                "owner",
+                f"{owner} holds no share of {supplier} in {draft.files['equity']}, so what it loses costs {owner} "
+                "nothing: give the share, or remove the row",
+            )
+        site = sites.get(row["site"])
+        if site is not None and None not in (supplier, site["supplier"]) and site["supplier"] != supplier:
+            yield row.error("site", f"site {row['site']} belongs to supplier {site['supplier']}, not to {supplier}")
+        first, last = row["from_year"], row["until_year"]
+        if None not in (first, last) and first > last:
+            yield row.error(
+                "until_year", f"the tie ends in {last}, before it begins in {first}: correct one of the two"
+            )
+        if row["committed"] and row["fixed_cost"] == 0:
+            yield row.warning(
+                "fixed_cost", f"{supplier} has units committed, but losing them costs nothing: give its fixed cost"
+            )
+
+
 def the_study_currency_has_rate_one(draft: Draft) -> Iterator[Problem]:
     """The study's own currency stands in the table with rate 1, where offers are quoted in it."""
     if draft.settings is None or "currencies" in draft.damaged:
@@ -345,6 +373,7 @@ CHECKS = (
     offer_years_are_in_order,
     rebates_rise_with_spend,
     equity_adds_to_at_most_one,
+    captives_are_owned_and_their_years_in_order,
     the_study_currency_has_rate_one,
     price_paths_cover_the_years,
     index_clauses_add_up,
