@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -55,7 +55,8 @@ class TimeFacts:
 
     due[slot]: quarter by which what is new to it must be ready; start_of_production[car]: quarter, of cars that are
     still developed; car_scopes[car]: task scopes that may be its own; lost_margin[programme]: study currency lost with
-    a car that is not built; joint_from: quarter from which joint work may begin.
+    a car that is not built; joint_from: quarter from which joint work may begin;
+    longer[start]: quarters that what is developed for it takes longer than its critical path (found by a schedule).
     """
 
     scopes: Mapping[str, Places]
@@ -66,11 +67,16 @@ class TimeFacts:
     car_scopes: Mapping[Car, tuple[str, ...]]
     lost_margin: Mapping[str, float]
     base_year: int
+    longer: Mapping[Start, int] = field(default_factory=dict)
     known: dict[tuple[Work, Car | None, int], int] = field(default_factory=dict, compare=False, repr=False)
 
     def scope(self, class_name: str, level: str) -> str:
         """Task scope of a class and level; empty where there is none."""
         return scope_of(self.scopes, class_name, level)
+
+    def lengthened(self, longer: Mapping[Start, int]) -> TimeFacts:
+        """The same with longer leads for some starts."""
+        return replace(self, longer=dict(longer), known={})
 
     def late(self, work: Work, car: Car | None, due: int) -> int:
         """Quarters by which a start is late that waits for this work; car: whose own work counts, None = nobody's."""

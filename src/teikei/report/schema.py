@@ -66,6 +66,8 @@ schedule_summary | how good the schedule found is | coalition rung objects:numbe
 engineering_cost:million late_quarters:number late_bound:number cost_bound:million status
 schedule_fixes | what would help a start of production that cannot be met | coalition rung programmes fix detail \
 cost:million late_quarters:number break_even_per_car:number
+schedule_what_ifs | what time is worth, designs as planned | coalition rung what_if late_quarters:number \
+late_quarters_then:number gain:million
 schedule_load | how full each company's engineers are | coalition rung company skill quarter hours:number \
 capacity:number
 decision_calendar | the last date to decide and to freeze each development | coalition rung object level programme \
