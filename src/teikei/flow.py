@@ -87,7 +87,14 @@ def run(
             clock.next("Scheduling the development", 0.70)
             with line.others_go_on("develop"):
                 seconds = schedule_seconds if schedule_seconds > 0 else None
+                assert performance is not None  # noqa: S101  (plans were made from it)
+                effort = plan.THOROUGH if thorough else plan.QUICK
+                as_made = plans
+                plans = develop.plans_as_scheduled(study, catalogue, performance, plans, seconds=seconds, effort=effort)
+                if plans is not as_made:
+                    line.found.plans, line.found.rival = plans, plan.integrated_rival(study, catalogue, plans)
                 line.found.schedule = develop.schedule(study, catalogue, plans, seconds=seconds)
+                line.found.what_ifs = develop.what_ifs(study, catalogue, plans, seconds=seconds)
         if line.may_begin("split", "") and plans is not None:
             clock.next("Splitting the saving", 0.80)
             with line.others_go_on("split"):

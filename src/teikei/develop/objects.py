@@ -169,8 +169,19 @@ class ObjectFinder:
         for (family, group), mine in self._grouped(uses, "family").items():
             factor = self._family_factor(family, group, mine)
             if factor > 0:
-                made.append(self._object("family", family, group, mine, factor))
+                waiting = [use for use in mine if self._takes_over(family, group, use)]
+                made.append(self._object("family", family, group, waiting or mine, factor))
         return made
+
+    def _takes_over(self, family: str, group: tuple[str, ...], use: _NewUse) -> bool:
+        """Whether a car waits for its family: where a member has paid it, only those do that take it over."""
+        paid = set(group) & set(self.families[family]["sunk_for"] or []) if family in self.families else set()
+        rule = self.classes[use.class_name]
+        if use.company in paid:
+            return False
+        same_bloc = self.bloc_of[use.company] in {self.bloc_of[company] for company in paid}
+        k = rule["k_family_nre"]
+        return not paid or (min(rule["k_family_nre_same_bloc"] or 0.0, k) if same_bloc else k) > 0
 
     def _family_factor(self, family: str, group: tuple[str, ...], uses: list[_NewUse]) -> float:
         """Share of the family's hours to be spent: 1 unless a member has paid it, and k for each further user."""

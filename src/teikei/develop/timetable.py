@@ -81,6 +81,9 @@ SUMMARY_SCHEMA: Final = {
 }
 
 
+Late = dict[tuple[str, str], dict[tuple[str, str, int], int]]
+"""(coalition, rung) -> programme, generation, quarter from the first in which work can be done -> quarters late."""
+
 QUICK_NODES: Final = 20
 """Nodes of a solve that the default schedule falls back on: some CPU seconds at most for a study like the shipped."""
 
@@ -114,37 +117,34 @@ def schedule(
     scheduled within each company's hours by skill and quarter. A lead is chosen for every shared object. First the
     fewest quarters by which starts of production are missed, then the least present cost of the leads' hours.
 
-    rung: default the highest evaluated one; first_quarter: ``YYYY-Qn``, default the first quarter of the base year;
+    rung: default the highest evaluated one; first_quarter: ``YYYY-Qn``, default the study's ``work_begins``, else the
+    first quarter of the base year;
     leads: object -> company where already agreed; work_share: company -> (least, most) share of the hours of shared
     objects; seconds: None for a search with bounds that no clock touches (tables are the same at every run); a number
     proves each schedule further for at most so long (a solve stopped by it says ``time limit`` and is not
     reproducible). Raises StudyError for circular tasks or a lead that is not possible.
     """
-    calendar = Calendar(first_quarter or f"{study.settings.base_year}-Q1")
+    calendar = Calendar(first_quarter or study.settings.first_quarter)
     rows = _Tables([], [], [], [], [], [])
     notes: list[str] = []
     if study["tasks"].is_empty():
-        notes.append("no schedule: the study has no tasks")
+        notes.append(
+            "no schedule: the study has no tasks; every module counts as ready in time, and no late start is priced"
+        )
     for plan in [] if notes else _plans_to_schedule(study, plans, rung):
-        finder = ObjectFinder(study, catalogue, plan, calendar)
-        objects = finder.objects()
         label = f"{plan.coalition}, {plan.rung}"
-        agreed = _with_leads(objects, leads or {})
-        network = make_network(study, agreed, finder.members, calendar, stretch=True)
-        said = [*finder.notes, *network.notes, *differs(study, plan, network), *too_early(calendar, network)]
-        notes += [f"{label}: {note}" for note in dict.fromkeys(said)]
-        if not network.project.jobs:
-            notes.append(f"{label}: nothing to develop")
-            continue
-        shared = frozenset(name for name, one in network.objects.items() if one.shared)
-        options = Options(work_share=work_share or {}, shared_teams=shared, proof=False, nodes=QUICK_NODES)
-        if seconds is not None:
-            options = replace(options, proof=True, nodes=NODES, seconds=seconds)
         try:
-            found = solve(network.project, options)
+            made = _made(study, catalogue, plan, calendar, leads or {}, work_share or {}, seconds)
         except NoPlanError as error:
             notes.append(f"{label}: no schedule. {error}")
             continue
+        finder, agreed, network = made.finder, made.agreed, made.network
+        said = [*finder.notes, *network.notes, *differs(study, plan, network), *too_early(calendar, network)]
+        notes += [f"{label}: {note}" for note in dict.fromkeys(said)]
+        if made.found is None:
+            notes.append(f"{label}: nothing to develop")
+            continue
+        found, options = made.found, made.options
         free = make_network(study, agreed, finder.members, calendar, stretch=False)
         _append(rows, study, plan, calendar, network=network, found=found)
         choice = partial(_other_leads, study, calendar, finder, found=found, agreed=agreed, network=network)
@@ -161,6 +161,75 @@ def schedule(
         summary=pl.DataFrame(rows.summary, schema=SUMMARY_SCHEMA, orient="row"),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def late_starts(
+    study: Study, catalogue: Catalogue, plans: Plans, *, seconds: float | None = None, quarters_earlier: int = 0
+) -> Late:
+    """(coalition, rung) -> (programme, generation, quarter of the base year's first) -> quarters its schedule is late.
+
+    Every plan is scheduled as ``schedule`` does it (seconds as there); where all blocs stay by themselves (the lowest
+    rung) their own schedules stand side by side. A plan without a schedule (agreed shares that cannot be met) is left
+    out. Empty where the study has no tasks. quarters_earlier: as if all work could begin so much earlier.
+    """
+    found: Late = {}
+    if study["tasks"].is_empty():
+        return found
+    first = Calendar(study.settings.first_quarter)
+    calendar = Calendar(first.label(-quarters_earlier))
+    whole = {study.coalition_name(frozenset(bloc)) for bloc in study.blocs.values()}
+    together = []
+    for (name, rung), plan in plans.by_key.items():
+        members = set(name.split("+"))
+        inside = [bloc for bloc in whole if set(bloc.split("+")) <= members]
+        if plan.status == "not evaluated":
+            continue
+        if rung == study.baseline_rung and len(inside) > 1 and {c for b in inside for c in b.split("+")} == members:
+            together.append(((name, rung), inside))
+            continue
+        try:
+            made = _made(study, catalogue, plan, calendar, {}, {}, seconds)
+        except NoPlanError:
+            continue
+        late = {} if made.found is None else made.found.late
+        found[(name, rung)] = {_start_of(one, quarters_earlier): quarters for one, quarters in late.items()}
+    for key, blocs in together:
+        found[key] = {start: late for bloc in blocs for start, late in found.get((bloc, key[1]), {}).items()}
+    return found
+
+
+def _start_of(milestone: str, earlier: int) -> tuple[str, str, int]:
+    """Programme, generation and quarter (from the first in which work can be done) of a milestone's name."""
+    car, _, due = milestone.rpartition("@")
+    programme, _, generation = car.partition("/")
+    return programme, generation, int(due) - earlier
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a plan makes its members develop, and the timetable found; None where there is nothing to develop."""
+
+    finder: ObjectFinder
+    agreed: list[DevelopmentObject]
+    network: Network
+    options: Options
+    found: Timetable | None
+
+
+def _made(
+    study: Study, catalogue: Catalogue, plan: Plan, calendar: Calendar, leads: Mapping[str, str],
+    work_share: Mapping[str, tuple[float, float]], seconds: float | None,
+) -> _Made:  # fmt: skip
+    """The timetable of one plan; raises NoPlanError where there is none."""
+    finder = ObjectFinder(study, catalogue, plan, calendar)
+    agreed = _with_leads(finder.objects(), leads)
+    network = make_network(study, agreed, finder.members, calendar, stretch=True)
+    shared = frozenset(name for name, one in network.objects.items() if one.shared)
+    options = Options(work_share=work_share, shared_teams=shared, proof=False, nodes=QUICK_NODES)
+    if seconds is not None:
+        options = replace(options, proof=True, nodes=NODES, seconds=seconds)
+    found = solve(network.project, options) if network.project.jobs else None
+    return _Made(finder, agreed, network, options, found)
 
 
 def _with_leads(objects: list[DevelopmentObject], leads: Mapping[str, str]) -> list[DevelopmentObject]:

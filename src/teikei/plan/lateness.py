@@ -7,12 +7,11 @@ stay at the study's volumes. Nobody pays lateness: it steers the plan and is no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from teikei.plan.decisions import Decisions
 from teikei.plan.develop_cost import sunk
-from teikei.plan.lead_times import NOTHING, Car, Start, TimeFacts, Work, lost_cars
+from teikei.plan.lead_times import NOTHING, Car, Start, Work, lost_cars
 from teikei.plan.money import discount
 from teikei.plan.scope import Option, Scope
 
@@ -65,7 +64,11 @@ def quarters_late(scope: Scope, option: Option) -> int:
     time = scope.facts.time
     if time is None or option.contract:
         return 0
-    return time.late(work_of(scope, option), _own_work(scope, option.slot), time.due[option.slot])
+    work = work_of(scope, option)
+    late = time.late(work, _own_work(scope, option.slot), time.due[option.slot])
+    if time.longer and any(level != "application" for level, _ in work.levels):
+        late += time.longer.get(start_of(scope, option.slot), 0)
+    return late
 
 
 def car_late(scope: Scope, car: Car) -> int:
@@ -113,7 +116,7 @@ def lost(scope: Scope, start: Start, quarters: int) -> list[Lost]:
     assert facts.time is not None  # noqa: S101 - asked for only where there are lead times
     margin = facts.time.lost_margin.get(start[0], 0.0)
     for company, units in scope.cars_by_company.get(start[:2], {}).items():
-        for year, cars in lost_cars(units, start[2], quarters, facts.time.base_year).items():
+        for year, cars in lost_cars(units, start[2], quarters, facts.time.origin).items():
             found.append(Lost(company, year, cars, cars * margin / 1e6 * discount(facts, year)))
     return found
 
@@ -121,11 +124,6 @@ def lost(scope: Scope, start: Start, quarters: int) -> list[Lost]:
 def cost_of_lateness(scope: Scope, start: Start, quarters: int) -> float:
     """What a start so late costs the members, million, discounted."""
     return sum(one.cost for one in lost(scope, start, quarters))
-
-
-def unpriced(time: TimeFacts, programmes: Mapping[str, object]) -> list[str]:
-    """Programmes whose late starts are counted and not priced: neither margin nor value of a car is given."""
-    return sorted(programme for programme in programmes if programme not in time.lost_margin)
 
 
 def _car_of(scope: Scope, slot: str) -> Car:

@@ -66,6 +66,8 @@ schedule_summary | how good the schedule found is | coalition rung objects:numbe
 engineering_cost:million late_quarters:number late_bound:number cost_bound:million status
 schedule_fixes | what would help a start of production that cannot be met | coalition rung programmes fix detail \
 cost:million late_quarters:number break_even_per_car:number
+schedule_what_ifs | what time is worth, designs as planned | coalition rung what_if late_quarters:number \
+late_quarters_then:number gain:million
 schedule_load | how full each company's engineers are | coalition rung company skill quarter hours:number \
 capacity:number
 decision_calendar | the last date to decide and to freeze each development | coalition rung object level programme \
@@ -93,7 +95,7 @@ selling_share:fraction buying_share:fraction common_cost:fraction conditions ans
 market_outcome | prices and sales of every model | coalition rung scenario year:year region product company \
 price:number units:number share:fraction lower:fraction upper:fraction
 market_summary | EV share and sales of the alliance and its rivals | coalition rung scenario year:year region \
-ev_share:fraction ev_share_lower:fraction ev_share_upper:fraction ev_share_change:fraction \
+ev_share:fraction ev_share_median:fraction ev_share_lower:fraction ev_share_upper:fraction ev_share_change:fraction \
 ev_share_change_lower:fraction ev_share_change_upper:fraction alliance_ev_units:number rival_ev_units:number \
 alliance_profit_change:number pass_through:number consumer_surplus_change:number
 market_moments | how well the demand model meets the figures it was fitted to | moment target:number model:number \

@@ -38,6 +38,7 @@ class Results:
     plans: Plans | None = None
     rival: pl.DataFrame | None = None
     schedule: Schedule | None = None
+    what_ifs: pl.DataFrame | None = None
     allocation: Allocation | None = None
     terms: Mapping[str, pl.DataFrame] | None = None
     outcome: MarketOutcome | None = None
@@ -53,6 +54,8 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
             tables["near_misses"] = near_misses(found.catalogue, found.performance)
     if found.schedule is not None:
         tables |= _scheduled(found.schedule)
+    if found.what_ifs is not None:
+        tables["schedule_what_ifs"] = found.what_ifs
     if found.allocation is not None:
         tables |= _shared(found.allocation)
     tables |= found.terms or {}

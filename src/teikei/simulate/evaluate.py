@@ -91,12 +91,12 @@ class Evaluator:
         known: dict[tuple[Any, ...], int] = {}
         place = np.empty(len(configurations), dtype=np.intp)
         for index, modules in enumerate(configurations):
-            kerb = round(self._kerb_mass_kg(version, modules), 6)
+            kerb = round(self.kerb_mass_kg(version, modules), 6)
             core = tuple(m for p, m in zip(version.positions, modules, strict=True) if p in ("front", "rear", PACK))
             key = (core, kerb, self._body(version, modules).get("drag_area_m2"))
             if key not in known:
                 known[key] = len(cars)
-                cars.append(self._car(version, modules, kerb))
+                cars.append(self.car(version, modules, kerb))
             place[index] = known[key]
         home = by_cycle(cars, version.home)
         count = len(configurations)
@@ -113,7 +113,7 @@ class Evaluator:
         efficiency = np.array([self._charger(version, m, "charger_efficiency") for m in configurations])
         efficiency = np.where(np.isnan(efficiency), DEFAULT_CHARGER_EFFICIENCY, efficiency)
         core_faults = [
-            "; ".join(part for part in (self._faults(car), text) if part)
+            "; ".join(part for part in (self.faults(car), text) if part)
             for car, text in zip(cars, home.invalid, strict=True)
         ]
         good = np.isfinite(home.battery_wh_per_km) & np.array([not text for text in home.invalid], dtype=np.bool_)
@@ -144,7 +144,7 @@ class Evaluator:
             status.append(found.status)
         return Evaluation(
             configurations=tuple(configurations),
-            mass_kg=np.array([self._kerb_mass_kg(version, modules) for modules in configurations]),
+            mass_kg=np.array([self.kerb_mass_kg(version, modules) for modules in configurations]),
             wall_wh_per_km=nothing,
             battery_wh_per_km=nothing,
             range_km=nothing,
@@ -156,7 +156,8 @@ class Evaluator:
             invalid_reasons=tuple({} for _ in reached),
         )
 
-    def _kerb_mass_kg(self, version: Version, modules: Modules) -> float:
+    def kerb_mass_kg(self, version: Version, modules: Modules) -> float:
+        """Mass of body and modules, kg."""
         rows = (self.rows[module] for module in modules if module)
         body = self._body(version, modules).get("mass_kg") or version.programme["body_mass_kg"]
         return float(body + sum(row["mass_kg"] for row in rows if row["class"] in MASS_CLASSES))
@@ -168,7 +169,8 @@ class Evaluator:
                 return self.rows[module]
         return {}
 
-    def _car(self, version: Version, modules: Modules, kerb_mass_kg: float) -> Car:
+    def car(self, version: Version, modules: Modules, kerb_mass_kg: float) -> Car:
+        """The car of a version with one module per position."""
         programme = version.programme
         named = dict(zip(version.positions, modules, strict=True))
         axles = tuple((p, self.catalogue.e_axles[m]) for p, m in named.items() if p in ("front", "rear"))
@@ -202,7 +204,7 @@ class Evaluator:
                 return float(self.rows[module][column])
         return float("nan")
 
-    def _faults(self, car: Car) -> str:
+    def faults(self, car: Car) -> str:
         """Why axles and pack cannot work together, whatever the requirements."""
         pack = car.pack
         middle = float(np.interp(0.5, pack.soc, pack.open_circuit_voltage_v))

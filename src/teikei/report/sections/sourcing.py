@@ -237,11 +237,14 @@ def _captives(context: Context) -> list[Block]:
         return []
     money = context.money
     costs = [float(rows["cost"].drop_nulls().sum()) for rows in (alone, joint)]
-    told = (
-        f"Idle lines of the companies' own suppliers cost their owners {money.full(costs[0])} alone and "
-        f"{money.full(costs[1])} at “{words(context.best_rung)}” (fixed cost that stays, at the owner's share; the "
-        "margin of a lost unit is in what is bought). What a least share costs: teikei prices."
-    )
+    told = "No line of the companies' own suppliers stands idle, alone or together."
+    if any(costs):
+        told = (
+            f"Idle lines of the companies' own suppliers cost their owners {money.full(costs[0])} alone and "
+            f"{money.full(costs[1])} at “{words(context.best_rung)}” (fixed cost that stays, at the owner's share; the "
+            "margin of a lost unit is in what is bought)."
+        )
+    told += " What a least share costs: teikei prices."
     specs = [
         Spec("owner", "Owner"),
         Spec("supplier", "Supplier"),
