@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,6 +15,7 @@ from teikei.market.calibration import Calibrated
 from teikei.market.cases import Case
 from teikei.market.home import NOT_CONSIDERED, PARAMETER_CURRENCY, HomeMarket
 from teikei.market.inputs import MarketInputError
+from teikei.market.levels import Level, level_band
 from teikei.market.questions import CUT, CUT_WORDS, band, cut_of
 from teikei.market.reference import ev_history
 from teikei.market.respond import Response, base_scene, price_and_sell
@@ -124,8 +125,11 @@ def share_without(calibrated: Calibrated, gone: npt.NDArray[np.intp]) -> Array:
     return price_and_sell(only(scene, left)).ev_share
 
 
-def stock_table(cases: list[tuple[Case, list[Response]]], country: str) -> pl.DataFrame:
-    """Plug-in cars on the road by case and year: past sales and the forecast's, less what is scrapped."""
+def stock_table(cases: list[tuple[Case, list[Response]]], country: str, heights: Sequence[Level] = ()) -> pl.DataFrame:
+    """Plug-in cars on the road by case and year: past sales and the forecast's, less what is scrapped.
+
+    heights: the level of each year over many paths, where the bands are to rest on them.
+    """
     first = cases[0][1][0].scene.year
     past = {
         year: np.asarray(units)
@@ -133,11 +137,16 @@ def stock_table(cases: list[tuple[Case, list[Response]]], country: str) -> pl.Da
         if year < first
     }
     rows = []
-    for case, responses in cases:
-        future = {one.scene.year: one.units @ one.scene.home.plug_in for one in responses}
-        for year, cars in stock({**past, **future}).items():
-            if year >= first:
-                rows.append((case.rung, case.scenario, year, float(cars[0]), *band(cars)))
+    by_case = [
+        stock({**past, **{one.scene.year: one.units @ one.scene.home.plug_in for one in responses}})
+        for _, responses in cases
+    ]
+    years = [one.scene.year for one in cases[0][1]]
+    height = stock({**past, **{year: one.units @ one.plug_in for year, one in zip(years, heights, strict=False)}})
+    for (case, _), cars in zip(cases, by_case, strict=True):
+        for year in years:
+            low, _, high = level_band(height.get(year, by_case[0][year]), by_case[0][year], cars[year])
+            rows.append((case.rung, case.scenario, year, float(cars[year][0]), low, high))
     names = ["rung", "scenario", "year", "plug_in_stock", "lower", "upper"]
     return pl.DataFrame(rows, schema=names, orient="row")
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from teikei.errors import StudyError
+from teikei.market.adoption import spread_normal
 from teikei.market.calibration import DEMAND, Calibrated, demand_at, model_moments
 from teikei.market.home import HomeMarket, home_market
 from teikei.market.reference import parameters
@@ -125,7 +126,7 @@ def _posterior(point: Array, jacobian: Array, home: HomeMarket, targets: _Target
     covariance = _WIDER**2 * np.linalg.inv(jacobian.T @ jacobian)
     factor = np.linalg.cholesky(covariance)
     proposed = max(48, _PROPOSALS_PER_DRAW * count)
-    noise = generator.standard_normal((proposed, len(point)))
+    noise = spread_normal(generator, proposed + 1, len(point))[1:]
     proposals = np.clip(point + noise @ factor.T, -3.5, 3.5)
     log_weight = -0.5 * (_all_residuals(proposals, home, targets) ** 2).sum(axis=1) + 0.5 * (noise**2).sum(axis=1)
     weight = np.exp(log_weight - log_weight.max())

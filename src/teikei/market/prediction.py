@@ -19,6 +19,7 @@ from teikei.market.cases import (
     grand_plans,
 )
 from teikei.market.fit import calibrate
+from teikei.market.levels import Level, level_band, levels
 from teikei.market.questions import band
 from teikei.market.reference import ev_history, regions
 from teikei.market.regions import export_tables, modelled_regions
@@ -39,13 +40,15 @@ def predict(
     executor: Executor | None = None,
     progress: Progress | None = None,
     draws: int = 64,
+    paths: int = 16,
 ) -> MarketOutcome:
     """What do the plans' savings do to prices, sales, profit, rivals and the EV share of the home market?
 
     plans: None gives the baseline alone. reprice(plan, volumes) prices the plan's designs and awards at other volumes
     (``volumes``: the study's table with home-market units moved) and closes the loop back from sales to cost; without
     it costs stay as planned. Only variable cost reaches prices. executor: years are solved side by side; results do not
-    depend on it. draws: posterior draws behind the bands.
+    depend on it. draws: posterior draws behind the bands of what changes. paths: walks of the appeal of plug-ins for
+    each draw: bands of the level, such as the EV share, rest on draws x paths (``levels``).
 
     Raises StudyError where the market's tables cannot be right. Equilibria that did not converge are listed in
     ``convergence`` and named in ``messages``.
@@ -74,8 +77,11 @@ def predict(
         messages.append(f"not converged, do not quote: {', '.join(open_cases)}")
     messages += explain.held_costs(list(zip(cases, by_case, strict=True)))
     report = _report_index(study, line)
-    outcome = pl.concat([_outcome(case, rows, by_case[0]) for case, rows in zip(cases, by_case, strict=True)])
-    summary = pl.concat([_summary(study, case, rows, by_case[0]) for case, rows in zip(cases, by_case, strict=True)])
+    heights = levels(by_case[0], paths=paths)
+    outcome = pl.concat([_outcome(case, rows, by_case[0], heights) for case, rows in zip(cases, by_case, strict=True)])
+    summary = pl.concat(
+        [_summary(study, case, rows, by_case[0], heights) for case, rows in zip(cases, by_case, strict=True)]
+    )
     at_report = [(case, rows[report]) for case, rows in zip(cases, by_case, strict=True)]
     paired = list(zip(cases, by_case, strict=True))
     scene, base = line[report], by_case[0][report]
@@ -87,7 +93,7 @@ def predict(
     sentences += explain.reaches_buyers(study, at_report)
     sentences += questions.parity_words(parity, joint.rung)
     tell("asking the other regions", 0.9)
-    away, exports, told, kept_away = export_tables(study, calibrated.home, cases, draws=draws)
+    away, exports, told, kept_away = export_tables(study, calibrated.home, cases, draws=draws, paths=paths)
     sentences += told
     covered = modelled_regions(calibrated.home)
     keeps = kept.kept_table(study, plans, cases, kept.at_home(study, paired), kept_away, covered)
@@ -107,7 +113,7 @@ def predict(
         diversion=explain.diversion([*at_report, (what_if, cheaper)]),
         levers=levers,
         policy_step=explain.policy_step(calibrated),
-        stock=explain.stock_table(paired, calibrated.home.country),
+        stock=explain.stock_table(paired, calibrated.home.country, heights),
         more={
             "market_conduct": questions.conduct(
                 study, scene, base, None if joint.rung == study.baseline_rung else joint
@@ -227,14 +233,15 @@ def _keys(case: Case, year: int, region: str) -> dict[str, object]:
     }
 
 
-def _outcome(case: Case, responses: list[Response], baseline: list[Response]) -> pl.DataFrame:
+def _outcome(case: Case, responses: list[Response], baseline: list[Response], heights: list[Level]) -> pl.DataFrame:
     """Table market_outcome of one case; years in which nothing differs from the baseline are told as well."""
     rows = []
-    for one, base in zip(responses, baseline, strict=True):
+    for one, base, height in zip(responses, baseline, heights, strict=True):
         home = one.scene.home
         share = one.units / one.units.sum(axis=1, keepdims=True)
+        before = base.units / base.units.sum(axis=1, keepdims=True)
         for j, product in enumerate(home.product):
-            low, high = band(share[:, j])
+            low, _, high = level_band(height.share[:, j], before[:, j], share[:, j])
             rows.append(
                 {
                     **_keys(case, one.scene.year, home.country),
@@ -253,12 +260,15 @@ def _outcome(case: Case, responses: list[Response], baseline: list[Response]) ->
     return pl.DataFrame(rows)
 
 
-def _summary(study: Study, case: Case, responses: list[Response], baseline: list[Response]) -> pl.DataFrame:
+def _summary(
+    study: Study, case: Case, responses: list[Response], baseline: list[Response], heights: list[Level]
+) -> pl.DataFrame:
     rows = []
-    for one, base in zip(responses, baseline, strict=True):
+    for one, base, height in zip(responses, baseline, heights, strict=True):
         home = one.scene.home
         ours = np.array([float(maker in study.companies) for maker in home.maker])
         share, change = one.ev_share, one.ev_share - base.ev_share
+        low, median, high = level_band(height.ev_share, base.ev_share, share)
         gain = (one.profit - base.profit) @ ours * home.rate
         surplus = -0.5 * home.rate * ((one.units + base.units) * (one.price - base.price)).sum(axis=1)
         cut = (base.cost - one.cost)[0]
@@ -268,9 +278,9 @@ def _summary(study: Study, case: Case, responses: list[Response], baseline: list
             {
                 **_keys(case, one.scene.year, home.country),
                 "ev_share": float(share[0]),
-                "ev_share_lower": band(share)[0],
-                "ev_share_upper": band(share)[1],
-                "ev_share_median": float(np.median(share[1:] if len(share) > 1 else share)),
+                "ev_share_lower": low,
+                "ev_share_upper": high,
+                "ev_share_median": median,
                 "ev_share_change": float(change[0]),
                 "ev_share_change_lower": band(change)[0],
                 "ev_share_change_upper": band(change)[1],

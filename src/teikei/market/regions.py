@@ -22,6 +22,7 @@ from teikei.market.home import MILLION, HomeMarket
 from teikei.market.inputs import check_market
 from teikei.market.inversion import invert_shares
 from teikei.market.kept import Parts, parts
+from teikei.market.levels import level_band
 from teikei.market.price_equilibrium import equilibrium, markups
 from teikei.market.questions import CUT, CUT_WORDS, band
 from teikei.market.reference import Region, parameters, regions, segment_price, vat_rate
@@ -190,7 +191,7 @@ class _Market:
 
 
 def export_tables(
-    study: Study, home: HomeMarket, cases: Sequence[Case], *, draws: int
+    study: Study, home: HomeMarket, cases: Sequence[Case], *, draws: int, paths: int = 1
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[str], dict[tuple[str, str, int, str], Parts]]:
     """Regions other than the home market by case and year, exports by programme in the report year, and messages.
 
@@ -210,17 +211,19 @@ def export_tables(
         first = min(study.settings.first_year, study.settings.report_year)
         last = max(study.settings.last_year, study.settings.report_year)
         origin, path = _ev_path(region, last, draws + 1)
+        _, level = _ev_path(region, last, draws * paths + 1)
         for year in range(first, last + 1):
-            built = _built(study, region, home, year, path[:, max(year - origin, 0)])
+            own, whole = path[:, max(year - origin, 0)], level[:, max(year - origin, 0)]
+            built = _built(study, region, home, year, own)
             if built is None:
-                rows.append(_empty(study.baseline_rung, region, year, path[:, max(year - origin, 0)]))
+                rows.append(_empty(study.baseline_rung, region, year, whole))
                 continue
             market = _Market(built, slopes, vat_rate(region.region))
             base = market.answer(np.zeros(len(built.price)))
             for case in [*chosen, _what_if(market, home)]:
                 change = _change(built, case, home)
                 one = base if not change.any() else market.answer(change)
-                rows.append(_summary(region, case, home, market, base, one))
+                rows.append(_summary(region, case, home, market, base, one, (own, whole)))
                 if case in chosen and case.rung != study.baseline_rung:
                     kept |= _kept(study, region, case, home, market, base, one)
                 if year == study.settings.report_year and case.rung != study.baseline_rung:
@@ -306,11 +309,19 @@ def _empty(baseline: str, region: Region, year: int, share: Array) -> dict[str, 
 
 
 def _summary(
-    region: Region, case: Case, home: HomeMarket, market: _Market, base: _Answer, one: _Answer
+    region: Region,
+    case: Case,
+    home: HomeMarket,
+    market: _Market,
+    base: _Answer,
+    one: _Answer,
+    path: tuple[Array, Array],
 ) -> dict[str, object]:
+    """path: EV share of the forecast at the market's draws, and over all paths."""
     built, ours = market.built, market.built.ours
     share = (one.units @ built.plug_in) / one.units.sum(axis=1)
     before = (base.units @ built.plug_in) / base.units.sum(axis=1)
+    low, _, high = level_band(path[1], path[0], share)
     more = (one.units - base.units) @ ours
     gain = (one.profit - base.profit) @ ours * home.rate
     dearer = ((one.price / base.price - 1) * base.units) @ ours / (base.units @ ours)
@@ -321,8 +332,8 @@ def _summary(
         "scenario": case.scenario,
         "year": built.year,
         "ev_share": float(share[0]),
-        "ev_share_lower": band(share)[0],
-        "ev_share_upper": band(share)[1],
+        "ev_share_lower": low,
+        "ev_share_upper": high,
         "ev_share_change": float((share - before)[0]),
         "alliance_ev_units": float(one.units[0] @ ours),
         "units_change": float(more[0]),

@@ -56,6 +56,7 @@ def price_and_sell(
     conduct: float = 1.0,
     draws: slice | None = None,
     start: Array | None = None,
+    tolerance: float = 1e-12,
 ) -> Response:
     """Equilibrium prices and sales after a change of variable cost.
 
@@ -63,7 +64,7 @@ def price_and_sell(
     by programme or by product, negative for a saving (development cost never belongs here) · merged: makers that set
     prices together (the contrast; joint procurement changes cost, not ownership) · conduct: the weight each of them
     gives to the others' profit, 1 a merger · draws: which draws, default all ·
-    start: producer prices (D, J) to start from.
+    start: producer prices (D, J) to start from · tolerance: of the equilibrium.
 
     Costs are held above a tenth of a percent of their old value: ``Response.held`` says where. Raises
     MarketInputError where inputs cannot be right.
@@ -89,6 +90,7 @@ def price_and_sell(
         nest=home.nest,
         nest_parameter=demand.nest_parameter,
         price_scale=scene.scale[rows],
+        tolerance=tolerance,
         start=np.maximum(begin + change, cost),  # most of a change of cost reaches the price
     )
     units = found.share * demand.buyers_total[:, None]

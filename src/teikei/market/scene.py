@@ -45,7 +45,9 @@ _SAME_RANGE: Final = 0.15  # a product whose range differs more from its program
 class Scene:
     """One year's market at D draws. home: products on sale; demand: as calibrated, moved to the year; scale (D, J).
 
-    charging_elasticity (D,): drawn response of plug-in sales to chargers; empty in the calibration year's own scene.
+    charging_elasticity (D,): drawn response of plug-in sales to chargers; walk (D,): where the walk of the appeal of
+    plug-ins stands, in ln(plug-in sales); response (D,): ln(plug-in sales) per unit of their utility. All three empty
+    in the calibration year's own scene.
     """
 
     year: int
@@ -53,6 +55,8 @@ class Scene:
     demand: Demand
     scale: Array
     charging_elasticity: Array = field(default_factory=lambda: np.zeros(0))
+    walk: Array = field(default_factory=lambda: np.zeros(0))
+    response: Array = field(default_factory=lambda: np.zeros(0))
 
     @cached_property
     def utility(self) -> Array:
@@ -207,10 +211,10 @@ def dynamic_draws(count: int) -> dict[str, Array]:
     generator = np.random.default_rng(_SEED)
     known = parameters()
     drawn = {}
-    for name in _DYNAMIC:
-        noise = generator.standard_normal(count)
-        noise[0] = 0.0
-        drawn[name] = known[name].bounded(known[name].unbounded(known[name].central) + known[name].spread * noise)
+    noise = spread_normal(generator, count, len(_DYNAMIC))
+    for k, name in enumerate(_DYNAMIC):
+        middle = known[name].unbounded(known[name].central)
+        drawn[name] = known[name].bounded(middle + known[name].spread * noise[:, k])
     return drawn
 
 
@@ -223,6 +227,19 @@ def consideration_path(start: Array, push: Array, mouth: Array, years: int) -> A
     for _ in range(years):
         path.append(1 - (1 - path[-1]) * np.exp(-(push + mouth * path[-1])))  # a year of it; never above 1
     return np.stack(path)
+
+
+def walks(country: str, origin: int, noise: Array) -> Array:
+    """Appeal of plug-ins that nothing else explains, in ln(plug-in sales): (years, D), the origin's year first, at 0.
+
+    noise (D, years): standard normal, column 0 of the drift, the others of each year's shock.
+    """
+    past, ahead = drift(country, origin), noise.shape[1] - 1
+    walk = np.zeros((ahead + 1, len(noise)))
+    walk[1:] = past.shock * noise.T[1:].cumsum(axis=0)
+    walk[1:] += beyond_the_market(country, origin, ahead)[:, None]
+    walk[1:] += past.spread * noise.T[0] * damped_years(ahead)[:, None]
+    return walk
 
 
 def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None) -> tuple[list[Scene], list[str]]:
@@ -240,14 +257,9 @@ def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None
     drawn = dynamic_draws(count)
     generator = np.random.default_rng((*_SEED, 1))
     past = drift(home.country, home.year)
-    noise = spread_normal(generator, count, end - home.year + 1).T
-    walk = np.zeros((end - home.year + 1, count))
-    walk[1:] = past.shock * noise[1:].cumsum(axis=0)
-    walk[1:] += beyond_the_market(home.country, home.year, end - home.year)[:, None]
-    walk[1:] += past.spread * noise[0] * damped_years(end - home.year)[:, None]
+    walk = walks(home.country, home.year, spread_normal(generator, count, end - home.year + 1))
     messages += _assumed(study, home, past)
-    newcomer = generator.standard_normal((count, products))
-    newcomer[0] = 0.0
+    newcomer = spread_normal(generator, count, products)
     response = plug_in_response(calibrated)
     column = {name: demand.theta[:, k] for k, name in enumerate(DEMAND)}
     consider = consideration_path(
@@ -273,7 +285,8 @@ def scenes(study: Study, calibrated: Calibrated, *, last_year: int | None = None
         slope, weight, taste = types_of(demand.theta, home, consideration=consider[step])
         keep = np.flatnonzero(on_sale).astype(np.int64)
         moved = Demand(demand.theta, slope, weight, taste[:, keep], mean[:, keep], cost[:, keep], demand.buyers_total)
-        result.append(Scene(year, _only(home, keep), moved, scale[:, keep], drawn["charging_elasticity"]))
+        known = {"charging_elasticity": drawn["charging_elasticity"], "walk": walk[step], "response": response}
+        result.append(Scene(year, _only(home, keep), moved, scale[:, keep], **known))
     return _supported(result, messages)
 
 
@@ -319,6 +332,8 @@ def _supported(line: list[Scene], messages: list[str]) -> tuple[list[Scene], lis
             demand=scene.demand.part(rows),
             scale=scene.scale[rows],
             charging_elasticity=scene.charging_elasticity[rows],
+            walk=scene.walk[rows],
+            response=scene.response[rows],
         )
         for scene in line
     ]

@@ -12,7 +12,7 @@ from teikei.report.blocks import Cell, Grid, grid, region_name, rule_name, words
 from teikei.report.context import Context
 from teikei.report.evidence import Evidence
 from teikei.report.facts import NOT_CASH, EvShare, Rung
-from teikei.report.formatting import listed, number, percent, points
+from teikei.report.formatting import NO_BREAK_SPACE, listed, number, percent, points, two_digits
 from teikei.report.reading import left_out_sentence
 from teikei.report.sections.schedule import late_together
 
@@ -171,11 +171,18 @@ def stability_text(rung: Rung) -> str:
 
 
 def ev_text(ev: EvShare | None) -> str:
-    """EV share with its band, or that there is none."""
+    """EV share with its band and the middle of its draws, or that there is none."""
     if ev is None:
         return "not evaluated"
-    band = "" if ev.lower is None or ev.upper is None else f" ({number(ev.lower * 100, 1)} to {percent(ev.upper)})"
-    return f"{percent(ev.share)}{band}"
+    if ev.lower is None or ev.upper is None:
+        return percent(ev.share)
+    middle = "" if ev.median is None else f", median {two_digits(ev.median)}"
+    return f"{percent(ev.share)} ({_range(ev)}{middle})"
+
+
+def _range(ev: EvShare) -> str:
+    """10 and 90 % of the draws, with two digits."""
+    return f"{two_digits(ev.lower)} to {two_digits(ev.upper)}{NO_BREAK_SPACE}%"
 
 
 def _grid(context: Context) -> Grid:
@@ -305,7 +312,8 @@ def _ev_fact(context: Context) -> str:
     if ev.lower is None or ev.upper is None:
         return sentence + " No band was stored: do not quote it as a forecast."
     little = " Cheaper shared parts alone hardly move the share." if abs(ev.change) < 0.005 else ""
-    return f"{sentence} The share itself is known only to {number(ev.lower * 100, 1)} to {percent(ev.upper)}.{little}"
+    middle = "" if ev.median is None else f", half of the draws above {two_digits(ev.median)}{NO_BREAK_SPACE}%"
+    return f"{sentence} The share itself is known only to {_range(ev)}{middle}.{little}"
 
 
 def change_text(ev: EvShare | None) -> str:

@@ -54,6 +54,8 @@ class Share:
 class EvShare:
     """EV share of the home market in one year at one rung, and at the baseline; fractions.
 
+    share: at the most likely parameters without shocks; median: half of the draws lie above it.
+
     change: against alone, with its own band where the run stored one (narrower than that of the level: both cases
     share their draws).
     """
@@ -67,6 +69,7 @@ class EvShare:
     change: float | None
     change_lower: float | None
     change_upper: float | None
+    median: float | None = None
 
 
 @dataclass(frozen=True)
@@ -383,6 +386,7 @@ def _ev_share(tables: Tables, meta: Mapping[str, Any], grand: str, rung: str, ba
         change=change,
         change_lower=row["ev_share_change_lower"],
         change_upper=row["ev_share_change_upper"],
+        median=row.get("ev_share_median"),
     )
 
 

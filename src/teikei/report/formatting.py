@@ -47,6 +47,18 @@ def percent(fraction: float | None, decimals: int = 1, *, sign: bool = False) ->
     return f"{number(fraction * 100, decimals, sign=sign)}{NO_BREAK_SPACE}%"
 
 
+def two_digits(fraction: float | None) -> str:
+    """A fraction as per cent with two significant digits and no sign of per cent: 0.1593 is ``16``, 0.0125 ``1.2``.
+
+    For the ends of a band: draws do not tell a third digit.
+    """
+    if fraction is None or not math.isfinite(fraction):
+        return MISSING
+    value = 100 * fraction
+    rounded = float(f"{value:.2g}")
+    return number(rounded, max(0, 1 - math.floor(math.log10(abs(rounded)))) if rounded else 0)
+
+
 def points(difference: float | None, decimals: int = 2) -> str:
     """A difference of two fractions in percentage points, signed."""
     if difference is None or not math.isfinite(difference):

@@ -95,7 +95,7 @@ selling_share:fraction buying_share:fraction common_cost:fraction conditions ans
 market_outcome | prices and sales of every model | coalition rung scenario year:year region product company \
 price:number units:number share:fraction lower:fraction upper:fraction
 market_summary | EV share and sales of the alliance and its rivals | coalition rung scenario year:year region \
-ev_share:fraction ev_share_lower:fraction ev_share_upper:fraction ev_share_change:fraction \
+ev_share:fraction ev_share_median:fraction ev_share_lower:fraction ev_share_upper:fraction ev_share_change:fraction \
 ev_share_change_lower:fraction ev_share_change_upper:fraction alliance_ev_units:number rival_ev_units:number \
 alliance_profit_change:number pass_through:number consumer_surplus_change:number
 market_moments | how well the demand model meets the figures it was fitted to | moment target:number model:number \

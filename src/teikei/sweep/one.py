@@ -155,7 +155,7 @@ def _market(study: Study, catalogue: Catalogue, plans: Plans, options: Options) 
     def reprice(one: Plan, volumes: pl.DataFrame) -> Plan:
         return plan.reprice(study, catalogue, one, volumes)
 
-    outcome = market.predict(study, plans, reprice=reprice, draws=options.market_draws)
+    outcome = market.predict(study, plans, reprice=reprice, draws=options.market_draws, paths=1)
     found: dict[str, float] = {}
     rows = outcome.summary.filter(pl.col("scenario") != "merger")
     columns = ("rung", "year", "ev_share", "ev_share_change")

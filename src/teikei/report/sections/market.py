@@ -98,8 +98,9 @@ def _fan(context: Context) -> Block:
         [
             Spec("rung", "Rung"),
             Spec("year", "Year", "year"),
-            Spec("ev_share", "EV share", "percent"),
+            Spec("ev_share", "EV share, most likely", "percent"),
             Spec("ev_share_lower", "10 %", "percent"),
+            Spec("ev_share_median", "Median", "percent"),
             Spec("ev_share_upper", "90 %", "percent"),
         ],
         context.money,
@@ -232,8 +233,9 @@ def _cases(context: Context) -> Block:
     )
     specs = [
         Spec("case", "Case"),
-        Spec("ev_share", "EV share", "percent"),
+        Spec("ev_share", "EV share, most likely", "percent"),
         Spec("ev_share_lower", "10 %", "percent"),
+        Spec("ev_share_median", "Median", "percent"),
         Spec("ev_share_upper", "90 %", "percent"),
         Spec("alliance_ev_units", "EVs of the companies", "number"),
         Spec("rival_ev_units", "EVs of rivals", "number"),
