@@ -81,8 +81,8 @@ def test_cars_lost_reach_into_the_second_year_and_a_start_within_a_year_has_fewe
     found = solved(timed(9, generations=generations))
     lost = (CARS * WORTH[2027] + CARS / 4 * WORTH[2028]) * MARGIN / 1e6
     assert of_item(found, "lateness") == pytest.approx(lost, rel=1e-12)
-    assert lost_cars({2027: 30.0, 2028: 40.0}, 6, 3, 2026) == {2027: 30.0, 2028: 10.0}
-    assert lost_cars({2027: 30.0}, 6, 9, 2026) == {2027: 30.0}
+    assert lost_cars({2027: 30.0, 2028: 40.0}, 6, 3, 4 * 2026) == {2027: 30.0, 2028: 10.0}
+    assert lost_cars({2027: 30.0}, 6, 9, 4 * 2026) == {2027: 30.0}
 
 
 def test_the_margin_of_a_car_is_its_own_where_given_less_the_buyers_who_stay() -> None:
@@ -181,6 +181,15 @@ def test_joint_work_waits_for_the_year_of_the_alliance_where_one_is_given() -> N
     time = read_facts(study, catalogue, performance).time
     assert time is not None
     assert time.joint_from == 4
+
+
+def test_work_that_begins_later_is_ready_later() -> None:
+    """Begun in the third quarter of 2026 two quarters are lost of the four there were: 7 quarters are five late."""
+    found = solved(timed(7), {"work_begins": "2026-Q3"})
+    row = found.tables["lateness"].row(0, named=True)
+    assert (row["quarters"], row["due"]) == (5, "2027-Q1")
+    assert row["lost_units"] == pytest.approx(1.25 * CARS)
+    assert of_item(solved(timed(4), {"work_begins": "2026-Q1"}), "lateness") == 0.0
 
 
 @pytest.mark.parametrize("rung", ["alone", "powertrain"])

@@ -82,7 +82,7 @@ SUMMARY_SCHEMA: Final = {
 
 
 Late = dict[tuple[str, str], dict[tuple[str, str, int], int]]
-"""(coalition, rung) -> programme, generation, quarter from the base year's first -> quarters late."""
+"""(coalition, rung) -> programme, generation, quarter from the first in which work can be done -> quarters late."""
 
 QUICK_NODES: Final = 20
 """Nodes of a solve that the default schedule falls back on: some CPU seconds at most for a study like the shipped."""
@@ -117,13 +117,14 @@ def schedule(
     scheduled within each company's hours by skill and quarter. A lead is chosen for every shared object. First the
     fewest quarters by which starts of production are missed, then the least present cost of the leads' hours.
 
-    rung: default the highest evaluated one; first_quarter: ``YYYY-Qn``, default the first quarter of the base year;
+    rung: default the highest evaluated one; first_quarter: ``YYYY-Qn``, default the study's ``work_begins``, else the
+    first quarter of the base year;
     leads: object -> company where already agreed; work_share: company -> (least, most) share of the hours of shared
     objects; seconds: None for a search with bounds that no clock touches (tables are the same at every run); a number
     proves each schedule further for at most so long (a solve stopped by it says ``time limit`` and is not
     reproducible). Raises StudyError for circular tasks or a lead that is not possible.
     """
-    calendar = Calendar(first_quarter or f"{study.settings.base_year}-Q1")
+    calendar = Calendar(first_quarter or study.settings.first_quarter)
     rows = _Tables([], [], [], [], [], [])
     notes: list[str] = []
     if study["tasks"].is_empty():
@@ -169,12 +170,12 @@ def late_starts(
 
     Every plan is scheduled as ``schedule`` does it (seconds as there); where all blocs stay by themselves (the lowest
     rung) their own schedules stand side by side. A plan without a schedule (agreed shares that cannot be met) is left
-    out. Empty where the study has no tasks. quarters_earlier: as if all work could begin so much before the base year.
+    out. Empty where the study has no tasks. quarters_earlier: as if all work could begin so much earlier.
     """
     found: Late = {}
     if study["tasks"].is_empty():
         return found
-    first = Calendar(f"{study.settings.base_year}-Q1")
+    first = Calendar(study.settings.first_quarter)
     calendar = Calendar(first.label(-quarters_earlier))
     whole = {study.coalition_name(frozenset(bloc)) for bloc in study.blocs.values()}
     together = []
@@ -198,7 +199,7 @@ def late_starts(
 
 
 def _start_of(milestone: str, earlier: int) -> tuple[str, str, int]:
-    """Programme, generation and quarter (from the base year's first) of a milestone's name."""
+    """Programme, generation and quarter (from the first in which work can be done) of a milestone's name."""
     car, _, due = milestone.rpartition("@")
     programme, _, generation = car.partition("/")
     return programme, generation, int(due) - earlier

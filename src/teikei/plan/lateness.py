@@ -116,7 +116,7 @@ def lost(scope: Scope, start: Start, quarters: int) -> list[Lost]:
     assert facts.time is not None  # noqa: S101 - asked for only where there are lead times
     margin = facts.time.lost_margin.get(start[0], 0.0)
     for company, units in scope.cars_by_company.get(start[:2], {}).items():
-        for year, cars in lost_cars(units, start[2], quarters, facts.time.base_year).items():
+        for year, cars in lost_cars(units, start[2], quarters, facts.time.origin).items():
             found.append(Lost(company, year, cars, cars * margin / 1e6 * discount(facts, year)))
     return found
 

@@ -26,6 +26,7 @@ from teikei.plan.tasks import (
     left_of,
     length,
     links_of,
+    origin_of,
     places_of,
     scope_of,
 )
@@ -34,7 +35,7 @@ from teikei.study.types import Study
 
 Car = tuple[str, str]  # programme, generation
 Start = tuple[str, str, int]
-"""A start of production or a facelift: programme, generation, quarter (0 = first of the base year)."""
+"""A start of production or a facelift: programme, generation, quarter (0 = the first in which work can be done)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,9 @@ class TimeFacts:
 
     due[slot]: quarter by which what is new to it must be ready; start_of_production[car]: quarter, of cars that are
     still developed; car_scopes[car]: task scopes that may be its own; lost_margin[programme]: study currency lost with
-    a car that is not built; joint_from: quarter from which joint work may begin;
-    longer[start]: quarters that what is developed for it takes longer than its critical path (found by a schedule).
+    a car that is not built; joint_from: quarter from which joint work may begin; origin: quarter 0, counted from
+    the year 0; longer[start]: quarters that what is developed for it takes longer than its critical path (found by
+    a schedule).
     """
 
     scopes: Mapping[str, Places]
@@ -66,7 +68,7 @@ class TimeFacts:
     start_of_production: Mapping[Car, int]
     car_scopes: Mapping[Car, tuple[str, ...]]
     lost_margin: Mapping[str, float]
-    base_year: int
+    origin: int
     longer: Mapping[Start, int] = field(default_factory=dict)
     known: dict[tuple[Work, Car | None, int], int] = field(default_factory=dict, compare=False, repr=False)
 
@@ -179,18 +181,19 @@ def read_time(study: Study, slots: Mapping[str, SlotFact]) -> TimeFacts | None:
         if slot.phase == FACELIFT_PHASE:
             car = (slot.programme, slot.generation)
             facelift[car] = min(slot.first_year, facelift.get(car, slot.first_year))
-    first = (settings.first_year - settings.base_year) * QUARTERS
-    start = {car: quarter_of(row["sop"], settings.base_year) for car, row in generations.items()}
+    origin = origin_of(settings)
+    first = settings.first_year * QUARTERS - origin
+    start = {car: quarter_of(row["sop"], origin) for car, row in generations.items()}
     due = {}
     for name, slot in slots.items():
         car = (slot.programme, slot.generation)
         if slot.phase == FACELIFT_PHASE:
-            due[name] = max(first, (facelift[car] - settings.base_year) * QUARTERS)
+            due[name] = max(first, facelift[car] * QUARTERS - origin)
         else:
             due[name] = start[car] if start[car] > 0 else first
     contracted = set(study["existing"].select("programme", "generation").iter_rows())
     segment = {row["programme"]: row["segment"] for row in study["programmes"].iter_rows(named=True) if row["in_scope"]}
-    last = (settings.last_year + 1 - settings.base_year) * QUARTERS
+    last = (settings.last_year + 1) * QUARTERS - origin
     ahead = {c: q for c, q in start.items() if c[0] in segment and 0 < q <= last and c not in contracted}
     car_scopes = {
         car: tuple(
@@ -201,13 +204,13 @@ def read_time(study: Study, slots: Mapping[str, SlotFact]) -> TimeFacts | None:
         for car in ahead
     }
     joint = joint_from(settings, go_ahead)
-    return TimeFacts(scopes, tuple(links), joint, due, ahead, car_scopes, lost_margins(study), settings.base_year)
+    return TimeFacts(scopes, tuple(links), joint, due, ahead, car_scopes, lost_margins(study), origin)
 
 
-def quarter_of(month: str, base_year: int) -> int:
-    """Quarter that holds a month ``YYYY-MM``, from the first of the base year."""
+def quarter_of(month: str, origin: int) -> int:
+    """Quarter that holds a month ``YYYY-MM``, from quarter 0."""
     year, _, number = month.partition("-")
-    return (int(year) - base_year) * QUARTERS + (int(number) - 1) // 3
+    return int(year) * QUARTERS + (int(number) - 1) // 3 - origin
 
 
 def lost_margins(study: Study) -> dict[str, float]:
@@ -227,15 +230,16 @@ def lost_margins(study: Study) -> dict[str, float]:
     return found
 
 
-def lost_cars(units: Mapping[int, float], due: int, quarters: int, base_year: int) -> dict[int, float]:
+def lost_cars(units: Mapping[int, float], due: int, quarters: int, origin: int) -> dict[int, float]:
     """Year -> cars of the ``quarters`` from ``due`` on that pass before the car is built.
 
     units: year -> cars planned. Cars of a year are spread evenly over its quarters from the start on; the end of
     production stays.
     """
     lost: dict[int, float] = {}
-    for index in range(due, due + quarters):
-        year = base_year + index // QUARTERS
-        built = QUARTERS - (due % QUARTERS if index // QUARTERS == due // QUARTERS else 0)
+    start = origin + due
+    for index in range(start, start + quarters):
+        year = index // QUARTERS
+        built = QUARTERS - (start % QUARTERS if year == start // QUARTERS else 0)
         lost[year] = lost.get(year, 0.0) + units.get(year, 0.0) / built
     return {year: cars for year, cars in lost.items() if cars > 0}

@@ -350,6 +350,7 @@ def _lateness(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
     for start, quarters in late_starts(scope, decisions).items():
         assert time is not None  # noqa: S101 - there are late starts
         programme, generation, due = start
+        due += time.origin
         cars = lost(scope, start, quarters)
         margin = time.lost_margin.get(programme)
         by_schedule = late_starts(scope, replace(decisions, scheduled={})).get(start, 0) < quarters
@@ -358,7 +359,7 @@ def _lateness(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
                 "programme": programme, "generation": generation, "quarters": quarters,
                 "lost_units": math.fsum(one.cars for one in cars),
                 "cost": None if margin is None else math.fsum(one.cost for one in cars),
-                "due": f"{time.base_year + due // QUARTERS}-Q{due % QUARTERS + 1}", "margin": margin,
+                "due": f"{due // QUARTERS}-Q{due % QUARTERS + 1}", "margin": margin,
                 "found_by": "schedule" if by_schedule else "critical path",
             }
         )  # fmt: skip

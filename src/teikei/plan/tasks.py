@@ -116,8 +116,14 @@ def links_of(tasks: pl.DataFrame) -> tuple[list[Link], int]:
     return links, go_ahead
 
 
+def origin_of(settings: Settings) -> int:
+    """Quarter 0, counted from the year 0: the first from which development can be done."""
+    year, _, quarter = settings.first_quarter.partition("-Q")
+    return int(year) * QUARTERS + int(quarter) - 1
+
+
 def joint_from(settings: Settings, go_ahead: int) -> int:
     """Quarter from which joint work may begin: after the go-ahead, not before ``alliance_year`` where that is given."""
     if settings.alliance_year is None:
         return go_ahead
-    return max(go_ahead, (settings.alliance_year - settings.base_year) * QUARTERS)
+    return max(go_ahead, settings.alliance_year * QUARTERS - origin_of(settings))

@@ -90,11 +90,11 @@ class Evaluator:
         known: dict[tuple[Any, ...], int] = {}
         place = np.empty(len(configurations), dtype=np.intp)
         for index, modules in enumerate(configurations):
-            kerb = round(self._kerb_mass_kg(version, modules), 6)
+            kerb = round(self.kerb_mass_kg(version, modules), 6)
             core = tuple(m for p, m in zip(version.positions, modules, strict=True) if p in ("front", "rear", PACK))
             if (core, kerb) not in known:
                 known[(core, kerb)] = len(cars)
-                cars.append(self._car(version, modules, kerb))
+                cars.append(self.car(version, modules, kerb))
             place[index] = known[(core, kerb)]
         home = by_cycle(cars, version.home)
         count = len(configurations)
@@ -111,7 +111,7 @@ class Evaluator:
         efficiency = np.array([self._charger(version, m, "charger_efficiency") for m in configurations])
         efficiency = np.where(np.isnan(efficiency), DEFAULT_CHARGER_EFFICIENCY, efficiency)
         core_faults = [
-            "; ".join(part for part in (self._faults(car), text) if part)
+            "; ".join(part for part in (self.faults(car), text) if part)
             for car, text in zip(cars, home.invalid, strict=True)
         ]
         good = np.isfinite(home.battery_wh_per_km) & np.array([not text for text in home.invalid], dtype=np.bool_)
@@ -142,7 +142,7 @@ class Evaluator:
             status.append(found.status)
         return Evaluation(
             configurations=tuple(configurations),
-            mass_kg=np.array([self._kerb_mass_kg(version, modules) for modules in configurations]),
+            mass_kg=np.array([self.kerb_mass_kg(version, modules) for modules in configurations]),
             wall_wh_per_km=nothing,
             battery_wh_per_km=nothing,
             range_km=nothing,
@@ -154,13 +154,15 @@ class Evaluator:
             invalid_reasons=tuple({} for _ in reached),
         )
 
-    def _kerb_mass_kg(self, version: Version, modules: Modules) -> float:
+    def kerb_mass_kg(self, version: Version, modules: Modules) -> float:
+        """Mass of body and modules, kg."""
         rows = (self.rows[module] for module in modules)
         return float(
             version.programme["body_mass_kg"] + sum(row["mass_kg"] for row in rows if row["class"] in MASS_CLASSES)
         )
 
-    def _car(self, version: Version, modules: Modules, kerb_mass_kg: float) -> Car:
+    def car(self, version: Version, modules: Modules, kerb_mass_kg: float) -> Car:
+        """The car of a version with one module per position."""
         programme = version.programme
         named = dict(zip(version.positions, modules, strict=True))
         axles = tuple((p, self.catalogue.e_axles[m]) for p, m in named.items() if p in ("front", "rear"))
@@ -194,7 +196,7 @@ class Evaluator:
                 return float(self.rows[module][column])
         return float("nan")
 
-    def _faults(self, car: Car) -> str:
+    def faults(self, car: Car) -> str:
         """Why axles and pack cannot work together, whatever the requirements."""
         pack = car.pack
         middle = float(np.interp(0.5, pack.soc, pack.open_circuit_voltage_v))

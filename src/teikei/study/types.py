@@ -47,6 +47,11 @@ class Settings(BaseModel):
     alliance_year: int | None = Field(
         default=None, ge=1990, le=2100, description="First year of buying together; empty = first_year"
     )
+    work_begins: str | None = Field(
+        default=None,
+        pattern=r"^\d{4}-Q[1-4]$",
+        description="Quarter (2027-Q1) from which development can be done; empty = first of base_year",
+    )
     joint_organisation_a_year: float = Field(
         default=0.0,
         ge=0,
@@ -80,6 +85,11 @@ class Settings(BaseModel):
     def alliance_start(self) -> int:
         """First year of buying together."""
         return self.first_year if self.alliance_year is None else self.alliance_year
+
+    @property
+    def first_quarter(self) -> str:
+        """Quarter ``YYYY-Qn`` from which development can be done."""
+        return self.work_begins or f"{self.base_year}-Q1"
 
     @property
     def years(self) -> tuple[int, ...]:
