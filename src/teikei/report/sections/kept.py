@@ -26,11 +26,14 @@ def kept_sentence(context: Context) -> str:
     money = context.money
     whole, kept, passed = sums["cost_saving"] + sums["fixed"], sums["kept"], -sums["passed_on"]
     places = money.decimals([whole, kept, passed])
-    to_buyers = "buyers get" if passed >= 0 else "buyers pay"
+    cost = "cost falls by" if whole >= 0 else "cost rises by"
+    buyers = "buyers get" if passed >= 0 else "buyers pay"
+    left = "keep" if kept >= 0 else "lose"
     sentence = (
-        f"By the market's own figures the companies keep {money.full(kept, places)} of {money.full(whole, places)} "
-        f"saved at its volumes: {to_buyers} {money.full(abs(passed), places)} in prices, and changed sales bring "
-        f"{money.text(sums['volume_effect'], places, sign=True)}."
+        f"At the market's own volumes, not the plan's, {cost} {money.full(abs(whole), places)}: {buyers} "
+        f"{money.text(abs(passed), places)} in prices, changed sales bring "
+        f"{money.text(sums['volume_effect'], places, sign=True)}, and the companies {left} "
+        f"{money.full(abs(kept), places)}."
     )
     return sentence + _game_sentence(context)
 
