@@ -229,6 +229,13 @@ def test_repricing_is_used_where_it_is_given(study: Study) -> None:
     assert rows["Nissan"]["basis"] == "re-priced, designs and awards frozen"
 
 
+def test_all_deliver_what_first_time_joint_programmes_did(study: Study) -> None:
+    """Median of five: 28 %. Honda's rebate of 30 a year shrinks to 8.4, one-off items stay."""
+    rows = stressed(study, "all deliver 28%", "own contract on joint terms")
+    assert rows["Honda"]["change"] == pytest.approx(-0.72 * 30.0 * annuity(study))
+    assert rows["Honda"]["hurt"]
+
+
 def test_low_volumes_are_a_case_where_the_study_has_them_and_high_is_not(study: Study) -> None:
     assert stressed(study, "volumes low", "equal split")
     assert not stressed(study, "volumes high", "equal split")
