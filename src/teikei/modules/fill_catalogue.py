@@ -66,6 +66,8 @@ def catalogue(study: Study) -> Catalogue:
     return Catalogue(e_axles, packs, table, slots, candidates, (*warnings, *out_of_range))
 
 
+PIECE_COST: Final = "piece_cost"
+"""In place of the name of a cost curve: what the study says a piece costs."""
 MAXIMUM_VOLTAGE_RATIO: Final = 1.2  # of nominal, where the study gives no maximum (assumption, 1.12 to 1.25)
 _ADDED_COLUMNS: Final[dict[str, type[pl.DataType]]] = {
     "curve_price": pl.Float64,
@@ -246,6 +248,8 @@ def _prices(
 
     A class that the study's own curve does not cover is priced by the first curve that does; its name says which.
     """
+    if row["piece_cost"] is not None:
+        return row["piece_cost"], row["piece_cost"], row["piece_cost"], PIECE_COST, row["source"] or "", ""
     rates = {study.settings.currency: 1.0, **dict(study["currencies"].select("currency", "rate").iter_rows())}
     pricer = _pricer(row, filled, study.settings.price_year)
     if pricer is None:
