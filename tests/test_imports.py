@@ -10,8 +10,8 @@ import pytest
 import teikei
 
 LINE = [
-    "tables", "study", "modules", "simulate", "plan", "develop", "split", "market", "report", "runs", "flow", "sweep",
-    "backtest", "room", "web", "cli", "__main__",
+    "tables", "study", "modules", "simulate", "plan", "family", "develop", "split", "market", "report", "runs", "flow",
+    "sweep", "backtest", "room", "web", "cli", "__main__",
 ]  # fmt: skip
 EVERYWHERE = {"errors", "units"}
 ROOT = Path(teikei.__file__).parent

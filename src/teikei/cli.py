@@ -192,6 +192,54 @@ def calibrate(
     typer.echo(f"Written: {out}")
 
 
+@app.command(short_help="E-axle families that a whole line-up could share")
+def family(
+    study: StudyPath,
+    out: Annotated[Path, typer.Option(help="Folder to write: pareto.csv, uses.csv, front.svg, the modules as rows")],
+    class_name: Annotated[str, typer.Option("--class", help="Class to design: e-axle")] = "e-axle",
+    members: Annotated[int, typer.Option(help="At most so many members")] = 7,
+    pick: Annotated[str | None, typer.Option(help="Family of pareto.csv to write as study rows (default: F01)")] = None,
+    laminations: Annotated[str, typer.Option(help="E-axle families whose lamination may be used, by commas")] = "",
+    lengths: Annotated[str, typer.Option(help="Stack lengths against the strongest member, 0.4 to 2")] = "",
+    inverter_kw: Annotated[str, typer.Option(help="Inverter classes, kW (default: powers of the study)")] = "",
+    ratios: Annotated[str, typer.Option(help="Reduction ratios, 5 to 16")] = "",
+    switches: Annotated[str, typer.Option(help="si, sic or both")] = "",
+    voltages: Annotated[str, typer.Option(help="Nominal voltages (default: those of the study)")] = "",
+    loss_map: Annotated[
+        list[str] | None, typer.Option(help="FAMILY=CSV: measured losses of its strongest member (may be repeated)")
+    ] = None,
+) -> None:
+    """Design e-axle families for a study's line-up: the Pareto front of cost, energy, mass, margin and members."""
+    from teikei.family import Choices, design_families, write_families
+    from teikei.family.designs import given_numbers, given_texts
+    from teikei.study import load
+    from teikei.terminal import progress_bar
+
+    default = Choices()
+    choices = Choices(
+        lengths=given_numbers("--lengths", lengths) or default.lengths,
+        inverter_kw=given_numbers("--inverter-kw", inverter_kw),
+        ratios=given_numbers("--ratios", ratios) or default.ratios,
+        switches=given_texts(switches) or default.switches,
+        voltages=given_numbers("--voltages", voltages),
+        laminations=given_texts(laminations),
+    )
+    maps = {}
+    for text in loss_map or ():
+        name, separator, file = text.partition("=")
+        if not separator or not file:
+            raise StudyError(f"--loss-map is '{text}'; expected FAMILY=FILE.csv")
+        maps[name.strip()] = Path(file)
+    read = load(study)
+    with progress_bar() as progress:
+        found = design_families(
+            read, class_name=class_name, choices=choices, maps=maps, most_members=members, progress=progress
+        )
+    for line in write_families(read, found, out, pick):
+        typer.echo(line)
+    typer.echo(f"Written: {out}")
+
+
 WIDE_GAP = 0.05  # an award no nearer than this to its bound is written, and exits as not converged
 
 

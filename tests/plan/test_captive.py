@@ -194,6 +194,23 @@ def test_the_price_of_a_tie_is_what_the_plan_costs_less_without_it() -> None:
     assert prices["price"][0] == pytest.approx(last, rel=1e-4)
 
 
+def test_packs_count_in_gwh_and_their_fixed_cost_by_kwh() -> None:
+    """Ann needs 30,000 packs of 50 kWh, 1.5 of the 2 GWh committed: half a GWh stands idle, at half of 2,000 a kWh."""
+    from tests.plan.small import plant_study
+
+    study, catalogue, performance = plant_study(step=2.0, investment=1e9)
+    from teikei.tables.columns import frame
+
+    row = {"owner": "Ann", "supplier": "Near", "class": "pack", "committed": 2.0, "fixed_cost": 2_000.0}
+    tied = study.with_tables(captive=frame("captive", [row]), equity=frame("equity", OWNED))
+    bare = study.with_tables(equity=frame("equity", OWNED))
+    with_tie, without = (plan.solve(one, catalogue, performance, gap=1e-7) for one in (tied, bare))
+    found = with_tie.by_key[("Ann", "alone")]
+    assert found.tables["captive_use"]["lost"].to_list() == pytest.approx([0.5] * 4)
+    extra = 0.5 * 2_000 * 0.5e6 / 1e6 * DISCOUNTED
+    assert found.value - without.by_key[("Ann", "alone")].value == pytest.approx(extra, rel=1e-9)
+
+
 def test_bad_rows_are_named_with_their_place(tmp_path: Path) -> None:
     tables = small_tables()
     supplier = tables["suppliers"][1][0]

@@ -533,3 +533,18 @@ def test_idle_lines_of_own_suppliers_are_told_alone_and_together():
     assert "1.5" in found[1]
     assert "0.4" in found[2]
     assert "own suppliers cost their owners" not in page_text(tables(), meta())
+
+
+def test_markup_in_what_was_published_or_in_an_own_supplier_stays_text():
+    named = {
+        key: value + HOSTILE if isinstance(value, str) and key != "bound" else value for key, value in PUBLISHED.items()
+    }
+    texts = dict.fromkeys(("owner", "supplier", "site", "class"), HOSTILE)
+    use = {"coalition": GRAND, "rung": "battery", **texts, "year": 2030, "committed": 1.0, "taken": 0.0, "lost": 1.0}
+    use["cost"] = 1.0
+    known = meta() | {"first_year": 2027, "last_year": 2034, "base_year": 2026, "discount_rate": 0.06}
+    stored = tables() | {"published": pl.DataFrame([named]), "captive_use": pl.DataFrame([use])}
+    text = page_text(stored, known)
+    assert "<script>alert(1)" not in text
+    assert "<img src=x" not in text
+    assert "{{7*7}}" in text

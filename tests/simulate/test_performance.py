@@ -193,7 +193,7 @@ def test_voltage_of_the_pack_counts_and_its_rounding_to_five_volts_does_not(resu
     designs, _ = result
     study = small_study()
     version = next(iter(_versions(study, _slots(designs)).values()))
-    car = Evaluator(designs)._car(version, ("E160", "B78", "I6", "PF"), 1700.0)
+    car = Evaluator(designs).car(version, ("E160", "B78", "I6", "PF"), 1700.0)
     axles, nominal = list(car.axles), car.axles[0][1].voltage_v
 
     def energy(voltage):

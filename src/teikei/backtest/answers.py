@@ -103,7 +103,7 @@ def cost_below_own_per_unit(one: Planned, _of: str) -> float:
 
 def months_late(one: Planned, _of: str) -> float:
     """Months that a joint development takes longer: one lead team, work larger by k for every further partner."""
-    extra = max(one.study["classes"]["k_family_nre"].to_list()) * (len(one.study.companies) - 1)
+    extra = max(float(k) for k in one.study["classes"]["k_family_nre"].to_list()) * (len(one.study.companies) - 1)
     return LEAD_MONTHS * extra
 
 

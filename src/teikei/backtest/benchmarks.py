@@ -31,7 +31,7 @@ def pooled_saving(row: Mapping[str, Any], draw: Array) -> float:
     joined = 1.0
     if row["years_after"] is not None:
         joined = joined_after(RAMP, _triangular((row["years_low"], row["years_after"], row["years_high"]), draw[2]))
-    return spend * joined * cut_of(commodity, row["blocs"]).total / row["divided_by"]
+    return spend * joined * cut_of(commodity, row["blocs"]).total / float(row["divided_by"])
 
 
 def sharing_saved_share(row: Mapping[str, Any], draw: Array) -> float:
@@ -41,7 +41,7 @@ def sharing_saved_share(row: Mapping[str, Any], draw: Array) -> float:
     """
     common = _triangular((row["common_low"], row["common_share"], row["common_high"]), draw[0])
     k = _triangular((row["k_low"], row["k"], row["k_high"]), draw[1])
-    partners = row["blocs"]
+    partners = int(row["blocs"])
     return 100.0 * common * (1.0 - (1.0 + k * (partners - 1)) / partners)
 
 

@@ -12,6 +12,7 @@ from teikei.modules.types import Catalogue
 from teikei.plan.tasks import car_scope, scope_of
 from teikei.plan.types import Plan
 from teikei.plan.vehicle_work import VEHICLE_CLASS, car_item
+from teikei.study.cars import BODIES
 from teikei.study.types import Study
 
 Use = tuple[str, str]
@@ -221,6 +222,7 @@ class ObjectFinder:
         contracted = set(self.study["existing"].select("programme", "generation").iter_rows())
         made = []
         led: set[str] = set()
+        bodied = {(use.programme, use.generation) for use in uses if use.class_name in BODIES}
         for (programme, generation), row in self.generations.items():
             car = self.programmes.get(programme)
             due = self.calendar.of_month(row["sop"])
@@ -228,6 +230,8 @@ class ObjectFinder:
                 continue
             if self.calendar.origin + due > (self.study.settings.last_year + 1) * 4:
                 continue
+            if (programme, generation) in bodied:
+                continue  # its work is that of its body and its brand face
             platforms = {
                 use.family
                 for use in uses

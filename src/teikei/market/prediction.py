@@ -19,6 +19,7 @@ from teikei.market.cases import (
     grand_plans,
 )
 from teikei.market.fit import calibrate
+from teikei.market.fleet_rules import fleet_table
 from teikei.market.levels import Level, level_band, levels
 from teikei.market.questions import band
 from teikei.market.reference import ev_history, regions
@@ -98,7 +99,8 @@ def predict(
     covered = modelled_regions(calibrated.home)
     keeps = kept.kept_table(study, plans, cases, kept.at_home(study, paired), kept_away, covered)
     against = kept.against_forecast(study, by_case[0], covered)
-    sentences = [*kept.sentences(study, keeps, against), *sentences]
+    fleet, ruled = fleet_table(study, joint.rung)
+    sentences = [*kept.sentences(study, keeps, against), *sentences, *ruled]
     convergence.append(_no_better_price(base))
     tell("done", 1.0)
     return MarketOutcome(
@@ -126,6 +128,7 @@ def predict(
             "market_exports": exports,
             "kept": keeps,
             "plan_against_forecast": against,
+            "fleet": fleet,
         },
     )
 

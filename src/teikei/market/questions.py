@@ -24,8 +24,8 @@ KAPPAS: Final = (0.0, 0.1, 0.25, 0.5, 1.0)
 CUT: Final = 0.10
 CUT_WORDS: Final = "companies' electric cars cost 10 % less"
 _FIXED: Final = (
-    "nre_family", "nre_variant", "nre_application", "nre_vehicle", "tooling", "switching", "divergence", "coordination",
-    "joint_organisation", "captive",
+    "nre_family", "nre_variant", "nre_application", "nre_vehicle", "nre_brand", "tooling", "switching", "divergence",
+    "coordination", "joint_organisation", "captive",
 )  # fmt: skip
 
 

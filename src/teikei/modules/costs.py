@@ -92,14 +92,25 @@ def _total(curve: str, parts: list[tuple[str, float]], price_year: int) -> Curve
 
 
 def e_axle_price(
-    curve: str, *, motor_type: str, peak_power_kw: float, gearbox_kg: float, suv: bool, price_year: int
+    curve: str,
+    *,
+    motor_type: str,
+    peak_power_kw: float,
+    gearbox_kg: float,
+    suv: bool,
+    price_year: int,
+    switch: str = "si",
 ) -> CurvePrice | None:
-    """Supplier price of motor, inverter and gear by a named curve, in its currency; None if it has no such part."""
+    """Supplier price of motor, inverter and gear by a named curve, in its currency; None if it has no such part.
+
+    An inverter of silicon carbide costs ``inverter_sic_extra`` more (assumption).
+    """
     motor = "motor_induction" if motor_type == "induction" else "motor_pm"
     gear = (
         ("gearbox_per_kg", gearbox_kg) if curve == "tum" else ("gearbox_suv" if suv else "gearbox_sedan", peak_power_kw)
     )
-    return _total(curve, [(motor, peak_power_kw), ("inverter", peak_power_kw), gear], price_year)
+    extra = [("inverter_sic_extra", peak_power_kw)] if switch == "sic" else []
+    return _total(curve, [(motor, peak_power_kw), ("inverter", peak_power_kw), *extra, gear], price_year)
 
 
 def pack_price(curve: str, *, chemistry: str, gross_energy_kwh: float, price_year: int) -> CurvePrice | None:

@@ -7,7 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from teikei.modules.losses import MACHINE_BASE_SPEED_RADPS, drive_coefficients, loss_table, machine_power_w
+from teikei.modules.losses import (
+    MACHINE_BASE_SPEED_RADPS,
+    drive_coefficients,
+    loss_table,
+    machine_power_w,
+    read_loss_map,
+)
 from teikei.modules.types import Array, EAxle
 
 CONTINUOUS_POWER_SHARE: Final = 0.5  # of peak, where the study gives none (assumption, 0.4 to 0.6)
@@ -50,11 +56,16 @@ def build_e_axle(row: Mapping[str, Any], mass_kg: float, *, family_size_w: float
         "continuous_torque_nm", CONTINUOUS_TORQUE_SHARE * torque_nm, "0.45 of peak torque (assumption)"
     )
     size_w = machine_power_w(torque_nm, peak_power_kw * 1000.0)
-    coefficients = drive_coefficients(
-        row["motor_type"] or "pm",
-        row["inverter_switch"] or "si",
-        max(size_w, family_size_w),
-    )
+    rated_nm = torque_nm
+    if row.get("loss_map"):
+        coefficients, size_w, rated_nm = read_loss_map(row["loss_map"])
+        notes.append("loss_map: as given")
+    else:
+        coefficients = drive_coefficients(
+            row["motor_type"] or "pm",
+            row["inverter_switch"] or "si",
+            max(size_w, family_size_w),
+        )
     if row["inverter_switch"] == "sic":
         notes.append("SiC inverter loss: assumption, no measured source")
     max_speed_radps = max_speed_rpm * np.pi / 30.0
@@ -81,6 +92,7 @@ def build_e_axle(row: Mapping[str, Any], mass_kg: float, *, family_size_w: float
                 peak_power_w=size_w,
                 max_speed_radps=max_speed_radps,
                 voltage_v=voltage_v,
+                rated_torque_nm=rated_nm,
             ),
         ),
         notes,

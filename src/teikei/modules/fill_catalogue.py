@@ -10,7 +10,7 @@ import polars as pl
 from teikei.errors import Problem, StudyError
 from teikei.modules import costs, masses, specification
 from teikei.modules.e_axles import build_e_axle, peak_torque_nm
-from teikei.modules.losses import SIZE_RANGE_W, machine_power_w
+from teikei.modules.losses import SIZE_RANGE_W, machine_power_w, read_loss_map
 from teikei.modules.packs import build_pack, series_cells
 from teikei.modules.slots import E_AXLE, PACK, candidates_frame, slots_frame
 from teikei.modules.types import Catalogue, EAxle, Pack
@@ -66,6 +66,8 @@ def catalogue(study: Study) -> Catalogue:
     return Catalogue(e_axles, packs, table, slots, candidates, (*warnings, *out_of_range))
 
 
+PIECE_COST: Final = "piece_cost"
+"""In place of the name of a cost curve: what the study says a piece costs."""
 MAXIMUM_VOLTAGE_RATIO: Final = 1.2  # of nominal, where the study gives no maximum (assumption, 1.12 to 1.25)
 _ADDED_COLUMNS: Final[dict[str, type[pl.DataType]]] = {
     "curve_price": pl.Float64,
@@ -125,6 +127,11 @@ def impossibilities(row: dict[str, Any]) -> list[tuple[str, str]]:
     above("voltage_nominal_v", "voltage_max_v", "voltages must rise from nominal to maximum")
     if row["charger_efficiency"] is not None and row["charger_efficiency"] > 1:
         faults.append(("charger_efficiency", f"efficiency {row['charger_efficiency']:g} is above one"))
+    if row["class"] == E_AXLE and row.get("loss_map"):
+        try:
+            read_loss_map(row["loss_map"])
+        except ValueError as error:
+            faults.append(("loss_map", str(error)))
     if row["class"] == E_AXLE and row["peak_power_kw"] and row["peak_torque_nm"] and row["max_speed_rpm"]:
         base_rpm = row["peak_power_kw"] * 1000 / row["peak_torque_nm"] * 30 / 3.141592653589793
         if base_rpm > row["max_speed_rpm"] * (1 + 1e-9):
@@ -241,6 +248,8 @@ def _prices(
 
     A class that the study's own curve does not cover is priced by the first curve that does; its name says which.
     """
+    if row["piece_cost"] is not None:
+        return row["piece_cost"], row["piece_cost"], row["piece_cost"], PIECE_COST, row["source"] or "", ""
     rates = {study.settings.currency: 1.0, **dict(study["currencies"].select("currency", "rate").iter_rows())}
     pricer = _pricer(row, filled, study.settings.price_year)
     if pricer is None:
@@ -266,6 +275,7 @@ def _pricer(
             gearbox_kg=masses.gearbox_mass_kg(filled["peak_torque_nm"], filled["gear_ratio"]),
             suv=suv,
             price_year=price_year,
+            switch=filled["inverter_switch"],
         )
     if row["class"] == PACK:
         return lambda curve: costs.pack_price(

@@ -23,6 +23,7 @@ tested). Within a family only the length changes: all members have the factor of
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import numpy as np
@@ -90,6 +91,31 @@ def drive_coefficients(motor_type: str, inverter_switch: str, size_w: float = RE
         flux_weakening=motor.flux_weakening * no_load * size,
         source=motor.source,
     )
+
+
+def loss_map_text(coefficients: LossCoefficients, rated_power_w: float, rated_torque_nm: float) -> str:
+    """The loss map as the equation with its ratings and coefficients: exact to six digits, and short."""
+    terms = "; ".join(f"{name} {getattr(coefficients, name):.6g}" for name in TERMS)
+    return f"equation of docs/maths/modules.md with P = {rated_power_w:.6g} W, T = {rated_torque_nm:.6g} Nm; {terms}"
+
+
+def read_loss_map(text: str) -> tuple[LossCoefficients, float, float]:
+    """Coefficients, rated power (W) and rated torque (Nm) of a text that ``loss_map_text`` writes.
+
+    ValueError, in the planner's words, where it is none, or where a coefficient is negative.
+    """
+    number = r"([0-9.]+(?:e[+-]?\d+)?)"
+    ratings = re.search(rf"P = {number} W, T = {number} Nm", text)
+    values = {name: re.search(rf"(?:^|;)\s*{name} {number}\s*(?:;|$)", text) for name in TERMS}
+    missing = [name for name, match in values.items() if match is None]
+    if ratings is None or missing:
+        lacking = ", ".join([*([] if ratings else ["P = … W, T = … Nm"]), *missing])
+        raise ValueError(f"no loss map: it lacks {lacking}; expected the text that teikei family writes")
+    power_w, torque_nm = float(ratings[1]), float(ratings[2])
+    if power_w <= 0 or torque_nm <= 0:
+        raise ValueError("no loss map: P and T are above 0")
+    named = {name: float(match[1]) for name, match in values.items() if match is not None}
+    return LossCoefficients(**named, source="loss map of the module"), power_w, torque_nm
 
 
 def basis(
@@ -160,8 +186,12 @@ def loss_table(
     voltage_v: float,
     speed_points: int = 41,
     torque_points: int = 81,
+    rated_torque_nm: float | None = None,
 ) -> LossTable:
-    """The loss on a grid: voltage about the nominal, speed 0 to maximum, torque symmetric about 0 (0 is a node)."""
+    """The loss on a grid: voltage about the nominal, speed 0 to maximum, torque symmetric about 0 (0 is a node).
+
+    rated_torque_nm: the torque that the equation is stated in, where it is not the peak torque.
+    """
     speed = np.linspace(0.0, max_speed_radps, speed_points)
     torque = np.linspace(-peak_torque_nm, peak_torque_nm, torque_points)
     loss = [
@@ -169,7 +199,7 @@ def loss_table(
             coefficients,
             torque[None, :],
             speed[:, None],
-            peak_torque_nm=peak_torque_nm,
+            peak_torque_nm=rated_torque_nm or peak_torque_nm,
             peak_power_w=peak_power_w,
             voltage_ratio=ratio,
         )

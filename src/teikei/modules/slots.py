@@ -22,6 +22,8 @@ from teikei.study.cars import (
     options,
     phases,
     places,
+    twins_of,
+    without_bodies,
 )
 from teikei.study.types import Study
 
@@ -127,6 +129,7 @@ def candidates_frame(study: Study, slots: pl.DataFrame) -> tuple[pl.DataFrame, l
     drives = {(row["programme"], row["version"]): row["drive"] for row in study["versions"].iter_rows(named=True)}
     known = {row["module"] for row in study["modules"].iter_rows(named=True)}
     module_rows = study["modules"].rows(named=True)
+    twins = twins_of(study["twins"].iter_rows(named=True))
     available = available_from(module_rows, study["families"].rows(named=True))
     columns: dict[str, list[Any]] = {name: [] for name in _CANDIDATE_SCHEMA}
     problems: list[Problem] = []
@@ -136,7 +139,12 @@ def candidates_frame(study: Study, slots: pl.DataFrame) -> tuple[pl.DataFrame, l
         where = positions(study, drive)
         incumbent = existing_modules(study, slot["programme"], slot["generation"], slot["version"], drive)
         incumbent = {place: module for place, module in incumbent.items() if module in known}
-        chosen = choices(module_rows, available, programme["segment"], slot["first_year"])
+        chosen = choices(
+            module_rows, available, programme["segment"], slot["first_year"],
+            company=programme["company"], twin=twins.get((slot["programme"], slot["generation"])),
+        )  # fmt: skip
+        fitted = without_bodies([(place.name, place.class_name) for place in where], chosen, incumbent)
+        where = [Position(name, class_name) for name, class_name in fitted]
         fitting = options([(place.name, place.class_name) for place in where], chosen, incumbent)
         missing = [place.name for place, option in zip(where, fitting, strict=True) if not option]
         if missing:

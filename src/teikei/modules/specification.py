@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from teikei.modules.losses import TERMS
+from teikei.modules.losses import loss_map_text
 from teikei.modules.packs import CELL_NOMINAL_V, discharge_power_limit_w, series_cells
-from teikei.modules.types import EAxle, LossCoefficients, Pack
+from teikei.modules.types import EAxle, Pack
 
 STATOR_LITRES_BASE: Final = 3.0806  # TUM AuVeCoDe, unfiltered: 3.0806 + 0.045335 P (87–165 kW, R² 0.20)
 STATOR_LITRES_PER_KW: Final = 0.045335
@@ -99,9 +99,11 @@ def family_lamination_mm(members: Sequence[tuple[EAxle, str]]) -> tuple[float, f
 
 def e_axle_fields(e_axle: EAxle, row: Mapping[str, Any], members: Sequence[tuple[EAxle, str]]) -> dict[str, Any]:
     """Design fields of one member of an e-axle family."""
-    diameter, per_torque = family_lamination_mm(members)
-    stack = per_torque * e_axle.peak_torque_nm
     largest = max(member.peak_torque_nm for member, _ in members)
+    diameter, per_torque = family_lamination_mm(members)
+    diameter = row.get("lamination_diameter_mm") or diameter
+    stack = row.get("stack_length_mm") or per_torque * e_axle.peak_torque_nm
+    turns = max(round(REFERENCE_TURNS * largest / e_axle.peak_torque_nm * e_axle.voltage_v / 350.0), 1)
     at_minimum = min(1.0, e_axle.voltage_min_v / e_axle.voltage_v)
     line_voltage = MODULATION * e_axle.voltage_v / sqrt(2.0)
     peak_current = 1.05 * e_axle.peak_power_w / (sqrt(3.0) * line_voltage * POWER_FACTOR)
@@ -109,7 +111,7 @@ def e_axle_fields(e_axle: EAxle, row: Mapping[str, Any], members: Sequence[tuple
     return {
         "lamination_diameter_mm": diameter,
         "stack_length_mm": stack,
-        "turns_per_phase": max(round(REFERENCE_TURNS * largest / e_axle.peak_torque_nm * e_axle.voltage_v / 350.0), 1),
+        "turns_per_phase": row.get("turns_per_phase") or turns,
         "winding": WINDING,
         "pole_pairs": POLE_PAIRS,
         "gear_torque_limit_nm": GEAR_TORQUE_RESERVE * e_axle.peak_torque_nm * e_axle.gear_ratio,
@@ -122,7 +124,8 @@ def e_axle_fields(e_axle: EAxle, row: Mapping[str, Any], members: Sequence[tuple
         "coolant_flow_l_per_min": max(6.0, COOLANT_L_PER_MIN_PER_KW * e_axle.continuous_power_w / 1000.0),
         "coolant_inlet_c": COOLANT_INLET_C,
         "magnet_mass_kg": MAGNET_KG_PER_NM * e_axle.peak_torque_nm if row["motor_type"] == "pm" else 0.0,
-        "loss_map": loss_map_text(e_axle.coefficients, e_axle.machine_power_w, e_axle.peak_torque_nm),
+        "loss_map": row.get("loss_map")
+        or loss_map_text(e_axle.coefficients, e_axle.machine_power_w, e_axle.peak_torque_nm),
         "envelope_x_mm": outer + 120.0,
         "envelope_y_mm": stack + HOUSING_LENGTH_MM + GEARBOX_LENGTH_MM,
         "envelope_z_mm": outer + INVERTER_HEIGHT_MM,
@@ -156,12 +159,6 @@ def pack_fields(pack: Pack, row: Mapping[str, Any]) -> dict[str, Any]:
         "interfaces": PACK_INTERFACES,
         "carried_over": _carried_over(row),
     }
-
-
-def loss_map_text(coefficients: LossCoefficients, machine_power_w: float, peak_torque_nm: float) -> str:
-    """The loss map as the equation of ``modules.losses`` with its ratings and coefficients: exact, and short."""
-    terms = "; ".join(f"{name} {getattr(coefficients, name):.6g}" for name in TERMS)
-    return f"equation of docs/maths/modules.md with P = {machine_power_w:.6g} W, T = {peak_torque_nm:.6g} Nm; {terms}"
 
 
 def _power_text(pack: Pack) -> str:

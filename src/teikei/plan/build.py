@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 
+from teikei.plan.bodies import bodies_of_twins
 from teikei.plan.captive import idle_captives
 from teikei.plan.competing_tiers import tiers_share_what_is_needed
 from teikei.plan.develop_rows import contracts_left, families_and_variants, introductions_and_facelifts, own_or_joint
@@ -45,6 +46,7 @@ def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
     introductions_and_facelifts(made)
     late_starts(made)
     contracts_left(made)
+    bodies_of_twins(made)
     purchases_meet_need(made)
     plants_opened(made)
     tiers_by_drawing_group(made)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from teikei.plan.bodies import application_item, family_item
 from teikei.plan.captive import outsiders_part
 from teikei.plan.decisions import Decisions
 from teikei.plan.facts import Facts, FamilyFact
@@ -125,7 +126,7 @@ def _family_charges(scope: Scope, uses: list[Option]) -> list[Charge]:
         start = _first(scope, options)
         if share.base:
             found.append(
-                Charge("nre_family", family.class_name, name, group, start,
+                Charge(family_item(family.class_name), family.class_name, name, group, start,
                        nre_cash(facts, family.nre, start, family.life_years), slots)
             )  # fmt: skip
             found.append(
@@ -164,7 +165,8 @@ def _member_charges(scope: Scope, family: FamilyFact, group: str, options: list[
         year = min(starts[bloc].values())
         if bloc not in counted:
             nre = nre_cash(facts, family.nre * share.per_bloc, year, family.life_years)
-            found.append(Charge("nre_family", family.class_name, family.name, group, year, nre, slots))
+            what = family_item(family.class_name)
+            found.append(Charge(what, family.class_name, family.name, group, year, nre, slots))
         if bloc != leading and scope.joint and group == scope.joint:
             cash = coordination_cash(facts, class_fact, year)
             found.append(Charge("coordination", family.class_name, family.name, group, year, cash, slots))
@@ -176,7 +178,8 @@ def _member_charges(scope: Scope, family: FamilyFact, group: str, options: list[
                 year = starts[bloc][company]
                 nre = nre_cash(facts, family.nre * share.per_company, year, family.life_years)
                 mine = tuple(s for s in slots if scope.company_of[s] == company)
-                found.append(Charge("nre_family", family.class_name, family.name, group, year, nre, mine))
+                what = family_item(family.class_name)
+                found.append(Charge(what, family.class_name, family.name, group, year, nre, mine))
     return found
 
 
@@ -245,7 +248,7 @@ def _introductions(scope: Scope, decisions: Decisions) -> list[Charge]:
         family = facts.families[family_name]
         first = min(slots, key=lambda s: (facts.slots[s].first_year, s))
         year, where = facts.slots[first].first_year, tuple(sorted(set(slots)))
-        for item, with_nre in (("nre_application", True), ("tooling", False)):
+        for item, with_nre in ((application_item(family.class_name), True), ("tooling", False)):
             cash = application_cash(facts, family, first, with_nre)
             found.append(Charge(item, family.class_name, family_name, "", year, cash, where))
         amount = requalification(scope, first, family.class_name, step == 2)

@@ -101,7 +101,10 @@ class FamilyFact:
 
 @dataclass(frozen=True, slots=True)
 class ModuleFact:
-    """A row of ``modules`` with the catalogue's curve price; ``energy_kwh`` is gross energy (packs)."""
+    """A row of ``modules`` with the catalogue's curve price; ``energy_kwh`` is gross energy (packs).
+
+    cost_given: the curve price is the study's own piece_cost.
+    """
 
     name: str
     class_name: str
@@ -114,6 +117,7 @@ class ModuleFact:
     energy_kwh: float
     curve_price: float | None
     tooling_in_price: bool
+    cost_given: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +281,17 @@ class VehicleWork:
 
 
 @dataclass(frozen=True, slots=True)
+class TwinFact:
+    """A row of ``twins``: start in quarters since the year 0, gaps to the lead car's start in quarters."""
+
+    twin: str
+    lead: bool
+    start: int
+    gap: float
+    longest_gap: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class CommodityFact:
     """A row of ``commodities``; class_name is empty for the rest of the car, cut_limit 1 where none is given."""
 
@@ -390,6 +405,7 @@ class Facts:
     ramp: tuple[tuple[float, float], ...] = ()
     time: TimeFacts | None = None
     captives: tuple[CaptiveFact, ...] = ()
+    twins: Mapping[tuple[str, str], TwinFact] = field(default_factory=dict)
 
     def missed_per_car(self, slot: str, candidate: int) -> float:
         """What the buyers of a car lose by the targets that its configuration misses, study currency per car."""

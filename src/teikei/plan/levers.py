@@ -64,6 +64,7 @@ ITEM_LEVER = {
     "tooling": "tooling",
     "nre_variant": "variants",
     "nre_application": "variants",
+    "nre_brand": "variants",
     "plant": "plant_use",
     "plant_fixed": "plant_use",
     "coordination": "coordination",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from teikei.plan.bodies import broken_bodies
 from teikei.plan.captive import SHARE_RULE, broken_share
 from teikei.plan.decisions import Decisions
 from teikei.plan.facts import Rule
@@ -26,6 +27,7 @@ def broken_promises(scope: Scope, decisions: Decisions) -> list[str]:
     """
     return [
         *_contracts(scope, decisions),
+        *broken_bodies(scope, decisions),
         *_sources(scope, decisions),
         *_sites(scope, decisions),
         *_plants(scope, decisions),

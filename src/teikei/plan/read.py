@@ -9,6 +9,7 @@ import polars as pl
 
 from teikei.errors import NoPlanError
 from teikei.modules.types import Catalogue
+from teikei.plan.bodies import read_twins
 from teikei.plan.captive import share_rule
 from teikei.plan.facts import (
     ClassFact,
@@ -41,6 +42,7 @@ from teikei.plan.read_supply import (
 )
 from teikei.plan.vehicle_work import read_vehicle_work
 from teikei.simulate.types import Performance
+from teikei.study.cars import BODIES
 from teikei.study.requirement_kinds import TARGET
 from teikei.study.types import Study
 
@@ -114,11 +116,12 @@ def read_facts(
         bundles=read_bundles(study, offers),
         expansions=read_expansions(study, sites),
         classes_of_slot=_classes_of_slot(catalogue, slots),
-        vehicle_work=read_vehicle_work(study),
+        vehicle_work=read_vehicle_work(study, _bodied(catalogue)),
         commodities=read_commodities(study),
         spend=read_spend(study),
         time=read_time(study, slots),
         captives=captives,
+        twins=read_twins(study),
         ramp=tuple(study["ramp"].sort("years_after").select("years_after", "share").iter_rows()),
         incremental_rebates=frozenset(
             row["supplier"] for row in rows_of(study["rebates"]) if row.get("kind") == "incremental"
@@ -245,6 +248,13 @@ def _classes_of_slot(catalogue: Catalogue, slots: Mapping[str, SlotFact]) -> dic
     return {slot: frozenset(names) for slot, names in found.items()}
 
 
+def _bodied(catalogue: Catalogue) -> frozenset[tuple[str, str]]:
+    """(Programme, generation) whose candidates carry a body."""
+    slots = catalogue.candidates.filter(pl.col("class").is_in(sorted(BODIES)))["slot"].unique()
+    cars = catalogue.slots.filter(pl.col("slot").is_in(slots.implode())).select("programme", "generation")
+    return frozenset(cars.unique().iter_rows())
+
+
 def _existing(study: Study, catalogue: Catalogue, slots: Mapping[str, SlotFact]) -> dict[tuple[str, str], ContractFact]:
     country = {row["site"]: row["country"] for row in rows_of(study["sites"])}
     contracts: dict[tuple[str, str, str, str, str], ContractFact] = {}
@@ -346,6 +356,7 @@ def _modules(study: Study, catalogue: Catalogue, offers: Mapping[str, OfferFact]
             earliest_year=row["earliest_year"] or 0,
             energy_kwh=row["gross_energy_kwh"] or 0.0,
             curve_price=curve.get(row["module"]),
+            cost_given=row["piece_cost"] is not None,
             tooling_in_price=all(in_price.get(("tooling", row["module"]), [False])),
         )
         for row in rows_of(study["modules"])

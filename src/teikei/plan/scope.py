@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from teikei.plan import joined_spend
+from teikei.modules.fill_catalogue import PIECE_COST
+from teikei.plan import bodies, joined_spend
 from teikei.plan.facts import CommodityFact, ContractFact, Facts, OfferFact, PlantFact, Rule, RungRule
 from teikei.plan.sources import CONTRACT, CURVE, NOT_PRICED, OFFER, PLANT, Source, of_offer, of_plant
+from teikei.study.cars import BODIES
 
 
 class Option(NamedTuple):
@@ -110,6 +112,19 @@ class Scope:
         """Slots with cars of the members, in the study's order."""
         return tuple(self.company_of)
 
+    def slots_of(self, car: tuple[str, str]) -> tuple[str, ...]:
+        """Slots of a programme's generation."""
+        return self._slots_by_car.get(car, ())
+
+    @cached_property
+    def _slots_by_car(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        found: dict[tuple[str, str], tuple[str, ...]] = {}
+        for name in self.slots:
+            slot = self.facts.slots[name]
+            car = (slot.programme, slot.generation)
+            found[car] = (*found.get(car, ()), name)
+        return found
+
     def bloc_of_slot(self, slot: str) -> str:
         """Bloc of the company that answers for a slot."""
         return self.bloc_of_company(self.company_of[slot])
@@ -193,6 +208,8 @@ class Scope:
         found = kept
         for group in groups:
             allowed = not module.available_to or bool(module.available_to & set(group.split("+")))
+            if module.class_name in BODIES:
+                allowed = bodies.body_may_join(self, slot_name, module_name, group)
             option = Option(slot_name, position, module_name, group, "")
             if allowed and all(
                 self.sources(self.item(option, country), year) for country, year in self.demand[slot_name]
@@ -268,7 +285,7 @@ class Scope:
             if self.may_buy(facts.offers[name], bloc, year)
         ]
         if not found and module.curve_price is not None:
-            found.append(Source(CURVE, facts.settings.cost_curve))
+            found.append(Source(CURVE, PIECE_COST if module.cost_given else facts.settings.cost_curve))
         for owner in self.plant_owners(module.class_name, bloc):
             found += [of_plant(name, owner) for name in self._plant_names(module.family, year)]
         return tuple(found)

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from teikei.errors import StudyError
+from teikei.study.cars import BODIES
 from teikei.study.types import Settings
 
 Places = dict[str, tuple[str, float, float, list[str]]]
@@ -73,8 +74,14 @@ def left_of(places: Places, due: int) -> Places | None:
 
 
 def scope_of(scopes: Iterable[str], class_name: str, level: str) -> str:
-    """The task scope of a class and level (``pack family (new cell)`` for pack, family); empty where there is none."""
-    return next((scope for scope in scopes if f"{scope} ".startswith(f"{class_name} {level} ")), "")
+    """The task scope of a class and level (``pack family (new cell)`` for pack, family); empty where there is none.
+
+    Without tasks of its own a body takes those of a car: the lead car's for the body, a second car's for a brand face.
+    """
+    named = next((scope for scope in scopes if f"{scope} ".startswith(f"{class_name} {level} ")), "")
+    if named or class_name not in BODIES or level == "variant":
+        return named
+    return car_scope(scopes, "", lead_car=level == "family")
 
 
 def car_scope(scopes: Iterable[str], segment: str, *, lead_car: bool) -> str:

@@ -8,15 +8,17 @@ give ``develop`` its hours.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import polars as pl
 
 from teikei.plan.facts import Facts, VehicleWork
 from teikei.plan.money import Cash, discount, nre_cash
+from teikei.study.cars import BODIES
 from teikei.study.types import Study
 
 VEHICLE_CLASS = "top-hat"
+CLASSES = sorted(BODIES)
 ITEM = "nre_vehicle"
 
 
@@ -35,17 +37,25 @@ def car_item(study: Study, programme: str, segment: str) -> str:
     return ""
 
 
-def read_vehicle_work(study: Study) -> tuple[VehicleWork, ...]:
-    """What is still to be developed of the cars in scope."""
+def read_vehicle_work(study: Study, bodied: Container[tuple[str, str]] = ()) -> tuple[VehicleWork, ...]:
+    """What is still to be developed of the cars in scope.
+
+    bodied: (programme, generation) whose cars choose among bodies: their work is the body's family and its brand face.
+    """
     settings = study.settings
     contracted = set(study["existing"].select("programme", "generation").iter_rows())
     segment = {row["programme"]: row["segment"] for row in study["programmes"].iter_rows(named=True) if row["in_scope"]}
-    work = study["work"].filter(pl.col("level") == "programme", pl.col("class") == VEHICLE_CLASS)
+    work = study["work"].filter(pl.col("level") == "programme", pl.col("class").is_in(CLASSES))
     found = []
     for row in study["generations"].iter_rows(named=True):
         name, start = row["programme"], int(row["sop"][:4])
         ahead = settings.base_year <= start <= settings.last_year
-        if name not in segment or not ahead or (name, row["generation"]) in contracted:
+        if (
+            name not in segment
+            or not ahead
+            or (name, row["generation"]) in contracted
+            or (name, row["generation"]) in bodied
+        ):
             continue
         mine = work.filter(pl.col("item") == car_item(study, name, segment[name]))
         hours = float(mine["hours"].fill_null(0.0).sum()) * settings.engineering_rate_per_hour / 1e6

@@ -122,19 +122,23 @@ class Car:
         return speed, force * np.minimum(1.0, electric / np.maximum(force * speed + loss, 1.0))
 
 
-def road_load_of(programme: Mapping[str, Any], kerb_mass_kg: float) -> tuple[float, float, float, float]:
+def road_load_of(
+    programme: Mapping[str, Any], kerb_mass_kg: float, drag_area_m2: float | None = None
+) -> tuple[float, float, float, float]:
     """f0, f1, f2 and the mass they hold at, from the programme's coefficients or its Cd A and rolling resistance.
 
     Coefficients without a mass are taken to hold at kerb mass + driver + 25 kg. Cd A: f0 = Crr m g, f2 = rho/2 Cd A at
-    the reference state of road-load tests.
+    the reference state of road-load tests. drag_area_m2: of a body that replaces the programme's Cd A; measured
+    coefficients then change by rho/2 times the difference to the programme's own.
     """
     mass = kerb_mass_kg + DRIVER_MASS_KG + LUGGAGE_KG
+    own_area = (programme["drag_coefficient"] or 0.0) * (programme["frontal_area_m2"] or 0.0)
     if programme["f0_n"] is not None and programme["f2_n_per_mps2"] is not None:
         return (
             programme["f0_n"],
             programme["f1_n_per_mps"] or 0.0,
-            programme["f2_n_per_mps2"],
+            programme["f2_n_per_mps2"] + 0.5 * AIR_DENSITY_KG_PER_M3 * ((drag_area_m2 or own_area) - own_area),
             programme["road_load_mass_kg"] or mass,
         )
-    area = programme["drag_coefficient"] * programme["frontal_area_m2"]
+    area = drag_area_m2 or own_area
     return programme["rolling_resistance"] * mass * GRAVITY_MPS2, 0.0, 0.5 * AIR_DENSITY_KG_PER_M3 * area, mass

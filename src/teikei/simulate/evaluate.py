@@ -19,6 +19,7 @@ from teikei.simulate.consumption import Consumption, procedure_consumption
 from teikei.simulate.powertrain import WheelTable, wheel_table
 from teikei.simulate.requirements import BY_CYCLE, DIMENSIONS, MANOEUVRES, unit_factor
 from teikei.simulate.weather import MILD
+from teikei.study.cars import BODIES
 from teikei.units import kmh_to_mps
 
 MASS_CLASSES: Final = frozenset({E_AXLE, PACK, "charger", "thermal", "harness"})
@@ -27,7 +28,7 @@ DEFAULT_CHARGER_EFFICIENCY: Final = 0.87  # AC wall to cells where a study has n
 VOLTAGE_STEP_V: Final = 5.0
 CHUNK: Final = 20_000  # cars simulated at a time, to bound memory
 
-Modules = tuple[str, ...]  # one module per position
+Modules = tuple[str, ...]  # one module per position; empty where an incumbent keeps the programme's own body
 Indices = npt.NDArray[np.intp]
 
 
@@ -90,12 +91,13 @@ class Evaluator:
         known: dict[tuple[Any, ...], int] = {}
         place = np.empty(len(configurations), dtype=np.intp)
         for index, modules in enumerate(configurations):
-            kerb = round(self._kerb_mass_kg(version, modules), 6)
+            kerb = round(self.kerb_mass_kg(version, modules), 6)
             core = tuple(m for p, m in zip(version.positions, modules, strict=True) if p in ("front", "rear", PACK))
-            if (core, kerb) not in known:
-                known[(core, kerb)] = len(cars)
-                cars.append(self._car(version, modules, kerb))
-            place[index] = known[(core, kerb)]
+            key = (core, kerb, self._body(version, modules).get("drag_area_m2"))
+            if key not in known:
+                known[key] = len(cars)
+                cars.append(self.car(version, modules, kerb))
+            place[index] = known[key]
         home = by_cycle(cars, version.home)
         count = len(configurations)
         reached = np.full((len(version.requirements), count), np.nan)
@@ -111,7 +113,7 @@ class Evaluator:
         efficiency = np.array([self._charger(version, m, "charger_efficiency") for m in configurations])
         efficiency = np.where(np.isnan(efficiency), DEFAULT_CHARGER_EFFICIENCY, efficiency)
         core_faults = [
-            "; ".join(part for part in (self._faults(car), text) if part)
+            "; ".join(part for part in (self.faults(car), text) if part)
             for car, text in zip(cars, home.invalid, strict=True)
         ]
         good = np.isfinite(home.battery_wh_per_km) & np.array([not text for text in home.invalid], dtype=np.bool_)
@@ -142,7 +144,7 @@ class Evaluator:
             status.append(found.status)
         return Evaluation(
             configurations=tuple(configurations),
-            mass_kg=np.array([self._kerb_mass_kg(version, modules) for modules in configurations]),
+            mass_kg=np.array([self.kerb_mass_kg(version, modules) for modules in configurations]),
             wall_wh_per_km=nothing,
             battery_wh_per_km=nothing,
             range_km=nothing,
@@ -154,13 +156,21 @@ class Evaluator:
             invalid_reasons=tuple({} for _ in reached),
         )
 
-    def _kerb_mass_kg(self, version: Version, modules: Modules) -> float:
-        rows = (self.rows[module] for module in modules)
-        return float(
-            version.programme["body_mass_kg"] + sum(row["mass_kg"] for row in rows if row["class"] in MASS_CLASSES)
-        )
+    def kerb_mass_kg(self, version: Version, modules: Modules) -> float:
+        """Mass of body and modules, kg."""
+        rows = (self.rows[module] for module in modules if module)
+        body = self._body(version, modules).get("mass_kg") or version.programme["body_mass_kg"]
+        return float(body + sum(row["mass_kg"] for row in rows if row["class"] in MASS_CLASSES))
 
-    def _car(self, version: Version, modules: Modules, kerb_mass_kg: float) -> Car:
+    def _body(self, version: Version, modules: Modules) -> Mapping[str, Any]:
+        """The row of the body in a configuration: what it gives replaces the programme's; empty where there is none."""
+        for position, module in zip(version.positions, modules, strict=True):
+            if position in BODIES and module:
+                return self.rows[module]
+        return {}
+
+    def car(self, version: Version, modules: Modules, kerb_mass_kg: float) -> Car:
+        """The car of a version with one module per position."""
         programme = version.programme
         named = dict(zip(version.positions, modules, strict=True))
         axles = tuple((p, self.catalogue.e_axles[m]) for p, m in named.items() if p in ("front", "rear"))
@@ -170,7 +180,7 @@ class Evaluator:
         key = (*((p, e_axle.module) for p, e_axle in axles), radius, voltage)
         if key not in self.tables:
             self.tables[key] = wheel_table(list(axles), radius, voltage_v=voltage)
-        f0, f1, f2, mass = road_load_of(programme, kerb_mass_kg)
+        f0, f1, f2, mass = road_load_of(programme, kerb_mass_kg, self._body(version, modules).get("drag_area_m2"))
         return Car(
             drive=version.drive,
             kerb_mass_kg=kerb_mass_kg,
@@ -190,11 +200,11 @@ class Evaluator:
 
     def _charger(self, version: Version, modules: Modules, column: str) -> float:
         for position, module in zip(version.positions, modules, strict=True):
-            if position == "charger" and self.rows[module][column] is not None:
+            if position == "charger" and module and self.rows[module][column] is not None:
                 return float(self.rows[module][column])
         return float("nan")
 
-    def _faults(self, car: Car) -> str:
+    def faults(self, car: Car) -> str:
         """Why axles and pack cannot work together, whatever the requirements."""
         pack = car.pack
         middle = float(np.interp(0.5, pack.soc, pack.open_circuit_voltage_v))
@@ -232,10 +242,12 @@ class Evaluator:
                 invalid = [text or other for text, other in zip(mild.invalid, invalid, strict=True)]
             return _Reached(values[place] * factor, "", {i: text for i, text in enumerate(invalid) if text})
         if requirement in DIMENSIONS:
-            size = version.programme[DIMENSIONS[requirement]]
-            if size is None:
-                return _Reached(nothing, f"not evaluated: {DIMENSIONS[requirement]} of the programme is not given")
-            return _Reached(np.full(len(configurations), size * factor))
+            name = DIMENSIONS[requirement]
+            own = version.programme[name]
+            sizes = [self._body(version, modules).get(name) or own for modules in configurations]
+            if None in sizes:
+                return _Reached(nothing, f"not evaluated: {name} of the programme is not given")
+            return _Reached(np.array(sizes, dtype=float) * factor)
         if requirement == "ac_charge_power":
             powers = [self._charger(version, modules, "ac_charge_power_kw") for modules in configurations]
             return _Reached(np.array(powers) * factor)

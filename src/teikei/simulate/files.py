@@ -253,12 +253,14 @@ class _Simulation:
         good = np.array([index for index, fault in enumerate(part.faults) if not fault], dtype=np.intp)
         parameters = np.full(count, "", dtype=object)
         if len(good):
-            cars = part.cars.take(good)
-            own = self.calibration.table(cars, [part.makers[i] for i in good], without_maker=self.without_maker)
+            whole = len(good) == count
+            cars = part.cars if whole else part.cars.take(good)
+            makers = part.makers if whole else [part.makers[i] for i in good]
+            own = self.calibration.table(cars, makers, without_maker=self.without_maker)
             parameters[good] = np.where(np.isnan(own.nearest), "population", "maker")
             cars = replace(cars, model_year=own.model_year)
             efficiency = wall_efficiency(cars, own.parameters)
-            load = part.load.take(good)
+            load = part.load if whole else part.load.take(good)
             for column, (name, trace) in enumerate(self.traces.items()):
                 totals = drive(cars, trace, own.parameters, load)
                 self._place(found, status, good, column, totals, trace, part)

@@ -25,11 +25,12 @@ from teikei.simulate.evaluate import (
 )
 from teikei.simulate.requirements import BIASED
 from teikei.simulate.types import Performance
+from teikei.study.cars import BODIES
 from teikei.study.requirement_kinds import LEGAL_LIMITS, LOWER_IS_BETTER, REPORT, TARGET, kind_of
 from teikei.study.types import Study
 
 Progress = Callable[[str, float], None]
-Key = tuple[str, str]  # programme, version
+Key = tuple[str, str, tuple[str, ...]]  # programme, version, positions (a generation may have a body to choose)
 
 _NOT_EVALUATED: Final = "not evaluated: no such module"
 _BEHIND: Final = "missed: the cycle is not driven to its end as it is (reason of the candidate)"
@@ -41,7 +42,6 @@ class _Slot:
     name: str
     generation: str
     key: Key
-    positions: tuple[str, ...]
     candidates: npt.NDArray[np.int64]
     modules: list[Modules]
 
@@ -97,7 +97,8 @@ def performance(study: Study, catalogue: Catalogue, *, progress: Progress | None
 
 def _left_aside(catalogue: Catalogue) -> list[str]:
     """What of the modules the simulation does not use, or replaces by a default: never in silence."""
-    weighing = catalogue.table.filter((pl.col("mass_kg") > 0) & ~pl.col("class").is_in(list(MASS_CLASSES)))
+    weighed = [*MASS_CLASSES, *BODIES]
+    weighing = catalogue.table.filter((pl.col("mass_kg") > 0) & ~pl.col("class").is_in(weighed))
     found = [
         f"class {name}: mass_kg of {', '.join(rows['module'])} is not added to the car, whose body_mass_kg holds it"
         for (name,), rows in weighing.group_by("class", maintain_order=True)
@@ -114,7 +115,7 @@ def _left_aside(catalogue: Catalogue) -> list[str]:
 def _not_evaluated(results: pl.DataFrame, versions: Mapping[Key, Version]) -> list[str]:
     """Binding rows that bind nothing, because what they name cannot be simulated: one line for each kind."""
     binding = {
-        (*key, row["requirement"], row["procedure"])
+        (*key[:2], row["requirement"], row["procedure"])
         for key, version in versions.items()
         for row in version.requirements
         if kind_of(row) != REPORT
@@ -162,8 +163,7 @@ def _slots(catalogue: Catalogue) -> list[_Slot]:
             _Slot(
                 row["slot"],
                 row["generation"],
-                (row["programme"], row["version"]),
-                tuple(part["position"].head(width).to_list()),
+                (row["programme"], row["version"], tuple(part["position"].head(width).to_list())),
                 part["candidate"].gather_every(width).to_numpy(),
                 [tuple(names[start : start + width]) for start in range(0, len(names), width)],
             )
@@ -180,7 +180,7 @@ def _versions(study: Study, slots: list[_Slot]) -> dict[Key, Version]:
     requirements = study["requirements"].rows(named=True)
     found: dict[Key, Version] = {}
     for slot in slots:
-        programme, name = slot.key
+        programme, name, where = slot.key
         if slot.key in found:
             continue
         rows = _requirement_rows(requirements, programme, name)
@@ -189,9 +189,9 @@ def _versions(study: Study, slots: list[_Slot]) -> dict[Key, Version]:
         version = Version(
             programme=programmes[programme],
             version=name,
-            drive=drives[slot.key],
+            drive=drives[(programme, name)],
             home=ranges[0] if ranges else default,
-            positions=slot.positions,
+            positions=where,
             requirements=rows,
             incumbents={},
             contracted=frozenset(),
@@ -215,10 +215,11 @@ def _incumbents(
 ) -> tuple[dict[str, Modules], frozenset[str]]:
     """Generation -> the latest incumbent configuration up to it, and the generations that have one of their own.
 
-    Positions without a contract take the first module that fits.
+    Positions without a contract take the first module that fits; without a body in force it is the programme's own.
     """
     programme = version.programme["programme"]
-    first = next(slot.modules[0] for slot in slots if slot.key == (programme, version.version))
+    key = (programme, version.version, version.positions)
+    first = next(slot.modules[0] for slot in slots if slot.key == key)
     known = set(study["modules"]["module"].to_list())
     latest: Modules | None = None
     result = {}
@@ -227,11 +228,14 @@ def _incumbents(
         modules = existing_modules(study, programme, generation, version.version, version.drive)
         if all(modules.get(place) in known for place in (*AXLES[version.drive], PACK)):
             own = next(
-                (s.modules[0] for s in slots if s.key == (programme, version.version) and s.generation == generation),
+                (s.modules[0] for s in slots if s.key == key and s.generation == generation),
                 first,
             )
             contracted.add(generation)
-            latest = tuple(modules.get(place, own[index]) for index, place in enumerate(version.positions))
+            latest = tuple(
+                modules.get(place, "" if place in BODIES else own[index])
+                for index, place in enumerate(version.positions)
+            )
         if latest is not None:
             result[generation] = latest
     return result, frozenset(contracted)

@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol
 E_AXLE: Final = "e-axle"
 PACK: Final = "pack"
 AXLES: Final[Mapping[str, tuple[str, ...]]] = {"fwd": ("front",), "rwd": ("rear",), "awd": ("front", "rear")}
+BODIES: Final = frozenset({"body", "top-hat"})
+"""Classes of the body of a car (top hat): only cars that a body is made for have a place for it."""
 MAX_CANDIDATES_PER_SLOT: Final = 20_000
 
 
@@ -34,11 +36,30 @@ def phases(generation: Cells, first_year: int, last_year: int) -> list[tuple[int
 
 
 def places(drive: str, classes: Iterable[str], used: Iterable[str]) -> list[tuple[str, str]]:
-    """(Place, class) of a car: its axles, then one place of each other class that has any module, in table order."""
+    """(Place, class) of a car: its axles, then one place of each other class that has any module, in table order.
+
+    Places of bodies are among them; ``without_bodies`` takes them from the cars that no body is made for.
+    """
     having = set(used)
     names = [name for name in classes if name in having]
     axles = [(axle, E_AXLE) for axle in AXLES[drive] if E_AXLE in names]
     return axles + [(name, name) for name in names if name != E_AXLE]
+
+
+def without_bodies(
+    car_places: Sequence[tuple[str, str]], chosen: Mapping[str, Sequence[str]], incumbent: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """The places of a car without that of a body, where no body is made for it and none is in force."""
+    return [
+        (place, class_name)
+        for place, class_name in car_places
+        if class_name not in BODIES or chosen.get(place) or place in incumbent
+    ]
+
+
+def twins_of(rows: Iterable[Cells]) -> dict[tuple[str, str], str]:
+    """(Programme, generation) -> its twin group."""
+    return {(row["programme"], row["generation"]): row["twin"] for row in rows}
 
 
 def available_from(modules: Iterable[Cells], families: Iterable[Cells]) -> dict[str, int]:
@@ -48,12 +69,26 @@ def available_from(modules: Iterable[Cells], families: Iterable[Cells]) -> dict[
 
 
 def choices(
-    modules: Iterable[Cells], available: Mapping[str, int], segment: str, first_year: int
+    modules: Iterable[Cells],
+    available: Mapping[str, int],
+    segment: str,
+    first_year: int,
+    *,
+    company: str = "",
+    twin: str | None = None,
 ) -> dict[str, list[str]]:
-    """Place -> modules that fit the segment and exist by the first year, in table order."""
+    """Place -> modules that fit the segment and exist by the first year, in table order.
+
+    A body fits the cars of its twin group (of its segments, where it names none), and of the companies that may use it
+    only: nobody gets another's body because a partner has it.
+    """
     chosen: dict[str, list[str]] = {}
     for row in modules:
         if (row["segments"] and segment not in row["segments"]) or available[row["module"]] > first_year:
+            continue
+        if row["class"] in BODIES and (
+            (row["twin"] and row["twin"] != twin) or (row["available_to"] and company not in row["available_to"])
+        ):
             continue
         fits: tuple[str, ...] = (row["class"],)
         if row["class"] == E_AXLE:

@@ -19,6 +19,7 @@ from teikei.study.checks import (
     references,
     terms,
     volumes,
+    whole_cars,
 )
 from teikei.study.draft import Draft
 
@@ -30,6 +31,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     *volumes.CHECKS,
     *modules.CHECKS,
     *cars.CHECKS,
+    *whole_cars.CHECKS,
     *buying.CHECKS,
     *terms.CHECKS,
     *purchasing.CHECKS,

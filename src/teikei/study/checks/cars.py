@@ -15,6 +15,8 @@ from teikei.study.cars import (
     options,
     phases,
     places,
+    twins_of,
+    without_bodies,
 )
 from teikei.study.draft import Draft
 from teikei.tables.messages import show
@@ -35,6 +37,7 @@ def every_place_of_a_car_has_a_module(draft: Draft) -> Iterator[Problem]:
     sold = {key for key, row in draft.keyed("volumes", "programme", "generation", "year") if row["units"]}
     programmes = draft.by_key("programmes", "programme")
     versions = draft.grouped("versions", "programme")
+    twins = twins_of(draft["twins"])
     for generation in draft["generations"]:
         programme = programmes.get(generation["programme"])
         if programme is None or not programme["in_scope"] or None in (generation["sop"], generation["eop_year"]):
@@ -49,7 +52,11 @@ def every_place_of_a_car_has_a_module(draft: Draft) -> Iterator[Problem]:
                 where = places(version["drive"], draft.values("classes", "class"), (row["class"] for row in modules))
                 force = in_force(draft["existing"], *key, version=version["version"], drive=version["drive"])
                 force = {place: module for place, module in force.items() if module in known}
-                chosen = choices(modules, available, programme["segment"], first)
+                chosen = choices(
+                    modules, available, programme["segment"], first,
+                    company=programme["company"] or "", twin=twins.get(key),
+                )  # fmt: skip
+                where = without_bodies(where, chosen, force)
                 fitting = options(where, chosen, force)
                 yield from _car(draft, programme, version, [name for name, _ in where], fitting, first, phase)
 

@@ -215,6 +215,43 @@ def policy_is_for_products_on_sale(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def fleet_rules_follow_one_another(draft: Draft) -> Iterator[Problem]:
+    """One target for a rule, region and year; years in order; cars of a rule and region that stand in the table."""
+    spans: dict[tuple[str, str], list[tuple[int, int, Row]]] = {}
+    for row in draft["fleet_rules"]:
+        first, last = row["from_year"], row["until_year"]
+        if first is not None and last is not None and last < first:
+            yield row.error("until_year", f"the target ends in {last}, before it begins in {first}: correct one")
+            continue
+        starts, ends = row["together_from"], row["together_until"]
+        if (starts is None) != (ends is None):
+            column = "together_from" if starts is None else "together_until"
+            yield row.error(column, "years that count together need a first and a last one: give both, or neither")
+        elif None not in (starts, ends) and ends < starts:
+            yield row.error("together_until", f"{ends} is before {starts}, the first of these years: correct one")
+        if first is not None and None not in (row["rule"], row["region"]):
+            for begin, end, _ in spans.get((row["rule"], row["region"]), []):
+                if first <= end and begin <= (last if last is not None else 9999):
+                    yield row.error(
+                        "from_year",
+                        f"{row['rule']} has another target in {row['region']} in {max(first, begin)} already: let the "
+                        "first one end before",
+                    )
+                    break
+            spans.setdefault((row["rule"], row["region"]), []).append((first, 9999 if last is None else last, row))
+    known = {rule for rule, _ in spans}
+    for row in draft["fleet_cars"] if "fleet_rules" not in draft.damaged else ():
+        first, last = row["from_year"], row["until_year"]
+        if None not in (first, last) and last < first:
+            yield row.error("until_year", f"these cars end in {last}, before they begin in {first}: correct one")
+        if row["rule"] in known and row["region"] is not None and (row["rule"], row["region"]) not in spans:
+            yield row.error(
+                "region",
+                f"{row['rule']} has no target in {row['region']} in {draft.files['fleet_rules']}: correct the region, "
+                "or add the target",
+            )
+
+
 def moments_lie_in_their_band(draft: Draft) -> Iterator[Problem]:
     """low ≤ target ≤ high."""
     for row in draft["moments"]:
@@ -235,6 +272,7 @@ CHECKS = (
     figures_of_one_market_are_of_one_size,
     later_rows_can_enter,
     policy_is_for_products_on_sale,
+    fleet_rules_follow_one_another,
     moments_lie_in_their_band,
     the_market_can_be_stated_in_money,
 )

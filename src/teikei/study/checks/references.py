@@ -120,6 +120,7 @@ def generations_and_versions_exist(draft: Draft) -> Iterator[Problem]:
     for table, column, target, free in (
         ("volumes", "generation", "generations", ()),
         ("existing", "generation", "generations", ()),
+        ("twins", "generation", "generations", ()),
         ("existing", "version", "versions", ("all",)),
         ("requirements", "version", "versions", ("all",)),
     ):
