@@ -179,7 +179,7 @@ def label_ranges() -> Iterator[tuple[str, str, str, float, float, float, Car]]:
         if not found.contracted:
             continue
         modules = found.incumbents[min(found.contracted)]
-        car = evaluator._car(found, modules, evaluator._kerb_mass_kg(found, modules))
+        car = evaluator.car(found, modules, evaluator.kerb_mass_kg(found, modules))
         for row in found.requirements:
             if row["requirement"] != "range" or not row["incumbent_value"]:
                 continue

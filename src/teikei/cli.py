@@ -150,16 +150,22 @@ def simulate(
     cycles: Annotated[str, typer.Option(help="Cycles, separated by commas")] = "udds,hwfet",
     calibration: Annotated[Path | None, typer.Option(help="JSON from `teikei calibrate`")] = None,
     without_maker: Annotated[bool, typer.Option("--without-maker", help="Use the population's parameters")] = False,
+    trace: Annotated[Path | None, typer.Option(help="CSV to write of every drive step by step (--vehicles)")] = None,
 ) -> None:
     """Energy use and range of a study's candidates, or of vehicles given by their road load."""
     from teikei.simulate import simulate_study
-    from teikei.simulate.files import simulate_file
+    from teikei.simulate.files import simulate_file, write_traces
     from teikei.simulate.study_file import results_path, without_cars
 
     if (study is None) == (vehicles is None):
         raise StudyError("name a STUDY, or give --vehicles CSV; one of the two")
+    if trace is not None and vehicles is None:
+        raise StudyError("--trace goes with --vehicles")
     names = [name.strip() for name in cycles.split(",") if name.strip()]
     if vehicles is not None:
+        if trace is not None:
+            write_traces(vehicles, names, calibration, without_maker, _writable(trace))
+            typer.echo(f"Written: {trace}")
         for line in simulate_file(vehicles, names, calibration, without_maker, _writable(out)):
             typer.echo(line)
     else:

@@ -134,6 +134,16 @@ def test_the_table_keeps_its_columns_and_counts_only_what_was_named_beforehand(t
     assert "1 of 1" in verdict(again)
 
 
+def test_cases_without_an_answer_are_not_counted() -> None:
+    row = {"case": "x", "figure": "y", "unit": "z", "reported": 3.0, "grade": "A", "use": "scored", "kind": "reported",
+           "reported_sign": "+"}  # fmt: skip
+    from teikei.backtest.run import COLUMNS
+
+    table = pl.DataFrame([judged(row, []), judged(row, [2.0, 2.0])], schema=COLUMNS, orient="row")
+    assert "Sign right: 1 of 1" in verdict(table)
+    assert "Sign right: nothing to judge" in verdict(table.head(1))
+
+
 def test_a_case_that_there_is_not_is_named() -> None:
     with pytest.raises(StudyError, match=r"no case .*engin.*french-german-engine"):
         backtest(["engin"])

@@ -107,6 +107,26 @@ def test_what_companies_bear_adds_up_to_the_joint_cost_in_every_form(study: Stud
     assert sum(row["transfer"] for row in terms.values()) == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_what_an_own_supplier_loses_stays_with_its_owner_in_every_form(study: Study, form: str) -> None:
+    """10 million a year of idle line of Nissan's, alone and together: it changes nobody else's terms."""
+    idle = pl.DataFrame(
+        [{"company": "Nissan", "year": y, "item": "captive", "class": "e-axle", "value": 10.0} for y in YEARS]
+    )
+    tied = {}
+    for key, one in usual(study).by_key.items():
+        costs = one.tables["cost_breakdown"]
+        if "Nissan" in one.coalition:
+            costs = pl.concat([costs, idle])
+        tied[key] = plan(one.coalition, one.rung, float(costs["value"].sum()), tables={"cost_breakdown": costs})
+    made_plans = plans(*tied.values())
+    table = contracts(study, made_plans, allocate(study, made_plans)).terms.filter(pl.col("form") == form)
+    found = dict(table.select("company", "outcome").iter_rows())
+    before = {company: row["outcome"] for company, row in terms_of(study, form).items()}
+    assert found["Honda"] == pytest.approx(before["Honda"])
+    assert found["Nissan"] + found["Mitsubishi"] == pytest.approx(before["Nissan"] + before["Mitsubishi"] + 40.0)
+
+
 def test_the_yearly_settlement_reaches_the_share_of_the_rule(study: Study) -> None:
     made_plans = usual(study)
     allocation = allocate(study, made_plans)
@@ -227,6 +247,13 @@ def test_repricing_is_used_where_it_is_given(study: Study) -> None:
     assert rows["Nissan"]["change"] == pytest.approx(-0.1 * planned["Nissan"]["attributed"])
     assert rows["Nissan"]["hurt"]
     assert rows["Nissan"]["basis"] == "re-priced, designs and awards frozen"
+
+
+def test_all_deliver_what_first_time_joint_programmes_did(study: Study) -> None:
+    """Median of five: 28 %. Honda's rebate of 30 a year shrinks to 8.4, one-off items stay."""
+    rows = stressed(study, "all deliver 28%", "own contract on joint terms")
+    assert rows["Honda"]["change"] == pytest.approx(-0.72 * 30.0 * annuity(study))
+    assert rows["Honda"]["hurt"]
 
 
 def test_low_volumes_are_a_case_where_the_study_has_them_and_high_is_not(study: Study) -> None:

@@ -143,7 +143,7 @@ def interval_score(lower: float, upper: float, reported: float) -> float:
 
 def verdict(table: pl.DataFrame) -> str:
     """How many scored figures were right, as lines of text; the bars and whether each is met."""
-    scored = table.filter(pl.col("scored"))
+    scored = table.filter(pl.col("scored") & pl.col("answer").is_not_null())
     sized = scored.filter(pl.col("reported").is_not_null() & (pl.col("reported") > 0))
     lines = [_counted("Sign right", scored["sign"].to_list(), 1.0)]
     lines.append(_counted("Within a factor of two", [value <= 2.0 for value in sized["factor"]], 2 / 3))

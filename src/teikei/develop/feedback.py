@@ -39,6 +39,7 @@ def plans_as_scheduled(
         return plans
     found = as_scheduled(study, catalogue, performance, plans, late)
     others: list[tuple[tuple[str, str], Decisions]] = []
+    bounds: dict[tuple[str, str], float] = {}
     for _ in range(rounds):
         keys = [key for key, added in behind(study, catalogue, found).items() if added > found.by_key[key].gap - added]
         again = solve_again(study, catalogue, performance, found, keys, effort)
@@ -49,5 +50,6 @@ def plans_as_scheduled(
             decisions: Decisions = plan.decisions["decisions"]
             scheduled = {start: quarters for start, quarters in theirs.get(key, {}).items() if quarters}
             others.append((key, replace(decisions, scheduled=scheduled)))
-        found = as_scheduled(study, catalogue, performance, plans, late, others)
+            bounds[key] = plan.bound
+        found = as_scheduled(study, catalogue, performance, plans, late, others, bounds)
     return found

@@ -412,6 +412,7 @@ def built_line_up(
     trials: dict[str, dict[tuple[str, ...], Trial]] = {}
     for number, car in enumerate(cars):
         trials[car.name] = {trial.option.members: trial for trial in judge.trials(car, total)}
+        judge.evaluator.tables.clear()  # tens of kilobytes each, and few are of the next car too
         if progress is not None:
             progress(f"{car.name}: {len(trials[car.name])} members serve it", (number + 1) / len(cars))
     unserved = [car.name for car in cars if not trials[car.name]]

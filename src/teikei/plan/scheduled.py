@@ -1,13 +1,14 @@
 """Plans as their schedules have them: starts that engineers make later than the critical path are priced like others.
 
 The plan knows how long work takes and not who is busy; ``develop`` finds that, and hands back the quarters by which
-each start is late. They only lengthen: a schedule is never earlier than the critical path, so that the bound of a plan
-stays a bound. Each coalition takes at each rung the cheapest of its own plan, of the plans of lower rungs and of plans
-made again with longer leads, all as scheduled.
+each start is late. They only lengthen: a schedule is never earlier than the critical path. Each coalition takes at each
+rung the cheapest of its own plan, of the plans of lower rungs and of plans made again with longer leads, all as
+scheduled. A bound is that of the lead times it was found with: the longer ones where the plan was made again.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -39,16 +40,17 @@ LEAST_GAP = 1e-5  # of a value: gap asked for where a plan is made again
 
 def as_scheduled(
     study: Study, catalogue: Catalogue, performance: Performance, plans: Plans, late: Late,
-    others: Sequence[tuple[Key, Decisions]] = (),
+    others: Sequence[tuple[Key, Decisions]] = (), bounds: Mapping[Key, float] | None = None,
 ) -> Plans:  # fmt: skip
     """The plans with the lateness of their schedules in their values; the same plans where that adds nothing.
 
     late: of the plans (``develop.late_starts``); others: further plans with the lateness of their own schedules
-    (``Decisions.scheduled``).
+    (``Decisions.scheduled``); bounds: of plans made again with longer leads.
     """
     facts = read_facts(study, catalogue, performance)
     rank = {rung: at for at, rung in enumerate(facts.rung_order)}
     chosen: dict[Key, tuple[Scope, Decisions, Priced]] = {}
+    side_by_side: list[Key] = []
     evaluated = [key for key, plan in plans.by_key.items() if isinstance(plan.decisions.get("decisions"), Decisions)]
     for key in sorted(evaluated, key=lambda one: (rank[one[1]], len(one[0].split("+")))):
         plan = plans.by_key[key]
@@ -58,13 +60,20 @@ def as_scheduled(
         blocs = [(bloc, key[1]) for bloc in scope.bloc_names]
         if rank[key[1]] == 0 and len(blocs) > 1 and all(bloc in chosen for bloc in blocs):
             known = [union([chosen[bloc][1] for bloc in blocs])]
+            side_by_side.append(key)
         known += [decisions for where, (_, decisions, _) in chosen.items() if where[0] == key[0]]
         priced = [(scope, decisions, price(scope, decisions)) for decisions in known]
         chosen[key] = min(priced, key=lambda found: found[2].value)
     if all(_same(plans.by_key[key], *found[1:]) for key, found in chosen.items()):
         return plans
+    found = {key: max(plans.by_key[key].bound, (bounds or {}).get(key, -math.inf)) for key in chosen}
+    for key in side_by_side:
+        blocs = [(bloc, key[1]) for bloc in chosen[key][0].bloc_names]
+        wider = [chosen[bloc][2].value - found[bloc] - plans.by_key[bloc].gap for bloc in blocs]
+        found[key] = chosen[key][2].value - plans.by_key[key].gap - math.fsum(max(0.0, gap) for gap in wider)
     by_key = {
-        key: _plan(plan, *chosen[key], performance) if key in chosen else plan for key, plan in plans.by_key.items()
+        key: _plan(plan, *chosen[key], performance, found[key]) if key in chosen else plan
+        for key, plan in plans.by_key.items()
     }
     whole = {
         key: Solved(*chosen[key], by_key[key].bound, by_key[key].status, 0, 0.0)
@@ -96,10 +105,11 @@ def solve_again(
     study: Study, catalogue: Catalogue, performance: Performance, plans: Plans, keys: Iterable[Key],
     effort: Effort = QUICK,
 ) -> dict[Key, Plan]:  # fmt: skip
-    """Plans made again with leads as long as the schedule showed them; each begins from the plan there is.
+    """Plans made again with leads as long as the schedule showed them, with the bound of these leads.
 
-    What is developed anew for a start takes the quarters longer that its schedule took; what exists, or only has to be
-    applied, does not. Baselines of several blocs are their blocs' plans and are not made again.
+    Each begins from the plan there is. What is developed anew for a start takes the quarters longer that its schedule
+    took; what exists, or only has to be applied, does not. Baselines of several blocs are their blocs' plans and are
+    not made again.
     """
     facts = read_facts(study, catalogue, performance)
     found: dict[Key, Plan] = {}
@@ -119,9 +129,9 @@ def solve_again(
         start = replace(decisions, scheduled={})
         gap = max(plan.gap, LEAST_GAP * abs(plan.value))
         solved = solve_scope(longer_scope, gap_absolute=gap, starts=(start,), effort=effort)
-        if solved.decisions.modules != decisions.modules:
-            priced = price(scope, solved.decisions)
-            found[key] = _plan(plan, scope, solved.decisions, priced, performance)
+        priced = price(scope, solved.decisions)
+        again = _plan(plan, scope, solved.decisions, priced, performance, solved.bound)
+        found[key] = replace(again, bound=solved.bound)
     return found
 
 
@@ -155,9 +165,11 @@ def _same(plan: Plan, decisions: Decisions, priced: Priced) -> bool:
     return decisions.modules == own.modules and abs(priced.value - plan.value) <= SMALL * max(1.0, abs(plan.value))
 
 
-def _plan(plan: Plan, scope: Scope, decisions: Decisions, priced: Priced, performance: Performance) -> Plan:
-    """The plan with other decisions or lateness; its bound stays."""
-    value, bound = priced.value, min(plan.bound, priced.value)
+def _plan(
+    plan: Plan, scope: Scope, decisions: Decisions, priced: Priced, performance: Performance, bound: float
+) -> Plan:
+    """The plan with other decisions or lateness."""
+    value, bound = priced.value, min(bound, priced.value)
     status = "gap" if plan.status == "optimal" and value - bound > SMALL * abs(value) else plan.status
     return replace(
         plan,
@@ -191,6 +203,6 @@ def _told(chosen: Mapping[Key, tuple[Scope, Decisions, Priced]]) -> list[str]:
             found.setdefault((coalition, more, round(added, 6)), []).append(rung)
     return [
         f"{coalition} at {', '.join(rungs)}: its engineers make starts {more} quarters later than the work by itself; "
-        f"the {added:,.0f} million that loses stand in its cost, and its bound does not know of them."
+        f"the {added:,.0f} million that loses stand in its cost."
         for (coalition, more, added), rungs in found.items()
     ]

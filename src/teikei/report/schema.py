@@ -98,6 +98,14 @@ market_summary | EV share and sales of the alliance and its rivals | coalition r
 ev_share:fraction ev_share_median:fraction ev_share_lower:fraction ev_share_upper:fraction ev_share_change:fraction \
 ev_share_change_lower:fraction ev_share_change_upper:fraction alliance_ev_units:number rival_ev_units:number \
 alliance_profit_change:number pass_through:number consumer_surplus_change:number
+kept | what prices pass on of a saving, what changed sales bring, and what companies keep | rung company region \
+volume_basis cost_saving:million passed_on:million volume_effect:million fixed:million kept:million
+profit_game | what each group of companies earns beyond what its members earn alone | rung coalition value:million \
+variable_profit:million fixed:million lower:million upper:million saving:million several:boolean core
+plan_against_forecast | cars planned beside those the market expects | programme region year:year planned:number \
+forecast:number note
+fleet | what pools reach under fleet rules, and what missing costs | coalition rung pool region year:year rule unit \
+cars:number value:number target:number shadow_price:number cost:million one_more_electric:number note
 market_moments | how well the demand model meets the figures it was fitted to | moment target:number model:number \
 deviation:number weight:number
 market_levers | what moves the EV share of the report year, one thing at a time | lever ev_share:fraction \

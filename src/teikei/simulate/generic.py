@@ -88,6 +88,8 @@ class KnownCars:
     def take(self, index: Any) -> KnownCars:
         """Some of the cars."""
         arrays: dict[str, Any] = {name: np.asarray(getattr(self, name))[index] for name in _ARRAYS}
+        if len(set(self.motor_types)) == 1:
+            return KnownCars(**arrays, motor_types=self.motor_types[:1] * len(arrays["test_mass_kg"]))
         return KnownCars(**arrays, motor_types=tuple(self.motor_types[int(i)] for i in np.arange(len(self))[index]))
 
 

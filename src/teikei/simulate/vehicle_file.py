@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import difflib
+import io
+import itertools
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from teikei.errors import Problem, StudyError
 from teikei.modules.types import Array
@@ -91,7 +94,7 @@ class VehicleFile:
     cars: KnownCars
     load: Load
     label_factor: Array
-    columns: dict[str, tuple[str, ...]]
+    columns: Mapping[str, tuple[str, ...]]
 
     def take(self, index: Sequence[int]) -> VehicleFile:
         """Some of the rows."""
@@ -124,42 +127,115 @@ def read_in_parts(path: Path, *, top_speed_mps: float = 37.0, most: int = 50_000
     with _opened(path) as file:
         reader = csv.reader(file)
         header = _header(path, file, reader)
-        given = False
-        while True:
-            lines: list[int] = []
-            rows: list[list[str]] = []
-            try:
-                for row in reader:
-                    if (row and row[0].strip()) or any(cell.strip() for cell in row):
-                        lines.append(reader.line_num)
-                        rows.append(row)
-                        if len(rows) == most:
-                            break
-            except csv.Error as error:
-                place = f"{path.name}:{reader.line_num}"
-                raise StudyError([Problem(place, f"is not well-formed CSV: {error}")]) from error
-            except UnicodeDecodeError as error:
-                raise StudyError([Problem(path.name, "is not UTF-8 text; save it as CSV UTF-8")]) from error
-            if rows or not given:
-                yield _part(path, header, rows, lines, top_speed_mps)
-            given = True
-            if len(rows) < most:
-                return
+        before, given = reader.line_num, False
+        try:
+            while True:
+                block = list(itertools.islice(file, most))
+                frame = _plain_block(header, block)
+                if frame is None:
+                    break
+                if block or not given:
+                    lines = list(range(before + 1, before + 1 + len(block)))
+                    yield _part(path, Cells(frame), lines, top_speed_mps)
+                before, given = before + len(block), True
+                if len(block) < most:
+                    return
+        except UnicodeDecodeError as error:
+            raise StudyError([Problem(path.name, "is not UTF-8 text; save it as CSV UTF-8")]) from error
+        yield from _cell_by_cell(path, header, itertools.chain(block, file), before, top_speed_mps, most, given=given)
 
 
-def _part(path: Path, header: list[str], rows: list[list[str]], lines: list[int], top_speed_mps: float) -> VehicleFile:
+def _plain_block(header: list[str], block: list[str]) -> pl.DataFrame | None:
+    """Lines of a file as a frame of texts, where nothing in them needs a reader of CSV: no quote, no odd width."""
+    text = "".join(block)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
     width = len(header)
-    full = [row if len(row) >= width else [*row, *[""] * (width - len(row))] for row in rows]
-    cells: dict[str, tuple[str, ...]] = dict(zip(header, zip(*full, strict=False), strict=False)) if full else {}
-    columns = {name: cells.get(name, ()) for name in header}
-    empty = ("",) * len(rows)
+    if '"' in text or "\r" in text or "\0" in text or text.count(",") != len(block) * (width - 1):
+        return None
+    names = [str(place) for place in range(width)]
+    if not block:
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String)).rename(dict(zip(names, header, strict=True)))
+    try:
+        frame = pl.read_csv(
+            io.BytesIO(text.encode()),
+            has_header=False,
+            new_columns=names,
+            infer_schema=False,
+            quote_char=None,
+            glob=False,
+        ).fill_null("")
+    except pl.exceptions.PolarsError:
+        return None
+    odd = len(frame) != len(block) or frame.width != width or len(set(header)) != width
+    if odd or (frame["0"].str.strip_chars() == "").any():
+        return None
+    return frame.rename(dict(zip(names, header, strict=True)))
+
+
+def _cell_by_cell(
+    path: Path, header: list[str], source: Iterable[str], before: int, top_speed_mps: float, most: int, *, given: bool
+) -> Iterator[VehicleFile]:
+    """The rest of a file with quotes, empty rows or rows of other widths."""
+    reader = csv.reader(source)
+    width = len(header)
+    while True:
+        lines: list[int] = []
+        rows: list[list[str]] = []
+        try:
+            for row in reader:
+                if (row and row[0].strip()) or any(cell.strip() for cell in row):
+                    lines.append(before + reader.line_num)
+                    rows.append(row if len(row) >= width else [*row, *[""] * (width - len(row))])
+                    if len(rows) == most:
+                        break
+        except csv.Error as error:
+            place = f"{path.name}:{before + reader.line_num}"
+            raise StudyError([Problem(place, f"is not well-formed CSV: {error}")]) from error
+        except UnicodeDecodeError as error:
+            raise StudyError([Problem(path.name, "is not UTF-8 text; save it as CSV UTF-8")]) from error
+        if rows or not given:
+            texts = dict(zip(header, zip(*rows, strict=False), strict=False)) if rows else {}
+            frame = pl.DataFrame({name: pl.Series(texts.get(name, ()), dtype=pl.String) for name in header})
+            yield _part(path, Cells(frame), lines, top_speed_mps)
+        given = True
+        if len(rows) < most:
+            return
+
+
+class Cells(Mapping[str, tuple[str, ...]]):
+    """Columns of texts by name, as tuples made when they are asked for."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self.frame = frame
+
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        if name not in self.frame.columns:
+            raise KeyError(name)
+        return tuple(self.frame[name].to_list())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.frame.columns)
+
+    def __len__(self) -> int:
+        return self.frame.width
+
+    def column(self, name: str) -> pl.Series:
+        """A column, of empty texts where the file has none of that name."""
+        if name in self.frame.columns:
+            return self.frame[name]
+        return pl.Series(name, [""] * len(self.frame), dtype=pl.String)
+
+
+def _part(path: Path, cells: Cells, lines: list[int], top_speed_mps: float) -> VehicleFile:
+    count = len(lines)
     faults: dict[int, list[str]] = {}
-    arrays = {name: _numbers(name, columns.get(name, empty), faults) for name in LIMITS}
-    drives = _words(columns["drive"])
-    kinds = _words(columns.get("motor_type", empty))
+    arrays = {name: _numbers(name, cells.column(name), faults) for name in LIMITS}
+    drives = _words(cells.column("drive"))
+    kinds = _words(cells.column("motor_type"))
     for name, words, choices in (("drive", drives, DRIVES), ("motor_type", kinds, ("", *MOTOR_TYPES))):
         for index in np.nonzero(~np.isin(words, choices))[0]:
-            shown = columns[name][index] if name == "drive" else words[index]
+            shown = cells.column(name)[int(index)] if name == "drive" else words[index]
             expected = ", ".join(choice for choice in choices if choice)
             faults.setdefault(int(index), []).append(f"{name}: '{shown}', expected one of {expected}")
     motor = np.where(np.isin(kinds, MOTOR_TYPES), kinds, "pm")
@@ -181,42 +257,39 @@ def _part(path: Path, header: list[str], rows: list[list[str]], lines: list[int]
     )
     return VehicleFile(
         path,
-        tuple(text.strip() for text in columns["vehicle_id"]),
-        tuple(text.strip() for text in columns["maker"]),
+        tuple(cells.column("vehicle_id").str.strip_chars().to_list()),
+        tuple(cells.column("maker").str.strip_chars().to_list()),
         tuple(lines),
-        tuple("; ".join(faults[i]) if i in faults else "" for i in range(len(rows))),
+        tuple("; ".join(faults[i]) if i in faults else "" for i in range(count)) if faults else ("",) * count,
         cars,
         Load(*(arrays[one.name] for one in fields(Load))),
         arrays["label_factor"],
-        columns,
+        cells,
     )
 
 
-def _words(texts: Sequence[str]) -> npt.NDArray[np.str_]:
-    known: dict[str, str] = {text: text.strip().lower() for text in set(texts)}
-    return np.array([known[text] for text in texts], dtype=str)
+def _words(texts: pl.Series) -> npt.NDArray[np.str_]:
+    known = {text: text.strip().lower() for text in texts.unique().to_list()}
+    return np.array([known[text] for text in texts.to_list()], dtype=str)
 
 
-def _numbers(name: str, texts: Sequence[str], faults: dict[int, list[str]]) -> Array:
+def _numbers(name: str, texts: pl.Series, faults: dict[int, list[str]]) -> Array:
     """Numbers of a column; NaN and a fault where a cell is none, or beyond the limits."""
-    if not any(texts):
+    given = texts != ""
+    if not given.any():
         if name in NEEDED:
             for index in range(len(texts)):
                 faults.setdefault(index, []).append(_number(name, "")[1])
         return np.full(len(texts), np.nan)
     low, high = LIMITS[name]
-    try:
-        together = "".join(texts)
-        if "_" in together or not together.isascii():  # numpy would read what ``plain_number`` does not
-            raise ValueError
-        values = np.array(texts, dtype=float)
-        odd = np.nonzero(~((values >= low) & (values <= high)))[0].tolist()
-    except ValueError:
-        values, odd = np.full(len(texts), np.nan), list(range(len(texts)))
-    for index in odd:
-        values[index], fault = _number(name, texts[index])
+    values = np.array(texts.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy(), dtype=float)
+    odd = ~((values >= low) & (values <= high))
+    if name not in NEEDED:
+        odd &= given.to_numpy()
+    for place in np.nonzero(odd)[0].tolist():
+        values[place], fault = _number(name, texts[place])
         if fault:
-            faults.setdefault(index, []).append(fault)
+            faults.setdefault(place, []).append(fault)
     return values
 
 

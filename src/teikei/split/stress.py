@@ -43,6 +43,8 @@ SCHEMA: Final = {
 _BOUGHT: Final = frozenset(("purchase", "rebate", "duty_freight", "warranty", "shortfall", "equity"))
 
 SHORTFALL: Final = 0.6
+DELIVERED: Final = 0.28
+"""Median of what five first-time joint electric programmes delivered of their plans (docs/backtests.md)."""
 PRICE_RISE: Final = 1.2
 TAKE_OR_PAY: Final = 0.8
 """Part of the planned cars for which a company owes the fee of the kit, taken or not (an assumption, settable).
@@ -73,9 +75,9 @@ def stress(
 ) -> pl.DataFrame:
     """Who gains and who is hurt when things go otherwise than planned, under each form of contract.
 
-    Cases: each company delivers 60 % of its cars; volumes low and high (where the study has them); bought parts cost
-    20 % more; each bloc leaves after ``leave_after`` (default: after a quarter, half and three quarters of the
-    years).
+    Cases: each company delivers 60 % of its cars; all deliver 28 %, as first-time joint electric programmes did;
+    volumes low and high (where the study has them); bought parts cost 20 % more; each bloc leaves after
+    ``leave_after`` (default: after a quarter, half and three quarters of the years).
     Columns: rung, case, form, company, planned_gain and gain (cost alone in the same case less what it bears, million,
     discounted), change, hurt (gain fell), exit_payment (what it would have to owe on leaving for staying to be at
     least as good from then on; 0 where staying is better anyway), compensation (what its leaving costs the others),
@@ -120,6 +122,9 @@ def _worlds(study: Study, plans: Plans, deal: Deal, reprice: _Once | None) -> li
         cars = deal.cars * factor[:, None]
         case = f"{company} delivers {SHORTFALL:.0%}"
         made.append((case, _at_volumes(study, plans, deal, case, cars=cars, volumes=volumes, reprice=reprice)))
+    delivered = study["volumes"].with_columns(units=pl.col("units") * DELIVERED)
+    case, cars = f"all deliver {DELIVERED:.0%}", deal.cars * DELIVERED
+    made.append((case, _at_volumes(study, plans, deal, case, cars=cars, volumes=delivered, reprice=reprice)))
     active = study.settings.volume_scenario
     for scenario in ("low", "high"):
         rows = study["volumes"].filter(pl.col("scenario") == scenario)

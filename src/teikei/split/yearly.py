@@ -29,8 +29,8 @@ BILL_ITEMS: Final = frozenset(
 )
 """What follows the number of cars; every other item is spent once or by the year."""
 
-OWN_ITEMS: Final = frozenset(("nre_application", "nre_brand", "nre_vehicle", "switching", "activation"))
-"""One-off items that a company pays for its own programmes and shares with nobody."""
+OWN_ITEMS: Final = frozenset(("nre_application", "nre_brand", "nre_vehicle", "switching", "activation", "captive"))
+"""Items that a company pays for its own programmes, or its own suppliers, and shares with nobody."""
 
 
 @dataclass(frozen=True)

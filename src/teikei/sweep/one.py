@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from teikei import market, modules, plan, simulate, split
+from teikei import develop, market, modules, plan, simulate, split
 from teikei.errors import NoPlanError, StudyError
 from teikei.modules.types import Catalogue
 from teikei.plan.types import Plan, Plans
@@ -36,12 +36,12 @@ NOT_SIMULATED: Final[Mapping[str, tuple[str, ...]]] = {
         "divergence_offset_factor", "switching_cost", "switching_months", "warranty_share",
     ),
     "existing": ("contract_end", "unit_price", "committed_units", "cancellation_cost", "revalidation_cost"),
-    "programmes": ("car_value",),
+    "programmes": ("car_value", "lost_margin"),
     "volumes": ("units",),
 }  # fmt: skip
 SETTINGS_NOT_SIMULATED: Final = (
     "discount_rate", "inventory_rate", "safety_weeks", "engineering_rate_per_hour", "engineer_hours_per_year",
-    "alliance_one_off", "nre_profile", "residual_rule",
+    "alliance_one_off", "nre_profile", "residual_rule", "lost_margin_share", "late_buyers_kept", "work_begins",
 )  # fmt: skip
 _SIMULATED_TABLES: Final = (
     "programmes", "versions", "generations", "requirements", "volumes", "families", "modules", "existing", "classes",
@@ -80,7 +80,7 @@ def evaluate(
 def _line(study: Study, options: Options) -> tuple[dict[str, float], dict[str, tuple[str, ...]]]:
     catalogue = modules.catalogue(study)
     performance = _simulated(study, catalogue)
-    plans = plan.solve(study, catalogue, performance, rungs=options.rungs)
+    plans = _planned(study, catalogue, performance, options)
     figures = dict(_plan_figures(study, plans))
     figures |= _shares(study, plans)
     for rung, lever, value in _levers(study, plans):
@@ -90,11 +90,17 @@ def _line(study: Study, options: Options) -> tuple[dict[str, float], dict[str, t
     return figures, _decisions(study, plans)
 
 
+def _planned(study: Study, catalogue: Catalogue, performance: Performance, options: Options) -> Plans:
+    """The plans of a run, with the late starts of their schedules."""
+    plans = plan.solve(study, catalogue, performance, rungs=options.rungs)
+    return develop.plans_as_scheduled(study, catalogue, performance, plans)
+
+
 def plans_to_keep(blob: bytes) -> Kept:
     """The plans of the study as it stands, without their tables: what every sample prices where plans are kept."""
     study, _, options, _ = _unpacked(blob)
     catalogue = modules.catalogue(study)
-    plans = plan.solve(study, catalogue, _simulated(study, catalogue), rungs=options.rungs)
+    plans = _planned(study, catalogue, _simulated(study, catalogue), options)
     evaluated = {key: one for key, one in plans.by_key.items() if one.status != "not evaluated"}
     return {key: replace(one, tables={}) for key, one in evaluated.items()}
 
