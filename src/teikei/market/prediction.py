@@ -104,7 +104,9 @@ def predict(
     game, profits, of_game = profit_game(study, plans, line, calibrated.home, closed, reprice)
     messages += of_game
     fleet, ruled = fleet_table(study, joint.rung)
-    sentences = [*kept.sentences(study, keeps, against), *sentences, *ruled]
+    pays = questions.break_even(study, plans, paired)
+    launched = questions.launch_words(study, pays, joint.rung)
+    sentences = [*kept.sentences(study, keeps, against), *launched, *sentences, *ruled]
     convergence.append(_no_better_price(base))
     tell("done", 1.0)
     return MarketOutcome(
@@ -125,7 +127,7 @@ def predict(
                 study, scene, base, None if joint.rung == study.baseline_rung else joint
             ),
             "market_parity": parity,
-            "market_break_even": questions.break_even(study, plans, paired),
+            "market_break_even": pays,
             "market_incidence": questions.incidence(scene, base),
             "market_pass_through": questions.pass_through(study, scene, base, cheaper),
             "market_regions": away,

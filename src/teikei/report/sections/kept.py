@@ -119,7 +119,9 @@ def _game(context: Context) -> list[Block]:
 
 
 def _against(context: Context) -> list[Block]:
-    rows = context.tables.get("plan_against_forecast").filter(pl.col("year") == context.ladder.report_year)
+    rows = context.tables.get("plan_against_forecast").filter(
+        pl.col("year") == pl.lit(context.ladder.report_year, pl.Int64)
+    )
     if rows.is_empty():
         return []
     specs = [
