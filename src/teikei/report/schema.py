@@ -121,6 +121,8 @@ variable_cost:number
 integrated_rival | from an own car to the same car built as an integrated rival would, part by part | programme step \
 item value:number
 commonality | how much the cars have in common | coalition rung index value:number
+assembly | which plant builds which car | coalition rung programme generation plant year:year units:number \
+capacity:number company planned:boolean
 captive_use | what companies' own suppliers lose, and what that costs | coalition rung owner supplier site class \
 year:year committed:number taken:number lost:number cost:million
 plant_use | how full each site is | coalition rung site year:year quantity:number capacity:number unit
