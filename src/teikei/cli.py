@@ -59,12 +59,19 @@ def new(
 @app.command("import", short_help="A person's own workbook or CSV into the tables of a tender or study")
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Workbook (.xlsx, .xlsm, .ods) or CSV of whatever form")],
-    kind: Annotated[str, typer.Option("--as", help="tender, study or vehicles")],
+    kind: Annotated[str, typer.Option("--as", help="tender, study, vehicles or drive")],
     out: Annotated[Path, typer.Option(help="Folder to write: the tables and import.yaml")],
     map_file: Annotated[Path | None, typer.Option("--map", help="An import.yaml: readings and answers")] = None,
     locale: Annotated[str, typer.Option(help="Thousands and decimal signs of texts: auto, en, de, ja")] = "auto",
 ) -> None:
     """Read a person's own sheets into tables: what means two things is asked for by place, what is left out named."""
+    if kind == "drive":
+        from teikei.simulate.drive_import import import_drive
+
+        for line in import_drive(file, out):
+            typer.echo(line)
+        typer.echo(f"Written: {out / 'drive.csv'}")
+        return
     from teikei.simulate.vehicle_file import vehicle_columns
     from teikei.tables.intake import import_file
 
