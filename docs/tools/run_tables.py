@@ -18,8 +18,6 @@ FILE = Path(__file__).resolve().parent / "run_tables.csv"
 NOT_READ_BY_THE_REPORT = {
     "candidates": "every configuration of every car, whether it does its job, and why not",
     "development": "what each coalition develops: families, variants, applications, with their cost",
-    "kept": "who keeps a saving, by company and region: cost saved, passed on, brought by volumes, fixed, kept",
-    "plan_against_forecast": "cars planned beside the cars the market stage expects",
     "market_break_even": "how many cars a programme must sell for its margins to pay its fixed cost",
     "market_conduct": "what prices and sales would do if the companies set prices less as rivals (kappa 0 to 1)",
     "market_exports": "what a saving does to the programmes' cars abroad",

@@ -59,12 +59,19 @@ def new(
 @app.command("import", short_help="A person's own workbook or CSV into the tables of a tender or study")
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Workbook (.xlsx, .xlsm, .ods) or CSV of whatever form")],
-    kind: Annotated[str, typer.Option("--as", help="tender, study or vehicles")],
+    kind: Annotated[str, typer.Option("--as", help="tender, study, vehicles or drive")],
     out: Annotated[Path, typer.Option(help="Folder to write: the tables and import.yaml")],
     map_file: Annotated[Path | None, typer.Option("--map", help="An import.yaml: readings and answers")] = None,
     locale: Annotated[str, typer.Option(help="Thousands and decimal signs of texts: auto, en, de, ja")] = "auto",
 ) -> None:
     """Read a person's own sheets into tables: what means two things is asked for by place, what is left out named."""
+    if kind == "drive":
+        from teikei.simulate.drive_import import import_drive
+
+        for line in import_drive(file, out):
+            typer.echo(line)
+        typer.echo(f"Written: {out / 'drive.csv'}")
+        return
     from teikei.simulate.vehicle_file import vehicle_columns
     from teikei.tables.intake import import_file
 
@@ -150,16 +157,22 @@ def simulate(
     cycles: Annotated[str, typer.Option(help="Cycles, separated by commas")] = "udds,hwfet",
     calibration: Annotated[Path | None, typer.Option(help="JSON from `teikei calibrate`")] = None,
     without_maker: Annotated[bool, typer.Option("--without-maker", help="Use the population's parameters")] = False,
+    trace: Annotated[Path | None, typer.Option(help="CSV to write of every drive step by step (--vehicles)")] = None,
 ) -> None:
     """Energy use and range of a study's candidates, or of vehicles given by their road load."""
     from teikei.simulate import simulate_study
-    from teikei.simulate.files import simulate_file
+    from teikei.simulate.files import simulate_file, write_traces
     from teikei.simulate.study_file import results_path, without_cars
 
     if (study is None) == (vehicles is None):
         raise StudyError("name a STUDY, or give --vehicles CSV; one of the two")
+    if trace is not None and vehicles is None:
+        raise StudyError("--trace goes with --vehicles")
     names = [name.strip() for name in cycles.split(",") if name.strip()]
     if vehicles is not None:
+        if trace is not None:
+            write_traces(vehicles, names, calibration, without_maker, _writable(trace))
+            typer.echo(f"Written: {trace}")
         for line in simulate_file(vehicles, names, calibration, without_maker, _writable(out)):
             typer.echo(line)
     else:

@@ -113,6 +113,37 @@ def test_break_even_is_the_volume_whose_discounted_margins_equal_development_and
     assert twice["cars_needed"][0] == pytest.approx(2 * row["cars_needed"])
 
 
+def test_a_programme_is_launched_where_the_markets_own_sales_are_expected_to_pay():
+    """Sales are the outcome's own; go turns into no-go where fixed cost passes what margins bring."""
+    small = study(volumes=volumes(("P03", "JP", 2028, 4000.0), ("P03", "EU", 2028, 1000.0)))
+    found = predict(small, with_fixed(10.0), draws=1, paths=1)
+    row = found.more["market_break_even"].filter(pl.col("rung") == "battery").row(0, named=True)
+    at = found.outcome.filter(
+        (pl.col("rung") == "battery") & (pl.col("scenario") == "base") & (pl.col("year") == 2028)
+        & (pl.col("product") == "N-ONE e:")
+    )  # fmt: skip
+    assert row["cars_forecast"] == pytest.approx(at["units"][0])
+    assert row["launch"]
+    assert row["chance"] == 1.0
+    gross = row["profit_expected"] + 10.0
+    barely = predict(small, with_fixed(gross * 0.99), draws=1, paths=1).more["market_break_even"]
+    beyond = predict(small, with_fixed(gross * 1.01), draws=1, paths=1)
+    assert barely["launch"].all()
+    assert not beyond.more["market_break_even"]["launch"].any()
+    assert any("not expected to pay" in text and "P03" in text for text in beyond.messages)
+
+
+def test_what_exists_only_because_development_is_shared_is_named():
+    small = study(volumes=volumes(("P03", "JP", 2028, 4000.0)))
+    joint = with_fixed(1.0)
+    alone = joint.by_key["Honda", "alone"]
+    alone.tables["cost_breakdown"] = alone.tables["cost_breakdown"].with_columns(
+        pl.when(pl.col("item") == "nre_variant").then(1e9).otherwise(pl.col("value")).alias("value")
+    )
+    found = predict(small, joint, draws=1, paths=1)
+    assert any("expected to pay only together (battery against alone): P03" in text for text in found.messages)
+
+
 def test_who_keeps_the_subsidy_adds_up(outcome):
     table = outcome.more["market_incidence"]
     whole = table.filter(pl.col("company") == "all").row(0, named=True)

@@ -548,3 +548,26 @@ def test_markup_in_what_was_published_or_in_an_own_supplier_stays_text():
     assert "<script>alert(1)" not in text
     assert "<img src=x" not in text
     assert "{{7*7}}" in text
+
+
+def test_who_builds_what_where_is_told():
+    row = {"programme": "P01", "generation": "G2", "year": 2030, "units": 20_000.0, "capacity": 200_000.0}
+    built = [
+        {"coalition": GRAND, "rung": rung, **row, "plant": plant, "company": "Nissan", "planned": plant == "Mizushima"}
+        for rung in RUNGS
+        for plant in ("Mizushima", "Suzuka")
+    ]
+    stored = tables()
+    configurations = stored["configurations"]
+    rows = [
+        {"coalition": GRAND, "rung": rung, "programme": programme, "generation": "G2", "class": "top-hat",
+         "module": "TH_JOINT", "developing_group": GRAND}
+        for rung in RUNGS
+        for programme in ("P01", "P03")
+    ]  # fmt: skip
+    bodies = pl.concat([configurations, pl.DataFrame(rows)], how="diagonal_relaxed")
+    text = read(stored | {"assembly": pl.DataFrame(built), "configurations": bodies}, meta()).words
+    assert "2 of 2 cars that choose among bodies share one" in text
+    assert "1 of 1 cars are built in another plant than planned" in text
+    assert "Who builds what where" in text
+    assert "Who builds what where" not in read(stored, meta()).words

@@ -96,6 +96,18 @@ WRONG: dict[str, tuple[Callable[[Tables], object], str, tuple[str, ...]]] = {
     "a size on an e-axle": (
         lambda t: set_cell(t, "modules", 1, length_m=3.4), "modules.csv:2:length_m", ("only a body",),
     ),
+    "a plant without capacity": (
+        lambda t: set_cell(t, "car_plants", 1, variable_cost=1000), "car_plants.csv:2:shift_capacity", ("no capacity",),
+    ),
+    "a plant of nobody": (
+        lambda t: set_cell(t, "car_plants", 1, shift_capacity=1e9, fixed_cost=10), "car_plants.csv:2:company", (),
+    ),
+    "a plant that is too small": (
+        lambda t: set_cell(t, "car_plants", 1, shift_capacity=10), "car_plants.csv:2:shift_capacity", ("can build",),
+    ),
+    "cars after a closure": (
+        lambda t: set_cell(t, "car_plants", 1, shift_capacity=1e9, closes=2027), "car_plants.csv:2:closes", ("closed",),
+    ),
     "one body without a cost": (
         lambda t: (set_cell(t, "modules", last(t, "modules"), piece_cost=500000),
                    add(t, "modules", module="TH2", family="TH", twin="T", **{"class": "body"})),

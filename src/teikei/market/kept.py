@@ -104,12 +104,12 @@ def kept_table(
         return pl.DataFrame(schema=KEPT_SCHEMA)
     factor = study.settings.discount_factor
     rows: list[dict[str, object]] = []
-    without = _fixed_by_company(study, _alone_plans(study, plans))
+    without = fixed_by_company(study, _alone_plans(study, plans))
     by_rung = {plan.rung: plan for plan in grand_plans(study, plans)}
     for case in cases:
         if case.merged or case.rung not in by_rung:
             continue
-        fixed = _fixed_by_company(study, [by_rung[case.rung]])
+        fixed = fixed_by_company(study, [by_rung[case.rung]])
         for company in study.companies:
             for basis, table in ((BY_MARKET, home), (AT_PLANNED_LEVEL, away)):
                 regions = dict.fromkeys(key[1] for key in table if key[0] == case.rung and key[3] == company)
@@ -165,13 +165,28 @@ def _planned(study: Study, case: Case, company: str, covered: set[str]) -> list[
     ]  # fmt: skip
 
 
+def kept_of(study: Study, case: Case, company: str, markets: Sequence[YearParts], covered: set[str]) -> float:
+    """What a company keeps of a case's change of variable cost, million, discounted: all markets, planned volumes else.
+
+    markets: parts by rung, region, year, company; the case is found by its rung.
+    """
+    factor = study.settings.discount_factor
+    sold = sum(
+        factor(year) * one.kept
+        for table in markets
+        for (rung, _, year, maker), one in table.items()
+        if (rung, maker) == (case.rung, company)
+    )
+    return sold + sum(float(str(row["kept"])) for row in _planned(study, case, company, covered))
+
+
 def _alone_plans(study: Study, plans: Plans) -> list[Plan]:
     lowest = study.baseline_rung
     keys = [(study.coalition_name(members), lowest) for members in study.blocs.values()]
     return [plans.by_key[key] for key in keys if key in plans.by_key]
 
 
-def _fixed_by_company(study: Study, some: Sequence[Plan]) -> dict[str, float]:
+def fixed_by_company(study: Study, some: Sequence[Plan]) -> dict[str, float]:
     """Company -> cost of the plans that is cash and not variable cost of cars, million, discounted."""
     found: dict[str, float] = {}
     for plan in some:

@@ -21,6 +21,7 @@ from teikei.market.cases import (
 from teikei.market.fit import calibrate
 from teikei.market.fleet_rules import fleet_table
 from teikei.market.levels import Level, level_band, levels
+from teikei.market.profit_game import PROFIT_SHARES, profit_game
 from teikei.market.questions import band
 from teikei.market.reference import ev_history, regions
 from teikei.market.regions import export_tables, modelled_regions
@@ -99,8 +100,13 @@ def predict(
     covered = modelled_regions(calibrated.home)
     keeps = kept.kept_table(study, plans, cases, kept.at_home(study, paired), kept_away, covered)
     against = kept.against_forecast(study, by_case[0], covered)
+    closed = {case.rung: case for case in cases if not case.merged and case.rung != study.baseline_rung}
+    game, profits, of_game = profit_game(study, plans, line, calibrated.home, closed, reprice)
+    messages += of_game
     fleet, ruled = fleet_table(study, joint.rung)
-    sentences = [*kept.sentences(study, keeps, against), *sentences, *ruled]
+    pays = questions.break_even(study, plans, paired)
+    launched = questions.launch_words(study, pays, joint.rung)
+    sentences = [*kept.sentences(study, keeps, against), *launched, *sentences, *ruled]
     convergence.append(_no_better_price(base))
     tell("done", 1.0)
     return MarketOutcome(
@@ -121,7 +127,7 @@ def predict(
                 study, scene, base, None if joint.rung == study.baseline_rung else joint
             ),
             "market_parity": parity,
-            "market_break_even": questions.break_even(study, plans, paired),
+            "market_break_even": pays,
             "market_incidence": questions.incidence(scene, base),
             "market_pass_through": questions.pass_through(study, scene, base, cheaper),
             "market_regions": away,
@@ -129,6 +135,8 @@ def predict(
             "kept": keeps,
             "plan_against_forecast": against,
             "fleet": fleet,
+            "profit_game": game,
+            PROFIT_SHARES: profits,
         },
     )
 

@@ -160,19 +160,22 @@ def parity_words(table: pl.DataFrame, rung: str) -> list[str]:
 
 
 def break_even(study: Study, plans: Plans | None, cases: Sequence[tuple[Case, list[Response]]]) -> pl.DataFrame:
-    """How many cars pay for a programme's share of development and tooling at the margins of the home market?
+    """How many cars pay for a programme's fixed cost at the margins of the home market, and is it expected to pay?
 
-    fixed_cost: development, tooling, switching and coordination of the plan, million, discounted. margin: price before
-    VAT less marginal cost in the report year. cars_needed: over the horizon, sold in the time profile of the plan, so
-    that discounted margins equal fixed_cost. cars_planned: all regions; cars_at_home: planned for the home market.
-    Programmes without a margin in the home market are left out.
+    fixed_cost: what is not yet spent: development of the whole car, tooling, switching and coordination of the plan,
+    million, discounted. margin: price before VAT less marginal cost in the report year. cars_needed: over the horizon,
+    sold in the time profile of the plan, so that discounted margins equal fixed_cost. cars_planned: all regions;
+    cars_at_home: planned for the home market; cars_forecast: what the market expects there, most likely.
+    profit_expected, with band: discounted margins less fixed_cost, million, on the market's own cars at home and the
+    planned ones elsewhere; the mean over draws (the most likely figure where there are none). chance: of more than 0.
+    launch: whether the mean is. Programmes without a margin in the home market are left out.
     """
     rows: list[dict[str, object]] = []
     fixed = _fixed_costs(study, plans)
     for case, responses in cases:
         if case.merged or case.rung not in fixed:
             continue
-        margins = _margins(responses)
+        margins, sold = _margins(responses)
         for programme, cost in sorted(fixed[case.rung].items()):
             volume = _volumes(study, programme)
             known = [year for year in volume if (programme, year) in margins]
@@ -180,13 +183,20 @@ def break_even(study: Study, plans: Plans | None, cases: Sequence[tuple[Case, li
                 continue
             rate = responses[0].scene.home.rate
             nearest = {year: min(known, key=lambda at: abs(at - year)) for year in volume}
-            earned = sum(
-                study.settings.discount_factor(year) * units * margins[programme, nearest[year]] * rate
-                for year, (units, _) in volume.items()
-            )  # million
+            worth = {
+                year: study.settings.discount_factor(year) * margins[programme, nearest[year]] * rate for year in volume
+            }  # million a car
+            earned = sum(units * worth[year] for year, (units, _) in volume.items())
             planned = sum(units for units, _ in volume.values())
             needed = cost / np.maximum(earned, 1e-12) * planned
             report = min(known, key=lambda at: abs(at - study.settings.report_year))
+            at_home = {
+                year: sold.get((programme, year), np.full_like(needed, home)) for year, (_, home) in volume.items()
+            }
+            profit = sum((at_home[year] + units - home) * worth[year] for year, (units, home) in volume.items()) - cost
+            sample = profit[1:] if len(profit) > 1 else profit
+            mean = float(sample.mean())
+            low, high = band(profit)
             rows.append(
                 {
                     "rung": case.rung,
@@ -196,9 +206,41 @@ def break_even(study: Study, plans: Plans | None, cases: Sequence[tuple[Case, li
                     **_with_band("cars_needed", needed),
                     "cars_planned": planned,
                     "cars_at_home": sum(home for _, home in volume.values()),
+                    "cars_forecast": float(sum(one[0] for one in at_home.values())),
+                    "profit_expected": mean,
+                    "profit_expected_lower": low,
+                    "profit_expected_upper": high,
+                    "chance": float((sample > 0).mean()),
+                    "launch": mean > 0,
                 }
             )
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def launch_words(study: Study, table: pl.DataFrame, rung: str) -> list[str]:
+    """Programmes that are not expected to pay, and those that pay only because development is shared, in sentences."""
+    if not table.height:
+        return []
+    go = {
+        which: dict(table.filter(pl.col("rung") == which).select("programme", "launch").iter_rows())
+        for which in (study.baseline_rung, rung)
+    }
+    alone, joint = go[study.baseline_rung], go[rung]
+    found = []
+    bad = [name for name, pays in (joint or alone).items() if not pays]
+    if bad:
+        at = rung if joint else study.baseline_rung
+        found.append(
+            f"with the market's own sales at home these programmes are not expected to pay what is unspent at {at}: "
+            f"{', '.join(bad)}"
+        )
+    for said, chosen in (
+        ("pay only together", [name for name, pays in joint.items() if pays and alone.get(name) is False]),
+        ("pay only alone", [name for name, pays in joint.items() if not pays and alone.get(name) is True]),
+    ):
+        if chosen and rung != study.baseline_rung:
+            found.append(f"programmes that are expected to {said} ({rung} against alone): {', '.join(chosen)}")
+    return found
 
 
 def _fixed_costs(study: Study, plans: Plans | None) -> dict[str, dict[str, float]]:
@@ -221,14 +263,17 @@ def _fixed_costs(study: Study, plans: Plans | None) -> dict[str, dict[str, float
     return found
 
 
-def _margins(responses: list[Response]) -> dict[tuple[str, int], Array]:
-    """(programme, year) -> margin per car (D,), million JPY."""
-    found: dict[tuple[str, int], Array] = {}
+def _margins(responses: list[Response]) -> tuple[dict[tuple[str, int], Array], dict[tuple[str, int], Array]]:
+    """(programme, year) -> margin per car (D,), million JPY, weighted by sales, and cars sold (D,)."""
+    earned: dict[tuple[str, int], Array] = {}
+    sold: dict[tuple[str, int], Array] = {}
     for one in responses:
         for j, name in enumerate(one.scene.home.programme):
             if name:
-                found[name, one.scene.year] = one.equilibrium.markup[:, j]
-    return found
+                key = (name, one.scene.year)
+                earned[key] = earned.get(key, 0.0) + one.equilibrium.markup[:, j] * one.units[:, j]
+                sold[key] = sold.get(key, 0.0) + one.units[:, j]
+    return {key: value / np.maximum(sold[key], 1e-12) for key, value in earned.items()}, sold
 
 
 def _volumes(study: Study, programme: str) -> dict[int, tuple[float, float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 
+from teikei.plan.assembly_rows import plants_of_cars
 from teikei.plan.bodies import bodies_of_twins
 from teikei.plan.captive import idle_captives
 from teikei.plan.competing_tiers import tiers_share_what_is_needed
@@ -47,6 +48,7 @@ def build(scope: Scope, *, tight: bool = True, lazy: bool = False) -> Build:
     late_starts(made)
     contracts_left(made)
     bodies_of_twins(made)
+    plants_of_cars(made)
     purchases_meet_need(made)
     plants_opened(made)
     tiers_by_drawing_group(made)

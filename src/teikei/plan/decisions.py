@@ -15,7 +15,8 @@ class Decisions:
 
     awards[(item, source, year)]: pieces. plants: (owner, plant, size in GWh, first year of delivery).
     expansions: (who pays, site, first year, capacity added). scheduled[(programme, generation, quarter)]: quarters by
-    which a schedule of this plan's work reaches a start late; empty before there is one.
+    which a schedule of this plan's work reaches a start late; empty before there is one. built[(programme, generation,
+    country)]: the car plant, where it is a choice.
     """
 
     modules: Mapping[tuple[str, str], Option]
@@ -24,6 +25,7 @@ class Decisions:
     plants: tuple[tuple[str, str, float, int], ...] = field(default=())
     expansions: tuple[tuple[str, str, int, float], ...] = field(default=())
     scheduled: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
+    built: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
 
 
 def union(parts: list[Decisions]) -> Decisions:
@@ -34,11 +36,13 @@ def union(parts: list[Decisions]) -> Decisions:
     plants: list[tuple[str, str, float, int]] = []
     expansions: dict[tuple[str, str, int, float], None] = {}
     scheduled: dict[tuple[str, str, int], int] = {}
+    built: dict[tuple[str, str, str], str] = {}
     for part in parts:
+        built.update(part.built)
         modules.update(part.modules)
         candidate.update(part.candidate)
         awards.update(part.awards)
         plants += part.plants
         expansions.update(dict.fromkeys(part.expansions))
         scheduled.update(part.scheduled)
-    return Decisions(modules, candidate, awards, tuple(plants), tuple(expansions), scheduled)
+    return Decisions(modules, candidate, awards, tuple(plants), tuple(expansions), scheduled, built)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from teikei.errors import StudyError
 from teikei.study.types import Settings
@@ -292,6 +292,37 @@ class TwinFact:
 
 
 @dataclass(frozen=True, slots=True)
+class CarPlantFact:
+    """A row of ``car_plants`` with a capacity: cars a year and shift, costs in million, of a car in study currency.
+
+    closes: last year of production where a closure is announced.
+    """
+
+    name: str
+    company: str
+    country: str
+    shift_capacity: float
+    shifts: int
+    fixed_cost: float
+    shift_cost: float
+    variable_cost: float
+    conversion_cost: float
+    closure_cost: float
+    closes: int | None
+    other_units: float
+
+
+class PlannedFact(NamedTuple):
+    """Cars of a generation as the study plans them."""
+
+    company: str
+    plant: str
+    region: str
+    year: int
+    units: float
+
+
+@dataclass(frozen=True, slots=True)
 class CommodityFact:
     """A row of ``commodities``; class_name is empty for the rest of the car, cut_limit 1 where none is given."""
 
@@ -406,6 +437,11 @@ class Facts:
     time: TimeFacts | None = None
     captives: tuple[CaptiveFact, ...] = ()
     twins: Mapping[tuple[str, str], TwinFact] = field(default_factory=dict)
+    car_plants: Mapping[str, CarPlantFact] = field(default_factory=dict)
+    plant_country: Mapping[str, str] = field(default_factory=dict)
+    planned: Mapping[tuple[str, str], tuple[PlannedFact, ...]] = field(default_factory=dict)
+    logistics: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    ahead: frozenset[tuple[str, str]] = frozenset()
 
     def missed_per_car(self, slot: str, candidate: int) -> float:
         """What the buyers of a car lose by the targets that its configuration misses, study currency per car."""

@@ -63,7 +63,9 @@ def split_decisions(decisions: Decisions, scope: Scope, bloc: str) -> Decisions:
     awards = {key: pieces for key, pieces in decisions.awards.items() if scope.item_bloc(key[0]) == bloc}
     plants = tuple(plant for plant in decisions.plants if plant[0] == bloc)
     expansions = tuple(expansion for expansion in decisions.expansions if expansion[0] == bloc)
-    return Decisions(modules, candidate, awards, plants, expansions)
+    mine = set(scope.generations_of(bloc))
+    built = {site: plant for site, plant in decisions.built.items() if site[:2] in mine}
+    return Decisions(modules, candidate, awards, plants, expansions, built=built)
 
 
 def site_use(decisions: Decisions, scope: Scope) -> dict[tuple[str, int], float]:

@@ -67,6 +67,8 @@ ITEM_LEVER = {
     "nre_brand": "variants",
     "plant": "plant_use",
     "plant_fixed": "plant_use",
+    "assembly": "plant_use",
+    "logistics": "plant_use",
     "coordination": "coordination",
     "alliance": "coordination",
     "divergence": "divergence",

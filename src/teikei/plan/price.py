@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from teikei.errors import NoPlanError
+from teikei.plan.assembly import costs as assembly_costs
 from teikei.plan.bill import Line, price_lines, take_or_pay_price
 from teikei.plan.captive import ITEM as CAPTIVE
 from teikei.plan.captive import captive_uses
@@ -78,6 +79,7 @@ def price(scope: Scope, decisions: Decisions, *, held: bool = True) -> Priced:
         *_organisation_records(scope),
         *_vehicle_records(scope),
         *_captive_records(scope, decisions),
+        *_assembly_records(scope, decisions),
         *_take_or_pay_records(scope, decisions, lines),
         *_expansion_records(scope, decisions, lines),
         *_missed_records(scope, decisions),
@@ -424,6 +426,29 @@ def _captive_records(scope: Scope, decisions: Decisions) -> list[Record]:
         for programme, share in (programmes or {"": 1.0}).items():
             thing = use.captive.supplier
             records.append(Record(owner, programme, use.year, CAPTIVE, use.captive.class_name, thing, worth * share))
+    return records
+
+
+def _assembly_records(scope: Scope, decisions: Decisions) -> list[Record]:
+    """Plants' fixed cost by their owner's cars, conversions by owners of the car, the rest by the cars themselves."""
+    facts, records = scope.facts, []
+    for cost in assembly_costs(scope, decisions):
+        if cost.company and cost.car is not None:
+            shares = {(cost.company, cost.car[0]): 1.0}
+        elif cost.car is not None:
+            shares = owner_shares(scope, scope.slots_of(cost.car))
+        else:
+            mine = owner_shares(scope, [s for s in scope.slots if scope.company_of[s] == cost.company])
+            cars: dict[str, float] = {}
+            for (_, programme), share in mine.items():
+                cars[programme] = cars.get(programme, 0.0) + share
+            shares = {(cost.company, programme): share for programme, share in (cars or {"": 1.0}).items()}
+        for year, amount in cost.cash:
+            at, worth = facts.settings.last_year if year == END else year, amount * discount(facts, year)
+            records += [
+                Record(company, programme, at, cost.item, "car", cost.thing, worth * share)
+                for (company, programme), share in shares.items()
+            ]
     return records
 
 

@@ -116,6 +116,7 @@ class Build:
     activated: dict[tuple[str, str], int] = field(default_factory=dict)
     plant: dict[tuple[str, str, float, int], int] = field(default_factory=dict)
     expansion: dict[tuple[str, str, int, float], int] = field(default_factory=dict)
+    built: dict[tuple[tuple[str, str, str], str], int] = field(default_factory=dict)
     missed: dict[tuple[str, str, str, str, int], int] = field(default_factory=dict)
     couplings: dict[tuple[str, tuple[str, ...]], list[dict[str, str]]] = field(default_factory=dict)
     linked: list[Any] = field(default_factory=list)

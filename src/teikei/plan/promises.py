@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from teikei.plan.assembly import broken_plants
 from teikei.plan.bodies import broken_bodies
 from teikei.plan.captive import SHARE_RULE, broken_share
 from teikei.plan.decisions import Decisions
@@ -28,6 +29,7 @@ def broken_promises(scope: Scope, decisions: Decisions) -> list[str]:
     return [
         *_contracts(scope, decisions),
         *broken_bodies(scope, decisions),
+        *broken_plants(scope, decisions),
         *_sources(scope, decisions),
         *_sites(scope, decisions),
         *_plants(scope, decisions),

@@ -9,6 +9,7 @@ import polars as pl
 
 from teikei.errors import NoPlanError
 from teikei.modules.types import Catalogue
+from teikei.plan.assembly import read_car_plants, read_planned
 from teikei.plan.bodies import read_twins
 from teikei.plan.captive import share_rule
 from teikei.plan.facts import (
@@ -122,6 +123,13 @@ def read_facts(
         time=read_time(study, slots),
         captives=captives,
         twins=read_twins(study),
+        car_plants=read_car_plants(study),
+        plant_country={row["plant"]: row["country"] for row in rows_of(study["car_plants"])},
+        planned=read_planned(
+            study, _of_case(study, volumes), frozenset((s.programme, s.generation) for s in slots.values())
+        ),
+        logistics={(row["plant"], row["region"]): row["cost"] for row in rows_of(study["logistics"])},
+        ahead=_ahead(study),
         ramp=tuple(study["ramp"].sort("years_after").select("years_after", "share").iter_rows()),
         incremental_rebates=frozenset(
             row["supplier"] for row in rows_of(study["rebates"]) if row.get("kind") == "incremental"
@@ -155,10 +163,24 @@ def _start_year(generation: Mapping[str, Any], phase: int) -> int:
     return int(generation["facelift_year"]) if phase > 1 else int(generation["sop"][:4])
 
 
+def _of_case(study: Study, volumes: pl.DataFrame | None) -> pl.DataFrame:
+    """Volumes of the study's case, or those that replace them."""
+    table = study["volumes"] if volumes is None else volumes
+    return table.filter(pl.col("scenario") == study.settings.volume_scenario) if "scenario" in table.columns else table
+
+
+def _ahead(study: Study) -> frozenset[tuple[str, str]]:
+    """(Programme, generation) that starts in or after the base year and has nothing under contract."""
+    contracted = set(study["existing"].select("programme", "generation").iter_rows())
+    rows = study["generations"].select("programme", "generation", "sop").iter_rows()
+    return frozenset(
+        (p, g) for p, g, sop in rows if int(sop[:4]) >= study.settings.base_year and (p, g) not in contracted
+    )
+
+
 def _units(study: Study, slots: Mapping[str, SlotFact], volumes: pl.DataFrame) -> dict[str, tuple[UnitsFact, ...]]:
     country = {row["plant"]: row["country"] for row in rows_of(study["car_plants"])}
-    if "scenario" in volumes.columns:
-        volumes = volumes.filter(pl.col("scenario") == study.settings.volume_scenario)
+    volumes = _of_case(study, volumes)
     by_generation: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows_of(volumes):
         by_generation.setdefault((row["programme"], row["generation"]), []).append(row)

@@ -44,7 +44,8 @@ def read_decisions(made: Build, x: npt.NDArray[np.float64]) -> Decisions:
         for source, share in kept.items():
             awards[(item, source, year)] = wanted * share / total
     expansions = tuple(key for key, column in made.expansion.items() if x[column] > 0.5)
-    return Decisions(modules, candidate, awards, plants, expansions)
+    built = {site: plant for (site, plant), column in made.built.items() if x[column] > 0.5}
+    return Decisions(modules, candidate, awards, plants, expansions, built=built)
 
 
 def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] | None:
@@ -72,6 +73,9 @@ def start_vector(made: Build, decisions: Decisions) -> npt.NDArray[np.float64] |
         if not mine:
             return None
         x[made.expansion[mine[0]]] = 1.0
+    for (site, plant), column in made.built.items():
+        home = next(name for place, name in made.built if place == site)
+        x[column] = 1.0 if decisions.built.get(site, home) == plant else 0.0
     for totals in made.in_tier.values():
         for tier in totals:
             x[tier.total] = math.fsum(weight * x[column] for column, weight in tier.terms)

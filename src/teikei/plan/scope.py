@@ -76,6 +76,10 @@ class Scope:
         facts = self.facts
         return tuple(dict.fromkeys((facts.slots[s].programme, facts.slots[s].generation) for s in self.slots))
 
+    def generations_of(self, bloc: str) -> tuple[tuple[str, str], ...]:
+        """(programme, generation) that a bloc builds."""
+        return tuple(car for car in self.generations if self.bloc_of_slot(self.slots_of(car)[0]) == bloc)
+
     @cached_property
     def joint_commodities(self) -> Mapping[str, CommodityFact]:
         """Class -> its commodity, where the rung lets it be bought together."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from teikei.plan.assembly import built
 from teikei.plan.bill import Line, flat_price
 from teikei.plan.captive import captive_uses
 from teikei.plan.decisions import Decisions
@@ -63,6 +64,10 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
         "quarters": pl.Int64, "lost_units": pl.Float64, "cost": pl.Float64, "due": pl.String, "margin": pl.Float64,
         "found_by": pl.String,
     },
+    "assembly": {
+        "coalition": pl.String, "rung": pl.String, "programme": pl.String, "generation": pl.String, "plant": pl.String,
+        "year": pl.Int64, "units": pl.Float64, "capacity": pl.Float64, "company": pl.String, "planned": pl.Boolean,
+    },
     "captive_use": {
         "coalition": pl.String, "rung": pl.String, "owner": pl.String, "supplier": pl.String, "site": pl.String,
         "class": pl.String, "year": pl.Int64, "committed": pl.Float64, "taken": pl.Float64, "lost": pl.Float64,
@@ -89,6 +94,7 @@ def make_tables(
         "development": _development(scope, priced),
         "plants": _plants(scope, decisions),
         "lateness": _lateness(scope, decisions),
+        "assembly": _assembly(scope, decisions),
         "captive_use": _captive_use(scope, decisions),
     }
     key = {"coalition": scope.coalition, "rung": scope.rung}
@@ -124,6 +130,26 @@ def _captive_use(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
             "lost": use.lost, "cost": use.cost * discount(scope.facts, use.year),
         }
         for use in captive_uses(scope, decisions)
+    ]  # fmt: skip
+
+
+def _assembly(scope: Scope, decisions: Decisions) -> list[dict[str, Any]]:
+    """Cars by plant and year; capacity: all shifts of the plant; planned: where the study has them."""
+    facts = scope.facts
+    if not facts.car_plants:
+        return []
+    home = {(car, row.plant) for car in scope.generations for row in facts.planned.get(car, ())}
+    cars: dict[tuple[str, str, str, int, str], float] = {}
+    for row in built(scope, decisions):
+        key = (*row.car, row.plant, row.year, row.company)
+        cars[key] = cars.get(key, 0.0) + row.units
+    return [
+        {
+            "programme": programme, "generation": generation, "plant": plant, "year": year, "units": units,
+            "capacity": fact.shifts * fact.shift_capacity if (fact := facts.car_plants.get(plant)) else None,
+            "company": company, "planned": ((programme, generation), plant) in home,
+        }
+        for (programme, generation, plant, year, company), units in sorted(cars.items())
     ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from teikei.report.evidence import Evidence
 from teikei.report.facts import NOT_CASH, EvShare, Rung
 from teikei.report.formatting import NO_BREAK_SPACE, listed, number, percent, points, two_digits
 from teikei.report.reading import left_out_sentence
+from teikei.report.sections.kept import kept_sentence
 from teikei.report.sections.schedule import late_together
 
 _HALVES: Final = ("access", "overdesign")
@@ -35,7 +36,8 @@ def make_answer(context: Context, evidence: Evidence) -> Answer:
     if ladder.best is None:
         reason = ladder.not_evaluated_because or "Savings: not evaluated because no rung of this run has a value."
         return Answer((reason,), _trust(context, evidence), None, _facts(context, evidence))
-    sentences = (_saving_sentence(context, ladder.best), _why_sentence(context))
+    told = (_saving_sentence(context, ladder.best), kept_sentence(context), _why_sentence(context))
+    sentences = tuple(sentence for sentence in told if sentence)
     return Answer(sentences, _trust(context, evidence), _grid(context), _facts(context, evidence))
 
 

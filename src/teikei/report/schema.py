@@ -98,6 +98,14 @@ market_summary | EV share and sales of the alliance and its rivals | coalition r
 ev_share:fraction ev_share_median:fraction ev_share_lower:fraction ev_share_upper:fraction ev_share_change:fraction \
 ev_share_change_lower:fraction ev_share_change_upper:fraction alliance_ev_units:number rival_ev_units:number \
 alliance_profit_change:number pass_through:number consumer_surplus_change:number
+kept | what prices pass on of a saving, what changed sales bring, and what companies keep | rung company region \
+volume_basis cost_saving:million passed_on:million volume_effect:million fixed:million kept:million
+profit_game | what each group of companies earns beyond what its members earn alone | rung coalition value:million \
+variable_profit:million fixed:million lower:million upper:million saving:million several:boolean core
+plan_against_forecast | cars planned beside those the market expects | programme region year:year planned:number \
+forecast:number note
+fleet | what pools reach under fleet rules, and what missing costs | coalition rung pool region year:year rule unit \
+cars:number value:number target:number shadow_price:number cost:million one_more_electric:number note
 market_moments | how well the demand model meets the figures it was fitted to | moment target:number model:number \
 deviation:number weight:number
 market_levers | what moves the EV share of the report year, one thing at a time | lever ev_share:fraction \
@@ -113,6 +121,8 @@ variable_cost:number
 integrated_rival | from an own car to the same car built as an integrated rival would, part by part | programme step \
 item value:number
 commonality | how much the cars have in common | coalition rung index value:number
+assembly | which plant builds which car | coalition rung programme generation plant year:year units:number \
+capacity:number company planned:boolean
 captive_use | what companies' own suppliers lose, and what that costs | coalition rung owner supplier site class \
 year:year committed:number taken:number lost:number cost:million
 plant_use | how full each site is | coalition rung site year:year quantity:number capacity:number unit

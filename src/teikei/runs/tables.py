@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from teikei.develop.types import Schedule
+from teikei.market.profit_game import PROFIT_SHARES
 from teikei.market.types import MarketOutcome
 from teikei.modules.types import Catalogue
 from teikei.plan import savings_by_programme
@@ -61,6 +62,9 @@ def collect(found: Results) -> dict[str, pl.DataFrame]:
     tables |= found.terms or {}
     if found.outcome is not None:
         tables |= _sold(found.outcome)
+        profits = tables.pop(PROFIT_SHARES, None)
+        if profits is not None and "shares" in tables:
+            tables["shares"] = pl.concat([tables["shares"], profits])
     told = [
         *(() if found.plans is None else found.plans.explanations),
         *(() if found.schedule is None else found.schedule.notes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -60,6 +60,60 @@ def drive(cars: KnownCars, trace: Cycle, parameters: Array, load: Load) -> Array
     if short.any():
         totals[short] = run(replace(fleet.cars(short), soc_start=np.ones(int(short.sum()))), trace)
     return totals
+
+
+TRACED: Final = (
+    "time_s",
+    "speed_mps",
+    "asked_speed_mps",
+    "distance_m",
+    "state_of_charge",
+    "battery_power_kw",
+    "wheel_power_kw",
+    "powertrain_loss_kw",
+    "auxiliary_kw",
+    "battery_loss_kw",
+    "friction_brake_kw",
+)
+"""Columns of ``traced``: speeds, distance and charge at the time, powers as means since the time before."""
+
+
+def traced(cars: KnownCars, trace: Cycle, parameters: Array, load: Load) -> list[Array]:
+    """Each car's drive step by step: (times, ``TRACED``), up to the step in which the pack is empty.
+
+    The plain kernel, a step at a time: energies add up to those of ``drive``.
+    """
+    from teikei.simulate.kernels import TOTALS, cycle_totals
+
+    fleet = fleet_as_driven(cars, trace, parameters, load)
+    totals = plain(fleet, trace)
+    short = np.isnan(load.start_soc) & np.isfinite(fleet.empty_soc)
+    short &= (totals[:, EMPTY] > 0) | (totals[:, SOC_END] < LOW_SOC)
+    fleet = replace(fleet, soc_start=np.where(short, 1.0, fleet.soc_start))
+    slope, wind, extra = trace.steps()
+    found = []
+    for index in range(len(cars)):
+        one = fleet.cars(slice(index, index + 1))
+        arrays = [getattr(one, name.name) for name in fields(one)]
+        speed, distance, start = float(trace.speed_mps[0]), 0.0, one.soc_start
+        rows = [[trace.time_s[0], speed, speed, 0.0, float(start[0]), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+        for step in range(1, len(trace.time_s)):
+            time, asked = trace.time_s[step - 1 : step + 1], trace.speed_mps[step]
+            out = np.zeros((1, len(TOTALS)))
+            at = slice(step - 1, step)
+            cycle_totals(time, np.array([speed, asked]), slope[at], wind[at], extra[at], *arrays, out)
+            seconds = float(time[1] - time[0])
+            distance += out[0, 0]
+            speed = max(2.0 * out[0, 0] / seconds - speed, 0.0) if out[0, 0] > 0 or asked == 0 else 0.0
+            start[0] = out[0, SOC_END]
+            watts = out[0] / seconds / 1000.0
+            wheel = watts[1] - watts[2]
+            powers = [watts[7] - watts[6], wheel, watts[4], watts[5], watts[6], watts[3]]
+            rows.append([time[1], speed, asked, distance, float(start[0]), *powers])
+            if out[0, EMPTY] > 0:
+                break
+        found.append(np.array(rows))
+    return found
 
 
 def fleet_as_driven(cars: KnownCars, trace: Cycle, parameters: Array, load: Load) -> Fleet:

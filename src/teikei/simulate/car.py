@@ -18,7 +18,7 @@ WHEEL_INERTIA_SHARE: Final = 0.03  # rotating mass of the wheels and gear, of ke
 LUGGAGE_KG: Final = 25.0
 EPA_LOAD_KG: Final = 136.0  # 300 lb: loaded vehicle weight, 40 CFR 86.1803
 FIXED_LOAD_KG: Final = {
-    **dict.fromkeys(("udds", "hwfet", "us06", "epa_label"), EPA_LOAD_KG),
+    **dict.fromkeys(("udds", "hwfet", "us06", "sc03", "ftp75", "cold_ftp", "epa_label"), EPA_LOAD_KG),
     "nedc": 100.0,  # reference mass, UN Regulation 83
     "midc": 150.0,  # reference mass of the Indian rules (assumption: not checked against the official text)
 }

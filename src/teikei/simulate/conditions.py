@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from teikei.simulate.cycles import PROCEDURES
+from teikei.simulate.cycles import PROCEDURES, TEST_TEMPERATURE_C
 from teikei.simulate.weather import Weather
 
 STANDARD: Final = ("", "default", "standard", "test")
@@ -72,6 +72,9 @@ def _unknown(name: str, expected: str, known: tuple[str, ...] = ()) -> str:
 def _cycle(name: str, stated: Conditions) -> Conditions | str:
     if name not in PROCEDURES:
         return f"procedure '{name}' is not shipped"
+    if name in TEST_TEMPERATURE_C:
+        stated_there = _at(TEST_TEMPERATURE_C[name], name, stated)
+        return stated_there if isinstance(stated_there, str) else replace(stated_there, cycle=name)
     return replace(stated, cycle=name)
 
 

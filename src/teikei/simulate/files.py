@@ -14,9 +14,9 @@ import polars as pl
 
 from teikei.errors import Problem, StudyError
 from teikei.modules.types import Array
-from teikei.simulate.as_driven import EMPTY, drive
+from teikei.simulate.as_driven import EMPTY, TRACED, drive, traced
 from teikei.simulate.calibrate import Calibration, LeftOut, fit, intervals_of, leave_out
-from teikei.simulate.cycles import DEFAULT_LABEL_FACTOR, PROCEDURES, REGULATION, Cycle, cycle
+from teikei.simulate.cycles import DEFAULT_LABEL_FACTOR, PROCEDURES, REGULATION, TEST_TEMPERATURE_C, Cycle, cycle
 from teikei.simulate.drive_file import read_cycle
 from teikei.simulate.generic import LossParameters, wall_efficiency
 from teikei.simulate.lines import FEATURES, LINE_NAMES, Lines
@@ -170,6 +170,40 @@ def simulate_file(
     simulation = _Simulation(in_csv, cycles, calibration, without_maker=without_maker)
     _write(Path(out_csv), simulation.frames())
     return simulation.told()
+
+
+MOST_TRACED: Final = 50
+
+
+def write_traces(
+    in_csv: Path | str,
+    cycles: str | Sequence[str],
+    calibration: Path | str | None,
+    without_maker: bool,
+    trace_csv: Path | str,
+) -> None:
+    """Every car of a file on every cycle, step by step, as one CSV: vehicle_id, cycle and ``as_driven.TRACED``.
+
+    StudyError where the file has more than ``MOST_TRACED`` cars.
+    """
+    traces = named_cycles(cycles)
+    chosen = shipped_calibration() if calibration is None else read_calibration(Path(calibration))
+    part = read_vehicles(Path(in_csv), top_speed_mps=max(float(t.speed_mps.max()) for t in traces.values()))
+    good = np.array([index for index, fault in enumerate(part.faults) if not fault], dtype=np.intp)
+    if len(good) > MOST_TRACED:
+        text = f"{len(good)} cars; traces of at most {MOST_TRACED} are written"
+        raise StudyError([Problem("--trace", text)])
+    cars = part.cars.take(good)
+    own = chosen.table(cars, [part.makers[i] for i in good], without_maker=without_maker)
+    cars, load = replace(cars, model_year=own.model_year), part.load.take(good)
+    frames = [
+        pl.DataFrame({"vehicle_id": part.vehicle_ids[good[place]], "cycle": name}).join(
+            pl.DataFrame(rows, schema=list(TRACED)), how="cross"
+        )
+        for name, trace in traces.items()
+        for place, rows in enumerate(traced(cars, trace, own.parameters, load))
+    ]
+    _write(Path(trace_csv), iter(frames))
 
 
 class _Simulation:
@@ -375,7 +409,9 @@ def calibrate_vehicles(in_csv: Path | str, out_json: Path | str | None = None) -
     """
     vehicles = read_vehicles(Path(in_csv))
     name = vehicles.path.name
-    measured = {cycle_name: _measured(vehicles, cycle_name) for cycle_name in REGULATION}
+    measured = {
+        cycle_name: _measured(vehicles, cycle_name) for cycle_name in REGULATION if cycle_name not in TEST_TEMPERATURE_C
+    }
     measured = {key: values for key, values in measured.items() if values is not None and np.isfinite(values).any()}
     problems = [
         Problem(f"{name}:{line}:{fault.split(':')[0]}", fault.split(": ", 1)[-1])

@@ -24,6 +24,7 @@ from teikei.report.context import Context, stored_details
 from teikei.report.facts import MERGER, main_market_rows
 from teikei.report.formatting import number, percent, points
 from teikei.report.schema import SHAPES
+from teikei.report.sections.kept import kept_blocks
 from teikei.report.sections.market_questions import merger_blocks, price_blocks
 from teikei.report.sections.market_regions import loser_blocks, region_blocks
 from teikei.report.sections.market_rows import TABLES
@@ -38,6 +39,7 @@ def section(context: Context) -> Section:
     blocks: list[Block] = [
         _fan(context),
         _other_levers(context),
+        *kept_blocks(context),
         *merger_blocks(context),
         _cases(context),
         _prices(context),

@@ -9,7 +9,7 @@ from teikei.report.blocks import Block, Cell, Chart, grid, words
 from teikei.report.charts import Series
 from teikei.report.context import Context
 from teikei.report.facts import MERGER
-from teikei.report.formatting import number, points
+from teikei.report.formatting import number, percent, points
 from teikei.report.sections.market_rows import absent, banded, banded_series, interval, market_rows
 
 
@@ -231,8 +231,11 @@ def _parity(context: Context) -> Block:
 
 
 def _break_even(context: Context) -> Block:
-    numbers = ("fixed_cost", "margin", *banded("cars_needed"), "cars_planned", "cars_at_home")
-    rows = market_rows(context, "market_break_even", numbers).drop_nulls(["cars_needed", "cars_planned"])
+    numbers: tuple[str, ...] = ("fixed_cost", "margin", *banded("cars_needed"), "cars_planned", "cars_at_home")
+    stored, later = context.tables.stored.get("market_break_even"), ("cars_forecast", "profit_expected", "chance")
+    here = () if stored is None else tuple(name for name in later if name in stored.columns)  # older runs have none
+    rows = market_rows(context, "market_break_even", (*numbers, *here)).drop_nulls(["cars_needed", "cars_planned"])
+    rows = rows.with_columns(pl.lit(None, pl.Float64).alias(name) for name in later if name not in here)
     joint = rows.filter(pl.col("rung") == context.best_rung)
     alone = rows.filter(pl.col("rung") == context.ladder.baseline).select(
         "programme", pl.col("cars_needed").alias("needed_alone")
@@ -246,6 +249,10 @@ def _break_even(context: Context) -> Block:
         f"For {both.height - short} of {both.height} programmes the cars planned for the home market alone pay for "
         "development and tooling"
     )
+    expected = both.drop_nulls(["profit_expected"])
+    if expected.height:
+        pays = expected.filter(pl.col("profit_expected") > 0).height
+        title += f"; with the market's own sales there {pays} of {expected.height} are expected to pay"
     series = [
         Series("needed alone", both["needed_alone"].to_list()),
         Series(f"needed at {words(context.best_rung)}", both["cars_needed"].to_list()),
@@ -260,17 +267,22 @@ def _break_even(context: Context) -> Block:
             Cell(number(row["cars_needed"], 0), row["cars_needed"]),
             Cell(interval(row["cars_needed_lower"], row["cars_needed_upper"], 0)),
             Cell(number(row["cars_planned"], 0), row["cars_planned"]),
+            Cell(number(row["cars_forecast"], 0), row["cars_forecast"]),
+            Cell(context.money.text(row["profit_expected"]), row["profit_expected"], money=True),
+            Cell(percent(row["chance"], 0), row["chance"]),
         ]
         for name, row in zip(names, both.iter_rows(named=True), strict=True)
     ]
     headers = ["Programme", f"Fixed cost, {context.money.label}", f"Margin, {context.currency} a car", "needed alone"]
-    headers += [f"needed at {words(context.best_rung)}", "10–90 %", "planned, all regions"]
+    headers += [f"needed at {words(context.best_rung)}", "10–90 %", "planned, all regions", "expected at home"]
+    headers += [f"expected profit, {context.money.label}", "chance that it pays"]
     return Chart(
         "market-break-even",
         title,
         "Cars over the horizon whose margins in the home market pay for the programme's share of development, "
         "tooling and "
-        "switching of the shared classes. Body and other development are not in the study and come on top.",
+        "switching, the whole car where the study has its work; what is spent already is not counted. Expected profit: "
+        "the market's own cars at home, planned ones elsewhere at the margin at home.",
         charts.horizontal_bars(names, series, "cars over the horizon", decimals=0),
         grid("Break-even volume", headers, cells),
         height_px=110 + 62 * len(names),

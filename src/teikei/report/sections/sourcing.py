@@ -9,6 +9,7 @@ from teikei.report.blocks import Block, Cell, Chart, Details, Section, Spec, Tex
 from teikei.report.charts import Series
 from teikei.report.context import Context
 from teikei.report.formatting import percent
+from teikei.report.sections.whole_cars import whole_cars
 
 SHOWN_SUPPLIERS = 9
 OTHERS = "all others"
@@ -23,7 +24,7 @@ def section(context: Context) -> Section:
         blocks.append(Text(context.absent("awards"), "absent"))
     else:
         blocks += [_by_year(context), _against_alone(context), _all_awards(context)]
-    blocks += [_sites(context), _plants(context), *_captives(context)]
+    blocks += [_sites(context), _plants(context), *_captives(context), *whole_cars(context)]
     return Section(
         "awards",
         "Awards and plants",

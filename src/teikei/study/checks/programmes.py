@@ -57,7 +57,7 @@ _PLAUSIBLE: Final = {
     "kei_height": (1.0, 4.0),
     "kei_power_cap": (5.0, 2000.0),
 }
-RANGE_PROCEDURES: Final = ("wltc_japan", "wltc_class3b", "epa_label", "midc")
+RANGE_PROCEDURES: Final = ("wltc_japan", "wltc_class3b", "wltc_class2", "epa_label", "midc")
 
 
 def version_shares_add_to_one(draft: Draft) -> Iterator[Problem]:

@@ -13,6 +13,9 @@ from teikei.tables.messages import number_text, show
 from teikei.tables.source import Row
 
 _OF_BODIES: Final = ("twin", "drag_area_m2", "length_m", "width_m", "height_m")
+_OF_PLANTS: Final = (
+    "fixed_cost", "shift_cost", "variable_cost", "conversion_cost", "closure_cost", "closes", "other_units",
+)  # fmt: skip
 _LIMITS: Final = {"kei_length": "length_m", "kei_width": "width_m", "kei_height": "height_m"}
 _METRES: Final = {"m": 1.0, "mm": 0.001}
 
@@ -148,6 +151,54 @@ def bodies_cost_alike(draft: Draft) -> Iterator[Problem]:
         yield row.error("piece_cost", f"other bodies have a price and {row['module']} has none: give its piece_cost")
 
 
+def plants_have_a_capacity(draft: Draft) -> Iterator[Problem]:
+    """A plant with a cost has a capacity; who bears what it costs whatever it builds is a company of the study."""
+    for row in draft["car_plants"]:
+        given = [name for name in _OF_PLANTS if row[name]]
+        if given and not row["shift_capacity"] and "shift_capacity" not in row.unread:
+            yield row.error(
+                "shift_capacity",
+                f"plant {row['plant']} has {given[0]} and no capacity: give the cars a year of one shift",
+            )
+        owned = [name for name in ("fixed_cost", "shift_cost", "closure_cost") if row[name]]
+        if owned and not row["company"] and "company" not in row.unread:
+            yield row.error(
+                "company", f"nobody bears {owned[0]} of plant {row['plant']}: name the company that owns it"
+            )
+
+
+def plants_can_build_what_is_planned(draft: Draft) -> Iterator[Problem]:
+    """The cars of the volumes, with those outside the study, fit into the shifts of their plant until it closes."""
+    if draft.settings is None or draft.damaged & {"volumes", "programmes"}:
+        return
+    scope = {name for name, row in draft.by_key("programmes", "programme").items() if row["in_scope"]}
+    planned: dict[tuple[str, int, str], float] = {}
+    for row in draft["volumes"]:
+        if row["programme"] in scope and row["plant"] and row["year"] and row["units"]:
+            key = (row["plant"], row["year"], row["scenario"] or "")
+            planned[key] = planned.get(key, 0.0) + row["units"]
+    for row in draft["car_plants"]:
+        if not row["shift_capacity"]:
+            continue
+        most = row["shift_capacity"] * (row["shifts"] or 1)
+        cars = {key[1:]: units for key, units in planned.items() if key[0] == row["plant"]}
+        late = [year for year, _ in cars if row["closes"] is not None and year > row["closes"]]
+        if late:
+            yield row.error(
+                "closes", f"{draft.files['volumes']} has cars in {row['plant']} in {max(late)}, after it has closed"
+            )
+            continue
+        above = [(units, year) for (year, _), units in cars.items() if units + (row["other_units"] or 0.0) > most]
+        if above:
+            units, year = max(above)
+            yield row.error(
+                "shift_capacity",
+                f"{row['plant']} is to build {number_text(units)} cars of the study in {year}, with "
+                f"{number_text(row['other_units'] or 0.0)} others, and can build {number_text(most)}: "
+                "correct capacity, shifts or volumes",
+            )
+
+
 def _bodies(draft: Draft) -> list[Row]:
     return [row for row in draft["modules"] if row["class"] in BODIES]
 
@@ -193,4 +244,6 @@ CHECKS = (
     bodies_keep_kei_limits,
     drag_of_bodies_can_be_used,
     bodies_cost_alike,
+    plants_have_a_capacity,
+    plants_can_build_what_is_planned,
 )
