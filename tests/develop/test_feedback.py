@@ -134,3 +134,16 @@ def test_the_plan_reckons_with_the_critical_path_of_the_schedule(seed: int) -> N
         assert {start: quarters for start, quarters in late.items() if quarters} == late_starts(
             Scope(facts, *key, split_members(facts, key[0]), found.decisions["reserved"]), found.decisions["decisions"]
         )
+
+
+def test_lateness_by_itself_is_that_of_the_whole_schedule() -> None:
+    """The short way, without costs, and the schedule that a run shows agree on every start."""
+    made = small(few_engineers(ready_or_late(PRICE + 20_000.0), 90.0), settings=QUIET)
+    for hours in (50.0, 90.0, 101.0):
+        study = made[0].with_tables(
+            engineering=made[0]["engineering"].with_columns(pl.lit(hours).alias("hours_per_quarter"))
+        )
+        plans = plan.solve(study, *made[1:], gap=1e-7)
+        shown = develop.schedule(study, made[1], plans).milestones
+        alone = {start[0]: late for start, late in develop.late_starts(study, made[1], plans)[("Ann", "alone")].items()}
+        assert alone == dict(zip(shown["programme"], shown["late_quarters"], strict=True))

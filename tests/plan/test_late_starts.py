@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -14,7 +15,7 @@ from teikei.plan.lead_times import lost_cars
 from teikei.plan.read import read_facts
 from teikei.plan.scope import Scope
 from tests.plan.mixed import compare
-from tests.plan.small import small, two_companies
+from tests.plan.small import rung_rows, small, two_companies
 from tests.plan.test_against_brute_force import cheapest_by_enumeration
 from tests.plan.test_by_hand import CARS, EACH_YEAR, FREE, PRICE, QUIET, WORTH, ann, million, solved
 
@@ -230,3 +231,50 @@ def test_a_schedule_that_is_later_than_the_critical_path_is_what_counts() -> Non
     later = Decisions(decided.modules, decided.candidate, decided.awards, scheduled={("A1", "G1", 4): 4})
     assert late_starts(scope, decided) == {("A1", "G1", 4): 3}
     assert late_starts(scope, later) == {("A1", "G1", 4): 4}
+
+
+def two_classes(dearer_axle: float, dearer_charger: float) -> dict[str, Any]:
+    """An e-axle S that is 3 quarters late or L in time, a charger C that is 2 late or D in time; those cost more."""
+    sunk = {"S": [], "L": ["Ann"], "C": [], "D": ["Ann"]}
+    class_of = {"S": "e-axle", "L": "e-axle", "C": "charger", "D": "charger"}
+    prices = {"S": PRICE, "L": PRICE + dearer_axle, "C": PRICE, "D": PRICE + dearer_charger}
+    tables = ann(
+        classes=[{"class": name, "k_family_nre": 0.2} for name in ("e-axle", "charger")],
+        rungs=rung_rows(("e-axle", "charger")),
+        families=[
+            {"family": f"F{name}", "class": class_of[name], **FREE, "sunk_for": paid} for name, paid in sunk.items()
+        ],
+        modules=[
+            {"module": name, "class": class_of[name], "family": f"F{name}", "sunk_for": paid}
+            for name, paid in sunk.items()
+        ],
+        offers=[
+            {"offer": f"N{name}", "supplier": "Near", "site": "Near JP", "module": name, "currency": "JPY"}
+            for name in sunk
+        ],
+        tiers=[{"offer": f"N{name}", "from_quantity": 0.0, "unit_price": each} for name, each in prices.items()],
+        tasks=[task("f", "e-axle family", 7), task("c", "charger family", 6)],
+    )
+    return {**tables, "programmes": [{**row, "car_value": VALUE} for row in tables["programmes"]]}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_start_waits_for_the_later_of_two_classes_once(seed: int) -> None:
+    """Each class by itself may pay to be late or not, both together lose the quarters of the later one only."""
+    rng = np.random.default_rng(seed)
+    quarter = LOST / 3 / (CARS / 1e6 * EACH_YEAR)  # a piece's price that is worth a quarter
+    dearer = {"S": 0.0, "L": float(rng.uniform(0, 5)) * quarter, "C": 0.0, "D": float(rng.uniform(0, 4)) * quarter}
+    late = {"S": 3, "L": 0, "C": 2, "D": 0}
+    cost = {
+        (axle, charger): million(2 * PRICE + dearer[axle] + dearer[charger]) * EACH_YEAR
+        + max(late[axle], late[charger]) * LOST / 3
+        for axle in ("S", "L")
+        for charger in ("C", "D")
+    }
+    both = [{"front": axle, "charger": charger} for axle, charger in cost]
+    found = solved(two_classes(dearer["L"], dearer["D"]), choices={"A1": both})
+    assert found.value == pytest.approx(min(cost.values()), rel=1e-12)
+    assert found.bound == pytest.approx(found.value, rel=1e-7)
+    assert found.bound <= found.value * (1 + 1e-12)
+    carried = dict(found.tables["configurations"].select("class", "module").iter_rows())
+    assert (carried["e-axle"], carried["charger"]) == min(cost, key=lambda pair: cost[pair])

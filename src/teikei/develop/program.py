@@ -27,7 +27,8 @@ class Options:
     fixed_modes: team -> mode that must be used; work_share: mode name -> (least, most) share of shared_teams' demand.
     begin: start and mode of each job in a timetable to begin from, where extra units are bought; proof: solve the
     program to the gap, however large; nodes: most nodes of each solve; seconds: safety limit of each solve, with
-    which a result may differ from one machine to the next; without it only gap and nodes stop the solver.
+    which a result may differ from one machine to the next; without it only gap and nodes stop the solver. late_only:
+    only how late each milestone is matters, so that a timetable as early as the critical path needs no cost.
     """
 
     extra_cost: Mapping[str, float] | None = None
@@ -39,6 +40,7 @@ class Options:
     proof: bool = True
     nodes: int = NODES
     seconds: float = highspy.kHighsInf
+    late_only: bool = False
 
 
 def allowed_modes(project: Project, options: Options) -> dict[str, list[Mode]]:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from teikei.develop.program import GAP, STOPPED, Options, Program, allowed_modes
-from teikei.develop.search import Search
+from teikei.develop.search import Search, Timing
 from teikei.develop.shares import check_shares
 from teikei.develop.types import Milestone, Project, Timetable
 from teikei.errors import NoPlanError, StudyError
@@ -137,6 +137,8 @@ def solve(project: Project, options: Options | None = None) -> Timetable:
     search = Search(project, modes, windows(project))
     if not options.work_share and options.extra_cost is None:  # the search does not look at these
         timing = search.least_late(unavoidable)
+        if options.late_only and timing is not None and search.late(timing) == unavoidable:
+            return _as_early_as_possible(project, search, timing)
         start = None if timing is None else search.named(search.least_cost(timing))
     if not options.proof and options.extra_cost is not None and not options.work_share:
         return _with_extra(project, options, search, unavoidable)
@@ -149,6 +151,14 @@ def solve(project: Project, options: Options | None = None) -> Timetable:
     if found.status == "optimal" or columns > SMALL_COLUMNS:
         return found
     return _better(found, _proven(project, options, (dict(found.start), dict(found.mode)), late))
+
+
+def _as_early_as_possible(project: Project, search: Search, timing: Timing) -> Timetable:
+    """A timetable that no other can be earlier than, whatever it costs: every milestone by the critical path."""
+    start, mode = search.named(timing)
+    total = search.lateness(timing)
+    late = dict(zip((one.name for one in project.milestones), search.late(timing), strict=True))
+    return Timetable(start, mode, late, {}, total, total, search.cost(timing), -math.inf, "gap")
 
 
 def _better(one: Timetable, other: Timetable) -> Timetable:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import polars as pl
@@ -188,7 +189,7 @@ def late_starts(
             together.append(((name, rung), inside))
             continue
         try:
-            made = _made(study, catalogue, plan, calendar, {}, {}, seconds)
+            made = _made(study, catalogue, plan, calendar, {}, {}, seconds, late_only=True)
         except NoPlanError:
             continue
         late = {} if made.found is None else made.found.late
@@ -205,6 +206,13 @@ def _start_of(milestone: str, earlier: int) -> tuple[str, str, int]:
     return programme, generation, int(due) - earlier
 
 
+@lru_cache(maxsize=200)
+def _solved_once(blob: bytes) -> Timetable:
+    """The timetable of a project; samples and rungs with the same designs have the same one."""
+    project, options = pickle.loads(blob)  # noqa: S301  made by ``_made`` in this process
+    return solve(project, options)
+
+
 @dataclass(frozen=True)
 class _Made:
     """What a plan makes its members develop, and the timetable found; None where there is nothing to develop."""
@@ -218,17 +226,20 @@ class _Made:
 
 def _made(
     study: Study, catalogue: Catalogue, plan: Plan, calendar: Calendar, leads: Mapping[str, str],
-    work_share: Mapping[str, tuple[float, float]], seconds: float | None,
+    work_share: Mapping[str, tuple[float, float]], seconds: float | None, late_only: bool = False,
 ) -> _Made:  # fmt: skip
     """The timetable of one plan; raises NoPlanError where there is none."""
     finder = ObjectFinder(study, catalogue, plan, calendar)
     agreed = _with_leads(finder.objects(), leads)
     network = make_network(study, agreed, finder.members, calendar, stretch=True)
     shared = frozenset(name for name, one in network.objects.items() if one.shared)
-    options = Options(work_share=work_share, shared_teams=shared, proof=False, nodes=QUICK_NODES)
+    options = Options(work_share=work_share, shared_teams=shared, proof=False, nodes=QUICK_NODES, late_only=late_only)
     if seconds is not None:
         options = replace(options, proof=True, nodes=NODES, seconds=seconds)
-    found = solve(network.project, options) if network.project.jobs else None
+    found = None
+    if network.project.jobs:
+        once = late_only and seconds is None
+        found = _solved_once(pickle.dumps((network.project, options))) if once else solve(network.project, options)
     return _Made(finder, agreed, network, options, found)
 
 
