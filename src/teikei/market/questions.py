@@ -193,7 +193,9 @@ def break_even(study: Study, plans: Plans | None, cases: Sequence[tuple[Case, li
             at_home = {
                 year: sold.get((programme, year), np.full_like(needed, home)) for year, (_, home) in volume.items()
             }
-            profit = sum((at_home[year] + units - home) * worth[year] for year, (units, home) in volume.items()) - cost
+            profit = -np.full_like(needed, cost)
+            for year, (units, home) in volume.items():
+                profit += (at_home[year] + units - home) * worth[year]
             sample = profit[1:] if len(profit) > 1 else profit
             mean = float(sample.mean())
             low, high = band(profit)
