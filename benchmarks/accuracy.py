@@ -175,7 +175,7 @@ def label_ranges() -> Iterator[tuple[str, str, str, float, float, float, Car]]:
     study = load(STUDY)
     designs = catalogue(study)
     evaluator = Evaluator(designs)
-    for (programme, version), found in _versions(study, _slots(designs)).items():
+    for (programme, version, _), found in _versions(study, _slots(designs)).items():
         if not found.contracted:
             continue
         modules = found.incumbents[min(found.contracted)]

@@ -401,6 +401,7 @@ def backtest(
     """Plan small studies of alliances whose outcome is known, and set what was reported beside the answer."""
     from teikei.backtest import backtest as answer
     from teikei.backtest import figures_text, verdict
+    from teikei.tables.write import write_frame
     from teikei.terminal import progress_bar
 
     with progress_bar() as progress:
@@ -408,7 +409,7 @@ def backtest(
     typer.echo(figures_text(table))
     typer.echo(verdict(table))
     if out is not None:
-        table.write_csv(_writable(out))
+        write_frame(_writable(out), table)
         typer.echo(f"Written: {out}")
 
 

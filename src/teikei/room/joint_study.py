@@ -40,6 +40,11 @@ def row_owners(study: Study, table: str, member_of: Mapping[str, str]) -> list[s
         return [member_of.get(programmes.get(name, ""), "") for name in rows["programme"].to_list()]
     if table == "offers":
         return [_one_member(str(buyer or "any").split("+"), member_of) for buyer in rows["buyer"].to_list()]
+    if table == "logistics":
+        owners = dict(
+            zip(study["car_plants"]["plant"].to_list(), row_owners(study, "car_plants", member_of), strict=True)
+        )
+        return [owners.get(plant, "") for plant in rows["plant"].to_list()]
     if table == "tiers":
         owners = dict(zip(study["offers"]["offer"].to_list(), row_owners(study, "offers", member_of), strict=True))
         return [owners.get(offer, "") for offer in rows["offer"].to_list()]
@@ -216,7 +221,7 @@ def _words(text: object) -> set[str]:
 
 
 def _without(rows: pl.DataFrame, column: str, names: Collection[str]) -> pl.DataFrame:
-    return rows.filter(~pl.col(column).is_in(sorted(names)))
+    return rows.filter(pl.col(column).is_null() | ~pl.col(column).is_in(sorted(names)))
 
 
 def _named(rows: pl.DataFrame, column: str, outside: set[str], empty: list[str] | None = None) -> pl.DataFrame:
