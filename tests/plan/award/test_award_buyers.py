@@ -201,3 +201,19 @@ def test_an_award_far_from_its_bound_exits_as_not_converged(tmp_path: Path, monk
         poor = replace(found, gap=gap, status="time limit")
         monkeypatch.setattr(product, "award", lambda *_args, _poor=poor, **_options: _poor)
         assert CliRunner().invoke(app, ["award", str(folder), "--out", str(tmp_path / "out")]).exit_code == code
+
+
+def test_an_award_that_leaves_money_beside_the_prices_out_is_not_called_optimal(tmp_path: Path) -> None:
+    folder = tmp_path / "tender"
+    folder.mkdir()
+    (folder / "items.csv").write_text("item,year,quantity\nA,2027,100\n")
+    (folder / "suppliers.csv").write_text("supplier\nS\nT\n")
+    (folder / "offers.csv").write_text("supplier,item,year,unit_price\nS,A,2027,10\nT,A,2027,11\n")
+    assert award(folder).status == "optimal"
+    (folder / "adders.csv").write_text("supplier,item,kind,value\nS,A,freight,5\n")
+    found = award(folder)
+    assert found.status == "gap"
+    assert [problem.place for problem in found.warnings] == ["adders.csv:2:value"]
+    (folder / "adders.csv").write_text("supplier,item,kind,value\nX,A,freight,5\n")
+    with pytest.raises(StudyError, match="unknown supplier 'X'"):
+        award(folder)

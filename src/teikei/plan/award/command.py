@@ -137,7 +137,7 @@ def award_tender(
     bound = min(solved.bound, repriced)
     reached = (repriced - bound) / repriced if repriced > 0 else 0.0
     second = min(solved.second, repriced)
-    agreed = repriced - second <= max(gap, PROVEN) * abs(repriced)
+    agreed = repriced - second <= max(gap, PROVEN) * abs(repriced) and not tender.not_counted
     status = "optimal" if reached <= PROVEN and agreed else "gap" if reached <= max(gap, PROVEN) else "time limit"
     used = np.unique(tender.offer_supplier[solved.quantity > 0])
     return AwardResult(

@@ -78,12 +78,29 @@ def read_tender(path: str | Path) -> Tender:
         order_multiple=np.where(multiple > 0, multiple, of_item),
     )
     tender = replace(tender, terms=read_terms(tables, tender, least, named, problems))
+    tender = replace(tender, not_counted=_adders(tables.get("adders"), suppliers, items, problems))
     if not any(not problem.warning for problem in problems):
         problems.extend(_demand_problems(tender, tables["items"]))
         problems.extend(_rule_problems(tender, named))
         problems.extend(_multiple_problems(tender, tables["items"]))
     _stop_on_errors(problems)
     return replace(tender, warnings=tuple(dict.fromkeys(problems)))
+
+
+def _adders(table: TenderTable | None, suppliers: Sequence[str], items: Sequence[str], problems: list[Problem]) -> int:
+    """Number of rows beside the prices, and a warning of what they are: the award does not reckon with them."""
+    if table is None or not table.rows:
+        return 0
+    _names(table, "supplier", {name: at for at, name in enumerate(suppliers)}, problems)
+    _names(table, "item", {name: at for at, name in enumerate(items)}, problems)
+    kinds = sorted({kind for kind in table.texts("kind") if kind})
+    rows = f"{len(table.rows)} row{'s' if len(table.rows) > 1 else ''}"
+    text = (
+        f"{rows} ({', '.join(kinds)}) not counted: the award compares prices without them and is not called optimal; "
+        "put duty and freight into unit_price"
+    )
+    problems.append(Problem(table.place(0, "value"), text, warning=True))
+    return len(table.rows)
 
 
 def _stop_on_errors(problems: Sequence[Problem]) -> None:

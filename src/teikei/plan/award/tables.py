@@ -34,6 +34,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "take_or_pay": (("supplier", "quantity", "price"), ("items", "from_year", "to_year", "when")),
     "expansions": (("supplier", "from_year", "capacity", "cost"), ("to_year",)),
     "currencies": (("currency", "rate"), ("date",)),
+    "adders": (("supplier", "item", "kind", "value"), ("year", "currency")),
     "groups": (("group", "supplier"), ()),
     "rules": (("rule", "scope", "value"), ("basis", "period")),
 }

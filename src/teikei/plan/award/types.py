@@ -53,7 +53,8 @@ class Tender:
     at the end carry an infinite ``tier_from``.
     incumbent (K,): index of the supplier that has the item today, -1 where no rule says so.
     order_multiple (P,): quantities come in multiples of it, empty where none do; overbuying: more than the demand may
-    be bought where that costs less. terms: whatever else suppliers ask and grant (terms.py).
+    be bought where that costs less. terms: whatever else suppliers ask and grant (terms.py). not_counted: rows of
+    ``adders`` beside the prices (duty, freight, tooling, bonus), which no award reckons with: none of them is optimal.
     """
 
     items: tuple[str, ...]
@@ -75,6 +76,7 @@ class Tender:
     terms: Terms = field(default_factory=Terms)
     order_multiple: Array = field(default_factory=lambda: np.zeros(0))
     overbuying: bool = False
+    not_counted: int = 0
 
     @property
     def multiple(self) -> Array:

@@ -161,7 +161,7 @@ def _facts(result: AwardResult) -> list[tuple[str, Any]]:
     """The first sheet: what the award costs, what is proven of it, and what a reader has to know."""
     words = {
         "optimal": "optimal: no cheaper award exists (two bounds agree)",
-        "gap": "within the gap that was asked for" + (", proven by one bound" if result.gap <= 1e-6 else ""),
+        "gap": "within the gap that was asked for" + _why_not_optimal(result),
         "time limit": "stopped by time: the best award found; another run may find another",
     }
     paid = sum(float(one["amount"]) for one in charges(result))
@@ -177,6 +177,14 @@ def _facts(result: AwardResult) -> list[tuple[str, Any]]:
         *([("buying more than asked for", more_text(result))] if result.more_than_asked else []),
         *(("note", str(problem)) for problem in result.warnings),
     ]
+
+
+def _why_not_optimal(result: AwardResult) -> str:
+    if result.gap > 1e-6:
+        return ""
+    if result.tender.not_counted:
+        return f" without {result.tender.not_counted} rows of adders, which are not counted"
+    return ", proven by one bound"
 
 
 def more_text(result: AwardResult) -> str:
