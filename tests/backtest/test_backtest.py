@@ -127,7 +127,7 @@ def test_the_table_keeps_its_columns_and_counts_only_what_was_named_beforehand(t
         rows = list(csv.DictReader(file))
     assert list(rows[0])[: len(CONTRACT)] == CONTRACT
     assert {row["case"] for row in rows} == {"french-german-engine", "PSA-Opel"}
-    assert all(row["scored"] == "true" for row in rows)
+    assert all(row["scored"] == "yes" for row in rows)
     assert "Sign right: 2 of 2" in done.output
     again = backtest(["french-german-engine"], samples=2)
     assert again["answer"][0] == float(rows[0]["answer"])

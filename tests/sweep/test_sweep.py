@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from teikei import modules, plan, simulate
+from teikei import develop, modules, plan, simulate
 from teikei.errors import DamagedRunError, NoPlanError, StudyError
 from teikei.study import Study
 from teikei.sweep import Sweep, sweep
@@ -75,6 +75,17 @@ def test_samples_are_planned_as_a_run_plans_the_same_study(study: Study, finishe
         finished.tables["bands"].filter((pl.col("kind") == "saving") & (pl.col("rung") == "buying")).row(0, named=True)
     )
     assert row["base"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_samples_are_scheduled_as_a_run_schedules_the_same_study() -> None:
+    study = short_study(tasks=True)
+    catalogue = modules.catalogue(study)
+    performance = simulate.performance(study, catalogue)
+    plans = develop.plans_as_scheduled(study, catalogue, performance, plan.solve(study, catalogue, performance))
+    grand = max((coalition for coalition, _ in plans.by_key), key=len)
+    found = evaluate(study, read_uncertainty(study), Options(market=False), Sample("base", 0, ()))
+    expected = plans.value(grand, "alone") - plans.value(grand, "buying")
+    assert found.figures["saving/buying"] == pytest.approx(expected, rel=1e-12)
 
 
 def test_bands_are_quantiles_of_the_samples_files(finished: Sweep) -> None:

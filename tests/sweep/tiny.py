@@ -23,9 +23,14 @@ def kit_study(ranges: list[dict[str, Any]] | None = None) -> Study:
     return study if ranges is None else study.with_tables(ranges=frame("ranges", ranges))
 
 
-def short_study() -> Study:
-    """kit-supply over three years with its first two rungs: a sample takes a fraction of a second."""
+def short_study(*, tasks: bool = False) -> Study:
+    """kit-supply over three years with its first two rungs: a sample takes a fraction of a second.
+
+    tasks: with the work to be scheduled, which takes six times as long as the plan.
+    """
     study = kit_study()
+    if not tasks:
+        study = study.with_tables(**{name: study[name].clear() for name in ("tasks", "engineering", "work")})
     rungs = study["rungs"].filter(pl.col("position") <= 1)
     short = replace(study, settings=study.settings.model_copy(update={"last_year": 2029}))
     return short.with_tables(rungs=rungs, volumes=study["volumes"].filter(pl.col("year") <= 2029))

@@ -7,6 +7,7 @@ each gain is a lower end.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Final
 
 import polars as pl
@@ -26,11 +27,20 @@ SCHEMA: Final[dict[str, Any]] = {
 
 
 def what_ifs(study: Study, catalogue: Catalogue, plans: Plans, *, seconds: float | None = None) -> pl.DataFrame:
-    """A row for every late plan and what-if: quarters late now and then, and what is lost less (million, discounted).
+    """A row for every late plan of each bloc alone and of all together, and every what-if: quarters late now and then,
+    and what is lost less (million, discounted).
 
     ``all work a quarter earlier``; ``go-ahead a quarter earlier`` (where there is one); ``a tenth more engineers``
     (where table ``engineering`` says how many there are). seconds: as for ``schedule``.
     """
+    everyone = study.coalition_name(frozenset(study.companies))
+    blocs = {study.coalition_name(frozenset(bloc)) for bloc in study.blocs.values()}
+    told = {
+        (name, rung): plan
+        for (name, rung), plan in plans.by_key.items()
+        if name == everyone or (name in blocs and rung == study.baseline_rung)
+    }
+    plans = replace(plans, by_key=told)
     now = late_starts(study, catalogue, plans, seconds=seconds)
     if not any(quarters for starts in now.values() for quarters in starts.values()):
         return pl.DataFrame(schema=SCHEMA)
